@@ -1,0 +1,187 @@
+"""Rows with time stamps → an even grid of samples with declared gaps. Floor 0; used by formats that stamp their rows.
+
+Stamps are not the clock: devices round them, and programs take them when a row *arrives*. The clock is the count
+of rows; stamps say how fast it ticks and where it jumps.
+
+1. **Rate.** Given, or learnt from the first ``LEARN`` rows: the mean of the steps near their median, taken as a
+   round number when the stamps cannot tell the two apart. Too irregular, and a rate must be given; given and
+   learnt more than 0.5 % apart, and the recording is refused.
+2. **Tolerance.** Half a sample, as everywhere, and twice the jitter of those rows; 1 s where the stamps are so
+   irregular that they only show long breaks.
+3. **Jumps.** A stamp off the grid by more than the tolerance is a jump if the stamps after it agree with it, and a
+   bad stamp (its row keeps its slot) if they do not. A jump starts a new stretch of samples at its own stamp. A
+   row that is off the grid and not later than the row before is left out and counted.
+4. **Drift.** A grid that slides against the stamps by up to 0.5 % is followed without a word, for the device's
+   and the recorder's clocks always differ a little.
+
+Every decision about a row depends on rows before it and at most ``AHEAD`` after it, so cutting cannot matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from adapters._samples import Samples
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
+from streamer.errors import DecodeError
+from streamer.records import NoticeKind
+
+LEARN = 1000
+LEARN_WITHIN = 10_000
+AHEAD = 8
+DRIFT = 0.005
+IRREGULAR_S = 1.0
+RESOLUTION_S = 1e-6
+KEEP, JUMP, DROP = 0, 1, 2
+
+
+@njit(cache=True)
+def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, verdict: Any) -> int:  # noqa: FBT001, PLR0917 (compiled)
+    """Judge each stamp (NaN: a damaged row, which keeps its slot): KEEP, JUMP or DROP. Returns how many are settled.
+
+    ``state`` is (anchor s, slots since, followed drift s, last stamp s) and is moved on.
+    """
+    size = int(stamps.size)
+    for i in range(size):
+        if not final and i + AHEAD >= size:
+            return i
+        grid = state[0] + state[1] * dt + state[2]
+        off = stamps[i] - grid
+        verdict[i] = KEEP
+        if np.isnan(off):
+            state[1] += 1
+            continue
+        if abs(off) <= tolerance:
+            state[2] += min(max(off, -DRIFT * dt), DRIFT * dt)
+            state[3] = stamps[i]
+        elif stamps[i] <= state[3]:
+            verdict[i] = DROP
+            continue
+        else:
+            agree, seen = 0, 0
+            for j in range(i + 1, min(size, i + 1 + AHEAD)):
+                if not np.isnan(stamps[j]):
+                    seen += 1
+                    agree += abs(stamps[j] - stamps[i] - (j - i) * dt) <= tolerance
+            if 2 * agree >= seen:
+                verdict[i] = JUMP
+                state[0], state[1], state[2] = stamps[i], 0.0, 0.0
+                state[3] = stamps[i]
+            else:
+                state[3] = grid
+        state[1] += 1
+    return size
+
+
+def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[float, float]:
+    """Rate in Hz and tolerance in s from the first stamps. Raises ``DecodeError`` that ends in ``remedy``."""
+    steps = np.diff(stamps)
+    steps = steps[steps > 0]  # none across a damaged row (NaN), none back
+    if steps.size == 0:
+        if given_hz is None:
+            raise DecodeError(f"the time stamps do not advance, so they give no rate; {remedy}")
+        return given_hz, 0.5 / given_hz
+    middle = float(np.sort(steps)[steps.size // 2])
+    near = steps[np.abs(steps - middle) <= 0.5 * middle]
+    mean = float(near.mean())
+    jitter = float(np.quantile(np.abs(steps - mean), 0.9))
+    if jitter > 0.5 * middle:
+        if given_hz is None:
+            span = f"{1e3 * steps.min():.3g} to {1e3 * steps.max():.3g} ms"
+            raise DecodeError(f"the time stamps are too irregular to give the rate (steps of {span}); {remedy}")
+        return given_hz, IRREGULAR_S
+    learnt_hz = _rounded_hz(mean, float(np.abs(near - mean).max()), near.size)
+    if given_hz is not None and abs(learnt_hz / given_hz - 1.0) > DRIFT:
+        given = f"the rate is given as {given_hz:g} Hz (option, context or sidecar)"
+        raise DecodeError(f"{given}, but the time stamps say {learnt_hz:.6g} Hz; mend one")
+    if not MIN_RATE_HZ <= learnt_hz <= MAX_RATE_HZ:
+        limits = f"{MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz"
+        raise DecodeError(f"the time stamps say {learnt_hz:.6g} Hz, outside {limits}; is time_s in seconds?")
+    return given_hz or learnt_hz, 0.5 * mean + 2.0 * jitter + RESOLUTION_S
+
+
+def _rounded_hz(step_s: float, jitter_s: float, steps: int) -> float:
+    """The roundest rate that the stamps cannot tell from their mean step (its error is 2 jitters over the steps)."""
+    rate = 1.0 / step_s
+    unsure = 2.0 * max(jitter_s, RESOLUTION_S) / steps
+    for candidate in (round(rate), round(2.0 * rate) / 2.0, round(3.0 * rate) / 3.0, 1e3 / max(round(1e3 * step_s), 1)):
+        if candidate > 0 and abs(1.0 / candidate - step_s) <= unsure:
+            return float(candidate)
+    return rate
+
+
+class Clock:
+    """Rows with stamps, in order, into ``samples``: its rate, stretches, damage and drops."""
+
+    def __init__(self, samples: Samples, given_hz: float | None, remedy: str) -> None:
+        """``remedy`` says in an error what else would give the rate."""
+        self._samples = samples
+        self._given_hz = given_hz
+        self._remedy = remedy
+        self._stamps: list[FloatArray] = []
+        self._values: list[FloatArray] = []
+        self._damage: dict[int, tuple[int, str]] = {}
+        self._held = 0
+        self._state: FloatArray | None = None
+        self._tolerance = 0.0
+
+    def rows(self, stamps: FloatArray, values: FloatArray) -> None:
+        """Good rows: ``stamps (n,)`` s, ``values (n, columns)``."""
+        self._stamps.append(stamps)
+        self._values.append(values)
+        self._held += len(stamps)
+
+    def damaged(self, line: int, what: str, columns: int) -> None:
+        """A line that should have been a row of ``columns`` values. Before the first stamp it has no place in time."""
+        if self._state is None and self._held == 0:
+            self._samples.damaged(line, what, slots=0)
+            return
+        self._damage[self._held] = (line, what)
+        self.rows(np.full(1, np.nan), np.full((1, columns), np.nan))
+
+    def settle(self, *, final: bool = False) -> None:
+        """Hand on every row that is decided."""
+        if self._held == 0 or (self._state is None and self._held < LEARN and not final):
+            return
+        stamps, values = np.concatenate(self._stamps), np.concatenate(self._values)
+        if self._state is None and not self._start(stamps, final=final):
+            self._stamps, self._values = [stamps], [values]
+            return
+        verdict = np.zeros(len(stamps), np.int8)
+        settled = _place(stamps, final, 1.0 / self._samples.rate_hz, self._tolerance, self._state, verdict)
+        self._hand_on(stamps, values, verdict, settled)
+        self._stamps, self._values, self._held = [stamps[settled:]], [values[settled:]], len(stamps) - settled
+        self._damage = {row - settled: flaw for row, flaw in self._damage.items() if row >= settled}
+
+    def _start(self, stamps: FloatArray, *, final: bool) -> bool:
+        """Learn the rate; False while there are too few stamps. The first row always has one."""
+        good = np.flatnonzero(np.isfinite(stamps[:LEARN_WITHIN]))[:LEARN]
+        if good.size < LEARN and not final and stamps.size < LEARN_WITHIN:
+            return False
+        lesson = stamps[: good[-1] + 1]
+        self._samples.rate_hz, self._tolerance = learn(lesson, self._given_hz, self._remedy)
+        start_s = float(stamps[0])
+        self._samples.restart(start_s)
+        self._state = np.array([start_s, 0.0, 0.0, -np.inf])
+        if self._tolerance == IRREGULAR_S:
+            what = f"the time stamps are irregular: rows are taken as even at {self._samples.rate_hz:g} Hz"
+            self._samples.note(NoticeKind.NOTE, f"{what}, and only jumps over {IRREGULAR_S:g} s are seen as gaps")
+        return True
+
+    def _hand_on(self, stamps: FloatArray, values: FloatArray, verdict: Any, settled: int) -> None:
+        special = set(np.flatnonzero(verdict[:settled]).tolist()) | {row for row in self._damage if row < settled}
+        done = 0
+        for row in sorted(special):
+            self._samples.rows(values[done:row])
+            done = row + 1
+            if row in self._damage:
+                self._samples.damaged(*self._damage[row])
+            elif verdict[row] == DROP:
+                self._samples.dropped(f"the row stamped {stamps[row]:.6g} s is not later than the one before")
+            else:
+                self._samples.restart(float(stamps[row]))
+                done = row
+        self._samples.rows(values[done:settled])

@@ -1,0 +1,165 @@
+"""Decoded rows on their way into chunks: time slots of damaged rows, gaps, notices. Floor 0; used by every format.
+
+What comes out does not depend on how the input was cut, the cutting of the chunks apart: a slot is a matter of
+counting rows, and a notice stands between the last slot of its run and the first good row after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.errors import DecodeError
+from streamer.records import Notice, NoticeKind
+
+MAX_NOTICES = 20
+"""Runs of damage told one by one; the rest is told in one number at the end."""
+MAX_FILL_S = 10.0
+"""Damage longer than this is a declared gap, not missing samples one by one: memory stays bounded."""
+UNKNOWN_GAP_S = 2.0
+"""Stands for a pause of unknown length: long enough that no breath is joined across it."""
+
+ToChannels = Callable[[FloatArray], Mapping[Channel, FloatArray]]
+
+
+@dataclass
+class _Run:
+    """Consecutive flaws of one kind with no good row between."""
+
+    kind: NoticeKind
+    at_s: float
+    what: str
+    lines: int = 0
+
+
+@dataclass
+class Samples:
+    """Collects rows, damage and gaps in the order of the input; ``take`` gives chunks and notices.
+
+    Attributes:
+        source: Label of the chunks.
+        rate_hz: Samples per second.
+        to_channels: ``(n, columns)`` numbers of the file → channels in canonical units, each ``(n,)``.
+        start_s: Device clock of the first sample of this contiguous stretch.
+        count: Slots since ``start_s``, damaged ones included.
+        good_rows: Rows kept, ever.
+        damaged_rows: Lines that should have been rows and were not, ever.
+        dropped_rows: Rows left out because their time does not advance, ever.
+    """
+
+    source: str
+    rate_hz: float
+    to_channels: ToChannels
+    start_s: float = 0.0
+    count: int = 0
+    good_rows: int = 0
+    damaged_rows: int = 0
+    dropped_rows: int = 0
+    _pieces: list[FloatArray] = field(default_factory=list)
+    _ready: list[Chunk | Notice] = field(default_factory=list)
+    _pending: int = 0
+    _run: _Run | None = None
+    _told: int = 0
+    _untold: int = 0
+    _first_flaw: str = ""
+    _usable: bool = False
+
+    @property
+    def now_s(self) -> float:
+        """Device clock of the next slot."""
+        return self.start_s + (self.count + self._pending) / self.rate_hz
+
+    def rows(self, values: FloatArray) -> None:
+        """Good rows ``(n, columns)`` in the next slots."""
+        if len(values) == 0:
+            return
+        self._fill(values.shape[1])
+        self._close_run()
+        self._usable = self._usable or bool(np.isfinite(values).any())
+        self._pieces.append(values)
+        self.count += len(values)
+        self.good_rows += len(values)
+
+    def damaged(self, line: int, what: str, slots: int = 1) -> None:
+        """A line that cannot be used, in place of ``slots`` samples."""
+        self.damaged_rows += 1
+        self._flaw(NoticeKind.DAMAGED, f"line {line}: {what}")
+        self._pending += slots
+
+    def dropped(self, what: str) -> None:
+        """A row left out: it takes no slot."""
+        self.dropped_rows += 1
+        self._flaw(NoticeKind.DROPPED, what)
+
+    def restart(self, at_s: float) -> None:
+        """The next slot is at ``at_s``, whatever was counted: its chunk's start declares it."""
+        self._flush()
+        self.start_s, self.count, self._pending = at_s, 0, 0
+
+    def note(self, kind: NoticeKind, detail: str, values: Mapping[str, float | str] | None = None) -> None:
+        """A notice at the next slot."""
+        self._flush()
+        self._ready.append(Notice(bed="", at_s=self.now_s, kind=kind, detail=detail, values=values or {}))
+
+    def take(self) -> list[Chunk | Notice]:
+        """What is ready."""
+        self._flush()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def close(self) -> list[Chunk | Notice]:
+        """The last of it. Raises ``DecodeError`` when no row had a number."""
+        if not self._usable:
+            raise DecodeError(
+                f"{self._first_flaw or 'there are no rows with numbers'}; no usable row in the whole file"
+            )
+        self._close_run()
+        if self.damaged_rows + self.dropped_rows:
+            detail = f"and {self._untold} more runs; " if self._untold else ""
+            detail += f"{self.damaged_rows} damaged, {self.dropped_rows} dropped, {self.good_rows} good rows in all"
+            values: dict[str, float | str] = {
+                "damaged_rows": float(self.damaged_rows),
+                "dropped_rows": float(self.dropped_rows),
+            }
+            self.note(NoticeKind.DAMAGED, detail, values)
+        return self.take()
+
+    def _flaw(self, kind: NoticeKind, what: str) -> None:
+        self._first_flaw = self._first_flaw or what
+        if self._run is None or self._run.kind is not kind:
+            self._close_run()
+            self._run = _Run(kind, self.now_s, what)
+        self._run.lines += 1
+
+    def _close_run(self) -> None:
+        run, self._run = self._run, None
+        if run is None:
+            return
+        if self._told == MAX_NOTICES:
+            self._untold += 1
+            return
+        self._told += 1
+        self._flush()
+        more = f" (and {run.lines - 1} more)" if run.lines > 1 else ""
+        values: dict[str, float | str] = {"rows": float(run.lines)}
+        self._ready.append(Notice(bed="", at_s=run.at_s, kind=run.kind, detail=run.what + more, values=values))
+
+    def _fill(self, columns: int) -> None:
+        """Missing samples for the damaged slots before a good row."""
+        slots, self._pending = self._pending, 0
+        if slots > MAX_FILL_S * self.rate_hz:
+            self.restart(self.start_s + (self.count + slots) / self.rate_hz)
+        elif slots:
+            self._pieces.append(np.full((slots, columns), np.nan))
+            self.count += slots
+
+    def _flush(self) -> None:
+        if self._pieces:
+            values = np.concatenate(self._pieces)
+            self._pieces.clear()
+            start_s = self.start_s + (self.count - len(values)) / self.rate_hz
+            channels = self.to_channels(values)
+            self._ready.append(Chunk(source=self.source, start_s=start_s, rate_hz=self.rate_hz, channels=channels))

@@ -1,0 +1,80 @@
+"""Scenario files: TOML with the tables of a segment, and changes that name only what differs. Read by ``simulator``.
+
+The tables ``[lung]``, ``[ventilator]``, ``[circuit]``, ``[sensor]`` and ``[capnogram]`` hold from the beginning; each
+``[[change]]`` names, from its ``at_s`` on, those keys that differ from what stands above it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adapters._scenario import (
+    Capnogram,
+    Circuit,
+    Course,
+    Lung,
+    Scenario,
+    Second,
+    Segment,
+    Sensor,
+    Ventilator,
+    contradictions,
+)
+from streamer.errors import ConfigError
+from streamer.toml import Document
+
+TABLES = ("lung", "ventilator", "circuit", "sensor", "capnogram")
+
+
+class _Change(Segment, frozen=True, kw_only=True):
+    """Table ``[[change]]``: what differs from the segment before it."""
+
+    at_s: Second
+
+
+class _File(Course, frozen=True, kw_only=True):
+    """A scenario file."""
+
+    lung: Lung = Lung()
+    ventilator: Ventilator = Ventilator()
+    circuit: Circuit = Circuit()
+    sensor: Sensor = Sensor()
+    capnogram: Capnogram | None = None
+    change: tuple[_Change, ...] = ()
+
+
+def load(path: Path) -> Scenario:
+    """Read a scenario file. Raises ``ConfigError``, one line naming file and line."""
+    document = Document.open(path)
+    file = document.read(_File)
+    tables: dict[str, Any] = {name: document.tree[name] for name in TABLES if name in document.tree}
+    segments = [msgspec.convert(tables, Segment)]
+    for change in document.tree.get("change", ()):
+        tables |= {name: {**tables.get(name, {}), **change[name]} for name in TABLES if name in change}
+        segments.append(msgspec.convert({**tables, "at_s": change["at_s"]}, Segment))
+    for at, problem in contradictions(file, tuple(segments)):
+        raise document.error(at, problem)
+    common = {name: getattr(file, name) for name in Course.__struct_fields__}
+    return Scenario(**common, segments=tuple(segments))
+
+
+def bundled() -> dict[str, Path]:
+    """The scenarios that come with ventstream, by name."""
+    root = Path(__file__).resolve().parents[1]
+    folders = (root / "replay_data", root / "streamer" / "replay_data")  # a checkout, a wheel
+    return {path.stem: path for folder in folders for path in sorted((folder / "scenarios").glob("*.toml"))}
+
+
+def load_scenario(scenario: str | Path) -> Scenario:
+    """A scenario by its file or, without suffix, by the name of a bundled one. Raises ``ConfigError``."""
+    path = Path(scenario)
+    if path.suffix or path.exists():
+        return load(path)
+    known = bundled()
+    if path.name not in known:
+        names = ", ".join(known) or "none"
+        raise ConfigError(f"{scenario}: no scenario of this name; bundled: {names}; or give a .toml file")
+    return load(known[path.name])

@@ -1,0 +1,77 @@
+"""Sidecars beside recordings: where they are, how ``--context`` adds to them, and back to TOML. Floor 0."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from streamer.context import Sidecar
+from streamer.toml import load
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def sidecar_path(path: Path) -> Path:
+    """Where the sidecar of a recording is written: ``name.csv`` → ``name.toml``."""
+    return path.with_suffix(".toml")
+
+
+def find_sidecar(path: Path) -> Path | None:
+    """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``."""
+    choices = (path.with_name(path.name + ".toml"), sidecar_path(path))
+    return next((choice for choice in choices if choice != path and choice.is_file()), None)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar or context file. Raises ``ConfigError`` with the line."""
+    return load(path, Sidecar)
+
+
+def merged(under: Sidecar, over: Sidecar) -> Sidecar:
+    """What ``over`` says, and ``under`` where it is silent; a list of events or blood gases replaces the other's."""
+    return Sidecar(
+        recording=_merged(under.recording, over.recording),
+        context=_merged(under.context, over.context),
+        event=over.event or under.event,
+        blood_gas=over.blood_gas or under.blood_gas,
+    )
+
+
+def _merged(under: S, over: S) -> S:
+    said = {
+        field.name: getattr(over, field.name)
+        for field in msgspec.structs.fields(over)
+        if getattr(over, field.name) != field.default
+    }
+    return msgspec.structs.replace(under, **said)
+
+
+def as_toml(sidecar: Sidecar) -> str:
+    """The sidecar as TOML; what was never said is left out."""
+    parts = [_table("[recording]", sidecar.recording), _table("[context]", sidecar.context)]
+    parts += [_table("[[event]]", event) for event in sidecar.event]
+    parts += [_table("[[blood_gas]]", gas) for gas in sidecar.blood_gas]
+    return "\n".join(part for part in parts if part)
+
+
+def _table(title: str, struct: msgspec.Struct) -> str:
+    said = [
+        f"{field.name} = {_literal(getattr(struct, field.name))}\n"
+        for field in msgspec.structs.fields(struct)
+        if getattr(struct, field.name) != field.default
+    ]
+    return f"{title}\n{''.join(said)}" if said else ""
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

@@ -1,0 +1,78 @@
+"""The table of recorded formats. Floor 0: imports no format, so listing them costs nothing.
+
+Adding a format is one module, its test, and one line in ``FORMATS``. The module has ``recognise(head: bytes, name:
+str) -> bool`` and either a class ``Decoder(options: ReadOptions)`` (see the protocol below) or, for a format that
+needs the whole file at hand, ``read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]``, which raises
+``DecodeError`` without the file's name. A module may also have ``notes(path)`` with a ``sidecar`` from inside the file.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from streamer.chunk import Chunk
+from streamer.errors import ConfigError
+from streamer.records import Notice
+
+HEAD = 65_536
+"""Bytes of a file that ``recognise`` is shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What the user knows about a recording that its file may not say.
+
+    Attributes:
+        rate_hz: Samples per second, from ``--rate``, the context file or the sidecar; None when nobody said.
+    """
+
+    rate_hz: float | None = None
+
+
+class Decoder(Protocol):
+    """Bytes in any pieces → chunks and notices. Pure: no I/O, no clock; every cutting gives the same samples.
+
+    The last notice of a file with damage has ``values`` with ``damaged_rows`` and ``dropped_rows``.
+    """
+
+    def feed(self, piece: bytes, /) -> list[Chunk | Notice]:
+        """What the bytes so far complete. Raises ``DecodeError`` without the file's name."""
+        ...
+
+    def close(self) -> list[Chunk | Notice]:
+        """The rest. Raises ``DecodeError`` when there never was a usable row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One line of the table."""
+
+    module: str
+    suffixes: tuple[str, ...]
+    about: str
+    needs: str = ""
+
+    def load(self) -> Any:
+        """The format's module."""
+        return importlib.import_module(self.module)
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType({
+    "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz"),
+    "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
+    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
+    "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
+})  # fmt: skip
+"""Name → format; recognised by content in this order, then by suffix."""
+
+
+def named(name: str) -> Format:
+    """The format of that name. Raises ``ConfigError``."""
+    if name not in FORMATS:
+        raise ConfigError(f"unknown format {name!r}: known are {', '.join(FORMATS)}")
+    return FORMATS[name]

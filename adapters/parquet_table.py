@@ -1,0 +1,150 @@
+"""Canonical Parquet: the columns of contract.md §2 as floating-point numbers, read a batch of rows at a time.
+
+Time is a ``time_s`` column or, as ``canonical.py`` writes it, the file metadata ``ventstream``: JSON with ``rate_hz``,
+``segments`` ``[[start_s, first_row], …]`` (or ``t0`` for a single one) and the sidecar's content as ``sidecar``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Meta
+
+from adapters._clock import Clock
+from adapters._columns import Columns, columns
+from adapters._samples import Samples
+from adapters.formats import ReadOptions
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk, FloatArray
+from streamer.context import Sidecar
+from streamer.errors import DecodeError
+from streamer.records import Notice
+
+BATCH_ROWS = 65_536
+KEY = b"ventstream"
+REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
+
+
+class FileNotes(msgspec.Struct, frozen=True, kw_only=True):
+    """The metadata ``ventstream`` of a canonical Parquet file; keys of later versions are passed over."""
+
+    rate_hz: Annotated[float, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)] | None = None
+    t0: float = 0.0
+    segments: tuple[tuple[float, Annotated[int, Meta(ge=0)]], ...] = ()
+    sidecar: Sidecar = Sidecar()
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """Whether it begins as Parquet does."""
+    del name
+    return head.startswith(b"PAR1")
+
+
+def notes(path: Path) -> FileNotes:
+    """The metadata of a file. Raises ``DecodeError`` without the file's name."""
+    with _opened(path) as file:
+        return _notes(file)
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
+    """The file's chunks, batch by batch. Raises ``DecodeError`` without the file's name."""
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        table = columns(schema.names)
+        for field in schema:
+            if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+                raise DecodeError(f"column {field.name!r} holds {field.type}, not numbers")
+        samples = Samples("parquet", options.rate_hz or 1.0, table.channels)
+        batches = _batches(file)
+        if table.time is None:
+            yield from _by_segments(samples, batches, _notes(file), options)
+        else:
+            yield from _by_stamps(samples, batches, table, options)
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DecodeError(f"not readable as Parquet: {_first_line(error)}") from None
+
+
+def _notes(file: Any) -> FileNotes:
+    text = (file.metadata.metadata or {}).get(KEY, b"{}")
+    try:
+        found = msgspec.json.decode(text, type=FileNotes)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"its metadata 'ventstream' cannot be used: {_first_line(error)}") from None
+    firsts = [row for _, row in found.segments]
+    if firsts and (firsts[0] != 0 or sorted(set(firsts)) != firsts):
+        raise DecodeError("its metadata 'ventstream' cannot be used: segments must begin at row 0 and rise")
+    return found
+
+
+def _batches(file: Any) -> Iterator[FloatArray]:
+    """Rows ``(n, columns)``; null is NaN."""
+    reader = file.iter_batches(batch_size=BATCH_ROWS)
+    while True:
+        try:
+            batch = next(reader, None)
+        except (pa.ArrowException, OSError) as error:
+            raise DecodeError(f"damaged Parquet: {_first_line(error)}") from None
+        if batch is None:
+            return
+        values = [column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for column in batch.columns]
+        yield np.column_stack(values)
+
+
+def _by_segments(
+    samples: Samples, batches: Iterator[FloatArray], known: FileNotes, options: ReadOptions
+) -> Iterator[Chunk | Notice]:
+    """The row count is the clock; it starts anew at every segment."""
+    if options.rate_hz and known.rate_hz and options.rate_hz != known.rate_hz:
+        given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
+        raise DecodeError(f"{given}, but the file says {known.rate_hz:g} Hz; mend one")
+    rate_hz = options.rate_hz or known.rate_hz
+    if rate_hz is None:
+        raise DecodeError(f"no time_s column and no rate; {REMEDY}")
+    samples.rate_hz = rate_hz
+    segments = list(known.segments or [(known.t0, 0)])
+    done = 0
+    for values in batches:
+        first, last = done, done + len(values)
+        while segments and segments[0][1] < last:
+            start_s, row = segments.pop(0)
+            samples.rows(values[first - done : row - done])
+            samples.restart(start_s)
+            first = row
+        samples.rows(values[first - done :])
+        done = last
+        yield from samples.take()
+    yield from samples.close()
+
+
+def _by_stamps(
+    samples: Samples, batches: Iterator[FloatArray], table: Columns, options: ReadOptions
+) -> Iterator[Chunk | Notice]:
+    clock = Clock(samples, options.rate_hz, REMEDY)
+    row = 0
+    for values in batches:
+        stamps = values[:, table.time]
+        done = 0
+        for at in np.flatnonzero(~np.isfinite(stamps)).tolist():
+            clock.rows(stamps[done:at], values[done:at])
+            clock.damaged(row + at + 1, "a row without time", values.shape[1])
+            done = at + 1
+        clock.rows(stamps[done:], values[done:])
+        clock.settle()
+        row += len(values)
+        yield from samples.take()
+    clock.settle(final=True)
+    yield from samples.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

@@ -1,0 +1,187 @@
+"""Recorded sessions, any format of ``formats.py``: an adapter, and ``open_recording`` for the commands.
+
+A format is recognised from the content first, by suffix second. What the file does not say may stand in a sidecar
+``NAME.toml`` beside it, or in a context file, which wins. Pacing is not done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapters._sidecar import find_sidecar, merged, read_sidecar
+from adapters._text import BLOCK
+from adapters.formats import FORMATS, HEAD, Decoder, ReadOptions, named
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
+from streamer.context import Sidecar
+from streamer.errors import ConfigError, DecodeError
+from streamer.records import Notice
+
+_PACKED = {
+    b"\x1f\x8b": "gzip-compressed",
+    b"PK\x03\x04": "a ZIP archive",
+    b"BZh": "bzip2-compressed",
+    b"\xfd7zXZ": "xz-compressed",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed",
+}
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_REMEDY = "name its format with --format; ventstream formats lists what can be read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Options of a ``recording`` source.
+
+    Attributes:
+        path: The file.
+        format: A name of ``formats.py``; None recognises it.
+        rate_hz: Samples per second, where the file does not say.
+        context: A TOML file like a sidecar that overrides it.
+    """
+
+    path: Path
+    format: str | None = None
+    rate_hz: float | None = None
+    context: Path | None = None
+
+
+async def chunks(settings: Settings) -> AsyncIterator[Chunk | Notice]:
+    """The recording's chunks, as fast as they are asked for. Raises ``DecodeError`` or ``ConfigError``."""
+    recording = open_recording(
+        Path(settings.path), format=settings.format, rate_hz=settings.rate_hz, context=settings.context
+    )
+    for item in recording.items():
+        yield item
+        await asyncio.sleep(0)  # a block takes some 10 ms; others get their turn between two
+
+
+@dataclass
+class Recording:
+    """A recording that was recognised and not read yet.
+
+    Attributes:
+        path: The file.
+        format: Name of its format.
+        sidecar: What is known beside the samples: metadata, sidecar and context file, the later winning.
+        options: What its decoder is told.
+        damaged_rows: After ``items``: lines or rows that could not be used.
+        dropped_rows: After ``items``: rows left out because their time does not advance.
+    """
+
+    path: Path
+    format: str
+    sidecar: Sidecar
+    options: ReadOptions
+    damaged_rows: int = field(default=0, init=False)
+    dropped_rows: int = field(default=0, init=False)
+
+    def items(self) -> Iterator[Chunk | Notice]:
+        """Chunks and notices from the beginning, every time the same.
+
+        Raises:
+            DecodeError: There is no usable row, or the rest cannot be read; what was good has been given before.
+        """
+        self.damaged_rows = self.dropped_rows = 0
+        module = FORMATS[self.format].load()
+        try:
+            found = module.read(self.path, self.options) if hasattr(module, "read") else self._decoded(module)
+            for item in found:
+                if isinstance(item, Notice) and "damaged_rows" in item.values:
+                    self.damaged_rows = int(item.values["damaged_rows"])
+                    self.dropped_rows = int(item.values["dropped_rows"])
+                yield item
+        except DecodeError as error:
+            raise DecodeError(f"{self.path}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from None
+        except OSError as error:
+            raise DecodeError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+
+    def _decoded(self, module: Any) -> Iterator[Chunk | Notice]:
+        decoder: Decoder = module.Decoder(self.options)
+        with self.path.open("rb") as file:
+            while block := file.read(BLOCK):
+                yield from decoder.feed(block)
+        yield from decoder.close()
+
+
+def open_recording(
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002 (the option's name)
+    rate_hz: float | None = None,
+    context: Path | None = None,
+) -> Recording:
+    """Recognise a recording and collect what is known about it.
+
+    Args:
+        path: A file.
+        format: Its format's name, when it is known better.
+        rate_hz: Samples per second; before the context file's, before the sidecar's.
+        context: A TOML file like a sidecar that overrides it.
+
+    Raises:
+        DecodeError: It cannot be read, is empty or is not recognised; one line that says what to do.
+        ConfigError: An unknown format, an unusable rate, a faulty sidecar or context file.
+    """
+    if rate_hz is not None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
+    head = _head(path)
+    name = format or _recognised(head, path)
+    module = named(name).load()
+    sidecar = _inside(module, path)
+    for beside in (find_sidecar(path), context):
+        if beside is not None:
+            sidecar = merged(sidecar, read_sidecar(beside))
+    return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or sidecar.recording.rate_hz))
+
+
+def _inside(module: Any, path: Path) -> Sidecar:
+    """What the file itself carries of a sidecar."""
+    if not hasattr(module, "notes"):
+        return Sidecar()
+    try:
+        found: Sidecar = module.notes(path).sidecar
+    except DecodeError as error:
+        raise DecodeError(f"{path}: {error}") from None
+    return found
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file that could be a recording. Raises ``DecodeError`` for one that could not."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise DecodeError(f"{path}: is a folder; name a file in it")
+        if not stat.S_ISREG(mode):
+            raise DecodeError(f"{path}: is not a regular file; recordings are read from files")
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if not head:
+        raise DecodeError(f"{path}: is empty")
+    for magic, what in _PACKED.items():
+        if head.startswith(magic):
+            raise DecodeError(f"{path}: is {what}; unpack it first")
+    halves = (any(head[0:64:2]), any(head[1:64:2]))
+    if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
+        raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")
+    return head
+
+
+def _recognised(head: bytes, path: Path) -> str:
+    for name, known in FORMATS.items():
+        if known.load().recognise(head, path.name):
+            return name
+    for name, known in FORMATS.items():
+        if path.suffix.lower() in known.suffixes:
+            return name
+    start = head[:24].decode("ascii", "backslashreplace")
+    raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")

@@ -1,0 +1,34 @@
+"""The two loops over raw samples that ``align`` needs, compiled. Floor 1, inside ``align``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+
+@njit(cache=True)
+def stretch(flow: Any, paw: Any, first: int, wanted: bool, max_flow: float, min_paw: float, max_paw: float) -> int:  # noqa: FBT001, PLR0917 (compiled: positions only)
+    """Where the stretch of samples that begins at ``first`` ends: all usable, or all not.
+
+    Usable is a flow and, if the source has pressure (``paw`` is not empty), a pressure within the limits.
+    """
+    i = first
+    while i < flow.size:
+        usable = -max_flow <= flow[i] <= max_flow
+        if paw.size > 0:
+            usable = usable and min_paw <= paw[i] <= max_paw
+        if usable != wanted:
+            break
+        i += 1
+    return i
+
+
+@njit(cache=True)
+def outside(samples: Any, first: int, low: float, high: float) -> int:
+    """How many samples from ``first`` on are numbers beyond the limits; NaN is missing, not implausible."""
+    count = 0
+    for i in range(first, samples.size):
+        if samples[i] < low or samples[i] > high:
+            count += 1
+    return count

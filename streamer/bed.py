@@ -1,0 +1,235 @@
+"""One bed: the whole core in one object. Floor 2; the only place where the operators meet.
+
+```
+Chunk ─▶ align ─▶ segment ─▶ fold ─▶ labels ─▶ measure ─▶ rolling ─▶ events
+Notice, session events, blood gases ─▶ wait for their time ─────────▶ events
+```
+
+Events come in the order of data time: what belongs to an instant is given once the segmenter's watermark has passed
+it, so that no breath still to come ends before it. They are the same, bit for bit, however the stream was cut.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from streamer.align import Aligner, AlignSettings
+from streamer.breath import Breath
+from streamer.chunk import Block, Chunk
+from streamer.context import BloodGas, Context, SessionEvent
+from streamer.errors import ConfigError
+from streamer.labels import Labeller
+from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold, Given, fold, measure
+from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
+from streamer.rolling import Rolling, RollingSettings
+from streamer.segment import Segmenter, SegmentSettings, segment_settings
+from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
+
+EVENT_KINDS = {
+    "prone": NoticeKind.POSITION,
+    "supine": NoticeKind.POSITION,
+    "settings": NoticeKind.SETTINGS,
+}
+"""Kinds of session events that have a kind of notice; the others are notes."""
+BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT})
+"""A breath so labelled says nothing about the state in which the next one began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSettings:
+    """The settings of every operator."""
+
+    align: AlignSettings = field(default_factory=AlignSettings)
+    segment: SegmentSettings = field(default_factory=SegmentSettings)
+    """Left at its defaults, it follows the patient class."""
+    rolling: RollingSettings = field(default_factory=RollingSettings)
+
+
+class Bed:
+    """The stream of one bed: samples in, breath records, summaries and notices out. No clock, no input or output.
+
+    Args:
+        bed_id: Label of the bed, never a patient identity.
+        context: What the operator knows of patient and sensors.
+        events: Session events by device clock; they come out as notices at their time.
+        blood_gases: Arterial samples by device clock, likewise; each holds for the breaths after its draw.
+        settings: Thresholds.
+
+    Raises:
+        ConfigError: The context declares gas conditions that cannot be converted.
+    """
+
+    def __init__(
+        self,
+        bed_id: str,
+        *,
+        context: Context | None = None,
+        events: Sequence[SessionEvent] = (),
+        blood_gases: Sequence[BloodGas] = (),
+        settings: CoreSettings | None = None,
+    ) -> None:
+        self._bed = bed_id
+        self._context = context or Context()
+        settings = settings or CoreSettings()
+        segment = settings.segment
+        if segment == SegmentSettings():
+            segment = segment_settings(self._context.patient_class)
+        self._aligner = Aligner(settings.align, flow_factor=btps_factor(self._context))
+        self._segmenter = Segmenter(segment)
+        self._labeller = Labeller(bed_id)
+        self._rolling = Rolling(bed_id, settings.rolling, keys=tuple(METRICS), weighted_by=WEIGHTED_BY, held=HELD)
+        self._waiting: list[tuple[float, int, Notice]] = []
+        self._end_s = -math.inf
+        self._arrivals = 0
+        self._blood_gas: tuple[float, BloodGas] | None = None
+        self._before: tuple[float, Fold] | None = None
+        told = (*map(_event_notice, events), *map(_gas_notice, blood_gases))
+        for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
+            self._wait(notice)
+        self._planned = sum(notice.kind is not NoticeKind.DROPPED for notice in told)
+
+    def push(self, item: Chunk | Notice) -> list[Event]:
+        """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
+        if isinstance(item, Notice):
+            self._wait(item)
+            return list(self._due(self._segmenter.watermark_s))
+        found: list[Event] = []
+        self._end_s = max(self._end_s, item.start_s + len(item) / item.rate_hz)
+        placed = self._aligner.push(item)
+        for notice in placed:
+            if isinstance(notice, Notice):
+                self._wait(notice)
+        for block in placed:
+            if isinstance(block, Block):
+                for breath in self._segmenter.push(block):
+                    found += self._finish(breath)
+        watermark_s = self._segmenter.watermark_s
+        found += _in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
+        return found
+
+    def close(self) -> list[Event]:
+        """The end of the stream: the open breath, the last windows, and what still waits for its time.
+
+        Session events planned for later than the last sample never happened in this stream and are left out.
+        """
+        found: list[Event] = []
+        for notice in self._aligner.close():
+            self._wait(notice)
+        for breath in self._segmenter.close():
+            found += self._finish(breath)
+        self._waiting = [one for one in self._waiting if one[1] > self._planned or one[0] <= self._end_s]
+        heapq.heapify(self._waiting)
+        found += _in_order(self._due(math.inf), self._rolling.close())
+        return found
+
+    def _wait(self, notice: Notice) -> None:
+        """Keep a notice until its time has come."""
+        at_s = notice.at_s if math.isfinite(notice.at_s) else max(self._segmenter.watermark_s, 0.0)
+        self._arrivals += 1
+        heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
+
+    def _due(self, until_s: float) -> Iterable[Notice]:
+        """Notices up to an instant, in order; a blood gas among them holds from here on."""
+        due = []
+        while self._waiting and self._waiting[0][0] <= until_s:
+            due.append(heapq.heappop(self._waiting)[2])
+            if due[-1].kind is NoticeKind.BLOOD_GAS:
+                self._draw(due[-1])
+        return due
+
+    def _draw(self, notice: Notice) -> None:
+        if self._blood_gas is not None and notice.at_s < self._blood_gas[0]:
+            return
+        known = {key: value for key, value in notice.values.items() if key in BloodGas.__struct_fields__}
+        try:
+            self._blood_gas = notice.at_s, msgspec.convert(known, BloodGas)
+        except msgspec.ValidationError:
+            return
+
+    def _finish(self, breath: Breath) -> list[Event]:
+        """Measure a breath; before it, what is due before its end."""
+        due = self._due(breath.end_s)
+        if Flag.AFTER_GAP in breath.flags:
+            self._labeller.reset()
+        folded = fold(breath)
+        flags, notices = self._labeller.push(breath, folded)
+        measures = measure(breath, folded, self._given(breath), flags)
+        record = BreathRecord(
+            bed=self._bed,
+            number=breath.number,
+            start_s=breath.start_s,
+            end_s=breath.end_s,
+            values=measures.values,
+            missing=measures.missing,
+            quality=measures.quality,
+            methods=measures.methods,
+            flags=flags,
+        )
+        self._before = None if flags & BREAKS else (breath.end_s, folded)
+        found = _in_order(due, self._rolling.push(record))
+        found += notices
+        found.append(record)
+        if Flag.APNOEA in flags:
+            detail = f"no breath for {breath.end_s - breath.start_s:.0f} s"
+            found.append(Notice(bed=self._bed, at_s=breath.end_s, kind=NoticeKind.APNOEA, detail=detail))
+        return found
+
+    def _given(self, breath: Breath) -> Given:
+        is_next = self._before is not None and self._before[0] == breath.start_s
+        before = self._before[1] if self._before is not None and is_next else None
+        if self._blood_gas is None:
+            return Given(context=self._context, before=before)
+        drawn_s, gas = self._blood_gas
+        return Given(context=self._context, before=before, blood_gas=gas, blood_gas_age_s=breath.end_s - drawn_s)
+
+
+def btps_factor(context: Context) -> float:
+    """Flow as the sensor gives it → flow at body conditions; 1 where nothing is declared.
+
+    Raises:
+        ConfigError: ``ATPS`` or ``ATPD`` without the ambient temperature it needs.
+    """
+    conditions = context.flow_conditions
+    if conditions in {None, "BTPS"}:
+        return 1.0
+    if context.ambient_c is None:
+        raise ConfigError(f"context: flow_conditions = {conditions!r} needs ambient_c, the temperature at the sensor")
+    barometric_mmhg = STANDARD_MMHG if context.barometric_mmhg is None else context.barometric_mmhg
+    factor = atps_to_btps if conditions == "ATPS" else atpd_to_btps
+    return factor(context.ambient_c, barometric_mmhg)
+
+
+def _in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[Event]:
+    """Both by time; at the same instant the notice is first."""
+    keyed: list[tuple[float, int, Event]] = [(notice.at_s, 0, notice) for notice in notices]
+    keyed += [(summary.end_s, 1, summary) for summary in summaries]
+    return [event for *_, event in sorted(keyed, key=lambda entry: entry[:2])]
+
+
+def _event_notice(event: SessionEvent) -> Notice:
+    if event.at_s is None:
+        return _undated(f"event {event.kind!r} at {event.at}")
+    kind = EVENT_KINDS.get(event.kind, NoticeKind.NOTE)
+    label = "" if event.text and kind == event.kind else event.kind
+    detail = ": ".join(filter(None, (label, event.text)))
+    return Notice(bed="", at_s=event.at_s, kind=kind, detail=detail, values={"event": event.kind})
+
+
+def _gas_notice(gas: BloodGas) -> Notice:
+    if gas.at_s is None:
+        return _undated(f"blood gas at {gas.at}")
+    known = {name: getattr(gas, name) for name in ("pco2_art_mmhg", "po2_art_mmhg", "fio2", "ph")}
+    values = {name: value for name, value in known.items() if value is not None}
+    detail = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    return Notice(bed="", at_s=gas.at_s, kind=NoticeKind.BLOOD_GAS, detail=detail, values=values)
+
+
+def _undated(what: str) -> Notice:
+    """The core knows the device's clock only."""
+    detail = f"{what} left out: give at_s, or start_utc in [recording] so that it can be placed"
+    return Notice(bed="", at_s=math.nan, kind=NoticeKind.DROPPED, detail=detail)

@@ -1,0 +1,48 @@
+"""One segmented breath. Floor 0: made by ``segment.py``, measured by ``metrics``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamer.chunk import FloatArray
+from streamer.records import Flag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Breath:
+    """Samples from the last one before inspiration to the last one before the next inspiration.
+
+    Neighbouring breaths share their boundary sample, so that intervals between samples (trapezoids) belong to exactly
+    one breath and nothing is lost between two: ``ttot == (n - 1) / rate_hz`` but for the sub-sample crossing.
+
+    Attributes:
+        number: 0, 1, 2 … per bed.
+        start_s: Onset, interpolated where flow crossed its threshold; device clock.
+        end_s: Onset of the next breath, likewise.
+        rate_hz: Samples per second.
+        onset_s: Device clock of sample 0.
+        paw: (n,) cmH2O.
+        flow: (n,) L/s, raw, positive into the patient.
+        pco2: (n,) mmHg, or None where no capnograph is connected.
+        insp_end: Index of the first sample of expiration (``n - 1`` at most).
+        insp_end_s: Expiratory onset, interpolated; device clock.
+        leak_conductance: (L/s)/sqrt(cmH2O); leak-corrected flow is ``flow - leak_conductance * sqrt(max(paw, 0))``.
+        leak_frac: 1 - sum(VTe)/sum(VTi) of up to 20 breaths before this one and itself; NaN while unknown.
+        interpolated: Samples of this breath that were missing and filled by interpolation.
+        flags: What the segmenter saw.
+    """
+
+    number: int
+    start_s: float
+    end_s: float
+    rate_hz: float
+    onset_s: float
+    paw: FloatArray
+    flow: FloatArray
+    pco2: FloatArray | None
+    insp_end: int
+    insp_end_s: float
+    leak_conductance: float
+    leak_frac: float
+    interpolated: int
+    flags: frozenset[Flag]

@@ -1,0 +1,137 @@
+"""What a source yields: chunks of samples. Floor 0; the first station of every sample's walk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.records import Notice
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+MIN_RATE_HZ, MAX_RATE_HZ = 5.0, 2000.0
+"""Rates a chunk may carry. Full function needs 50 Hz or more; accepted for breaths: 25-500 Hz."""
+
+
+class Channel(StrEnum):
+    """A waveform at the airway opening, in its canonical unit."""
+
+    PAW = "paw"
+    """Airway pressure relative to atmosphere, cmH2O."""
+    FLOW = "flow"
+    """Gas flow, L/s, positive into the patient."""
+    PCO2 = "pco2"
+    """CO2 partial pressure at the airway, mmHg."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chunk:
+    """Consecutive samples of one source on the device's clock.
+
+    Attributes:
+        source: Label of the device stream.
+        start_s: Device clock of the first sample, seconds.
+        rate_hz: Samples per second.
+        channels: Arrays ``(n,)`` of equal length, float64, read-only, canonical units; NaN is a missing sample.
+        received_ns: UTC of arrival in nanoseconds, for the time base only; None in recordings.
+
+    Raises:
+        ValueError: Arrays of unequal length or not one-dimensional; a rate or start that is not a usable number.
+    """
+
+    source: str
+    start_s: float
+    rate_hz: float
+    channels: Mapping[Channel, FloatArray]
+    received_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
+            raise ValueError(f"rate {self.rate_hz!r} Hz is outside {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
+        if not np.isfinite(self.start_s):
+            raise ValueError(f"start {self.start_s!r} s is not a time")
+        locked = {Channel(name): _locked(samples) for name, samples in self.channels.items()}
+        if len({samples.size for samples in locked.values()}) > 1:
+            sizes = {name.value: samples.size for name, samples in locked.items()}
+            raise ValueError(f"channels differ in length: {sizes}")
+        object.__setattr__(self, "channels", MappingProxyType(locked))
+
+    def __len__(self) -> int:
+        return next((samples.size for samples in self.channels.values()), 0)
+
+    def cut(self, first: int, last: int) -> Chunk:
+        """The samples ``first`` to ``last`` (exclusive) as a chunk of their own."""
+        return Chunk(
+            source=self.source,
+            start_s=self.start_s + first / self.rate_hz,
+            rate_hz=self.rate_hz,
+            channels={name: samples[first:last] for name, samples in self.channels.items()},
+            received_ns=self.received_ns,
+        )
+
+
+def _locked(samples: FloatArray) -> FloatArray:
+    array = np.ascontiguousarray(samples, dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"samples must be one-dimensional, not {array.ndim}-dimensional")
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+class Adapter(Protocol):
+    """A module of ``adapters``: what a source is.
+
+    ``Settings`` is a frozen dataclass whose fields are the adapter's options in a configuration. ``chunks``
+    yields chunks, and notices of what it had to leave out, as fast as it can: pacing is not its business.
+    """
+
+    Settings: type[Any]
+
+    def chunks(self, settings: Any, /) -> AsyncIterator[Chunk | Notice]:
+        """Read the source until it ends. Raises ``DecodeError`` or ``SourceLost``."""
+        ...
+
+
+class Mark(IntEnum):
+    """What became of a sample on the grid."""
+
+    MEASURED = 0
+    FILLED = 1
+    """Missing for at most 40 ms: interpolated, not worth a flag."""
+    GAP_SHORT = 2
+    """Missing for 40-200 ms: interpolated, the breath is flagged."""
+    GAP = 3
+    """Missing for 0.2-1 s: interpolated so that time goes on, the breath keeps only its timing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """Consecutive samples on a source's grid: what ``align`` makes of chunks and ``segment`` reads.
+
+    Attributes:
+        run: Grows by one wherever the signal was interrupted; nothing is known across runs.
+        origin_s: Device clock of index 0 of the grid, seconds. Sample ``i`` is at ``origin_s + i / rate_hz``.
+        rate_hz: Samples per second.
+        first: Index of the first sample.
+        flow: (n,) L/s BTPS, without NaN.
+        paw: (n,) cmH2O; None where the source measures no pressure.
+        pco2: (n,) mmHg, NaN where missing; None where no capnograph is connected.
+        mark: How all of these samples came to be.
+    """
+
+    run: int
+    origin_s: float
+    rate_hz: float
+    first: int
+    flow: FloatArray
+    paw: FloatArray | None
+    pco2: FloatArray | None
+    mark: Mark

@@ -1,0 +1,233 @@
+"""The commands of contract.md §1: arguments in, exit status out. Floor 4; each command imports its module when called.
+
+Exit status: 0 done, 1 the data could not be used, 2 wrong usage or configuration, 130 interrupted. Every error is one
+line on standard error; ``VENTSTREAM_DEBUG=1`` shows the traceback of what is a bug.
+"""
+
+# ruff: noqa: PLC0415 (--help and --version must not wait for what a command needs)
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamer.errors import ConfigError, VentstreamError
+from streamer.lookup import refuse_strangers
+from streamer.output import log_in_lines, say, warn
+
+DONE, DATA, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="ventstream",
+    help="Mechanical ventilation: waveforms in, breath-by-breath mechanics out over MQTT. "
+    "Research software, not a medical device: no alarms, no advice.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _speed(text: str) -> float:
+    """``1``, ``10``, ``max``."""
+    try:
+        speed = math.inf if text == "max" else float(text)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0 or (math.isinf(speed) and text != "max"):
+        raise ConfigError(f"--speed {text!r}: give a number above 0, or max")
+    return speed
+
+
+Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Files, or folders of them.")]
+OneRecording = Annotated[Path, typer.Argument(metavar="RECORDING", help="A file of any readable format.")]
+Speed = Annotated[str, typer.Option(help="1 for real time, 10 for ten times as fast, or max.")]
+Broker = Annotated[str | None, typer.Option(metavar="URL", help="mqtt://HOST[:PORT]; without it a broker is started.")]
+Format = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Format, where recognition fails; see formats.")
+]
+Rate = Annotated[float | None, typer.Option(metavar="HZ", help="Samples per second, where the file does not say.")]
+Context = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML with patient context, events, blood gases.")]
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 (a flag's callback)
+    if wanted:
+        try:
+            say(f"ventstream {installed_version('ventstream')}")
+        except PackageNotFoundError:
+            say("ventstream, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: ventstream demo --speed 5")
+def demo(speed: Speed = "1", broker: Broker = None) -> int:
+    """Play a bundled session through the whole pipeline and publish it."""
+    from streamer.commands.demo import demo as command
+
+    return command(speed=_speed(speed), broker_url=broker)
+
+
+@app.command(epilog="Example: ventstream run config/ward.toml")
+def run(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; config/default.toml shows all.")]) -> int:
+    """Run the service: beds, sources and broker from one file, until Ctrl-C."""
+    from streamer.commands.service import run as command
+
+    return command(config)
+
+
+@app.command(epilog="Example: ventstream replay session.csv --speed 10 --broker mqtt://127.0.0.1:1883 --bed icu-04")
+def replay(
+    recordings: Recordings,
+    speed: Speed = "1",
+    broker: Broker = None,
+    bed: Annotated[str | None, typer.Option(metavar="ID", help="Bed label; default: the file's name.")] = None,
+) -> int:
+    """Publish recorded sessions over MQTT, one bed each."""
+    from streamer.commands.service import replay as command
+
+    return command(recordings, speed=_speed(speed), broker_url=broker, bed=bed)
+
+
+@app.command(epilog="Example: ventstream analyze recordings/ -o breaths.parquet --summaries minutes.csv --jobs 4")
+def analyze(
+    *,
+    recordings: Recordings,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", metavar="OUT", help="Breaths: .parquet, .csv, .jsonl, or - .")
+    ] = None,
+    summaries: Annotated[str | None, typer.Option(metavar="OUT", help="Rolling summaries, likewise.")] = None,
+    context: Context = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Recordings at a time.")] = 1,
+    format_name: Format = None,
+    rate: Rate = None,
+) -> int:
+    """Analyse recordings as fast as possible into tables; without -o, a summary of each."""
+    from streamer.commands.analyze import analyze as command
+
+    return command(
+        recordings, out=out, summaries=summaries, context=context, jobs=jobs, format_name=format_name, rate_hz=rate
+    )
+
+
+@app.command(epilog="Example: ventstream simulate vcv_hold -o vcv.csv --truth vcv.truth.json")
+def simulate(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a bundled scenario's name.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Recording: .csv or .parquet.")],
+    truth: Annotated[Path | None, typer.Option(metavar="OUT.json", help="What is true of it.")] = None,
+) -> int:
+    """Write a recording from the lung simulator, with its truth."""
+    from streamer.commands.files import simulate as command
+
+    return command(scenario, out, truth)
+
+
+@app.command(epilog="Example: ventstream convert capture.txt -o capture.parquet")
+def convert(
+    recording: OneRecording,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Recording: .csv or .parquet.")],
+    format_name: Format = None,
+    rate: Rate = None,
+    context: Context = None,
+) -> int:
+    """Write any readable recording as a canonical one."""
+    from streamer.commands.files import convert as command
+
+    return command(recording, out, format_name=format_name, rate_hz=rate, context=context)
+
+
+@app.command(epilog="Example: ventstream watch --broker mqtt://127.0.0.1:1883")
+def watch(broker: Annotated[str | None, typer.Option(metavar="URL", help="Default: this machine.")] = None) -> int:
+    """Show the beds of a broker, one line each, live."""
+    from streamer.commands.watch import watch as command
+
+    return command(broker)
+
+
+@app.command(epilog="Example: ventstream metrics")
+def metrics() -> int:
+    """List what is measured, with units, codes and sources."""
+    from streamer.commands.lists import metrics as command
+
+    return command()
+
+
+@app.command(epilog="Example: ventstream formats")
+def formats() -> int:
+    """List what can be read."""
+    from streamer.commands.lists import formats as command
+
+    return command()
+
+
+@app.command(epilog="Example: ventstream check config/ward.toml")
+def check(
+    path: Annotated[Path, typer.Argument(metavar="CONFIG|RECORDING", help="A .toml configuration, or a recording.")],
+    format_name: Format = None,
+    rate: Rate = None,
+    context: Context = None,
+) -> int:
+    """Explain a configuration or a recording, or say what is wrong with it."""
+    from streamer.commands.files import check as command
+
+    return command(path, format_name=format_name, rate_hz=rate, context=context)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; the exit status. Whatever goes wrong is one line on standard error."""
+    log_in_lines()
+    try:
+        refuse_strangers()
+        status = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except VentstreamError as error:
+        return _complain(str(error), USAGE if isinstance(error, ConfigError) else DATA)
+    except BrokenPipeError:
+        return _nobody_reads()
+    except SystemExit as end:  # how the command line parser itself answers a broken pipe
+        return _nobody_reads() if isinstance(end.__context__, BrokenPipeError) else USAGE
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (a traceback shown to a user is a bug)
+        return _other(error)
+    return status if isinstance(status, int) else DONE
+
+
+def _other(error: Exception) -> int:
+    if isinstance(error, typer.Abort):
+        return _complain("interrupted", INTERRUPTED)
+    if hasattr(error, "format_message"):  # a usage error of the command line parser
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "ventstream"
+        return _complain(f"{error.format_message()} (see {command} --help)", USAGE)
+    if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+        return _complain(f"standard output: {error.strerror}", DATA)
+    if os.environ.get("VENTSTREAM_DEBUG"):
+        raise error
+    return _complain(f"internal error: {type(error).__name__}: {error}; please report it", DATA)
+
+
+def _complain(problem: str, status: int) -> int:
+    warn(" ".join(problem.split()))
+    return status
+
+
+def _nobody_reads() -> int:
+    """The reader of a pipe is gone, as with ``| head``: end quietly, also when Python flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE

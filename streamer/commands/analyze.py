@@ -1,0 +1,82 @@
+"""``analyze``: recordings through the core as fast as the machine allows, into tables and a report. Floor 4."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from streamer.commands.examine import Job
+from streamer.commands.findings import Findings, plain_console, report
+from streamer.commands.parallel import examine_all
+from streamer.commands.recordings import expand
+from streamer.context import Sidecar
+from streamer.errors import ConfigError
+from streamer.output import warn
+from streamer.rows import Row, breath_columns, summary_columns
+from streamer.tables import TableWriter, open_table
+from streamer.toml import load
+
+
+class _NothingRead(Exception):  # noqa: N818 (not an error of its own: each recording's was said)
+    """Leaves the outputs unwritten."""
+
+
+def analyze(
+    paths: Sequence[Path],
+    *,
+    out: str | None,
+    summaries: str | None,
+    context: Path | None,
+    jobs: int,
+    format_name: str | None,
+    rate_hz: float | None,
+) -> int:
+    """Analyse recordings; the exit status."""
+    _check_outputs(paths, out, summaries)
+    if context is not None:
+        load(context, Sidecar)  # said once, not for every recording
+    recordings, skipped = expand(paths)
+    for reason in skipped:
+        warn(f"skipped: {reason}")
+    plan = [Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context) for path in recordings]
+    findings: list[Findings] = []
+    with suppress(_NothingRead), ExitStack() as stack:
+        keep_breath = _sink(stack.enter_context(open_table(out, breath_columns())) if out else None)
+        keep_summary = _sink(stack.enter_context(open_table(summaries, summary_columns())) if summaries else None)
+        findings += _followed(examine_all(plan, jobs, keep_breath, keep_summary), len(plan))
+        if not any(found.samples for found in findings):
+            raise _NothingRead
+    quiet = "-" in (out, summaries)
+    report(plain_console(stderr=quiet), findings)
+    errors = [found.error for found in findings if found.error is not None]
+    return 0 if not errors else 2 if all(isinstance(error, ConfigError) for error in errors) else 1
+
+
+def _check_outputs(paths: Sequence[Path], *outs: str | None) -> None:
+    named = [out for out in outs if out is not None]
+    if len(named) != len(set(named)):
+        raise ConfigError(f"-o and --summaries both name {named[0]}; give each its own")
+    inputs = {path.resolve() for path in paths}
+    for out in named:
+        if out != "-" and Path(out).resolve() in inputs:
+            raise ConfigError(f"{out}: is also to be read; name another output")
+
+
+def _sink(table: TableWriter | None) -> Callable[[Row], None] | None:
+    return None if table is None else table.write
+
+
+def _followed(findings: Iterable[Findings], total: int) -> Iterator[Findings]:
+    """Say errors as they come; a bar on a terminal, nothing in a pipe."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("analysing", total=total)
+        for found in findings:
+            if found.error is not None:
+                bar.console.print(str(found.error), markup=False, highlight=False, soft_wrap=True)
+            bar.advance(task)
+            yield found

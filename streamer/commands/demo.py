@@ -1,0 +1,80 @@
+"""``demo``: a recorded session through everything, with nothing to install or configure. Floor 4."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from streamer.commands.brokers import broker_for, broker_from
+from streamer.commands.plans import plans_of_recordings
+from streamer.commands.service import CONNECT_S, announce, status_of
+from streamer.commands.warm import warm_up
+from streamer.commands.watch import follow
+from streamer.connection import BrokerSettings
+from streamer.errors import BrokerError
+from streamer.lookup import bundled
+from streamer.output import warn
+from streamer.publish import MqttPublisher
+from streamer.run import BedPlan, run_beds, stop_on_signals
+from streamer.terminal import SAFETY, Display
+from streamer.wire import WireSettings
+
+SESSION = "replay_data/demo.parquet"
+BED = "demo"
+FAREWELL_S = 2.0
+"""Longest wait for the viewer to see the last messages."""
+
+
+def demo(*, speed: float, broker_url: str | None) -> int:
+    """Play the bundled session; the exit status."""
+    settings = broker_from(broker_url)
+    plans = plans_of_recordings([bundled(SESSION)], speed=speed, bed=BED)
+    warn(f"ventstream demo. {SAFETY}")
+    warn("preparing the compiled core (some seconds the first time, then cached) …")
+    warm_up()
+    wire = WireSettings()
+    with broker_for(settings, may_move=True) as broker:
+        announce(broker, wire, plans)
+        warn("Ctrl-C ends it; a session takes about three minutes at real speed")
+        with Display(wire, rolling_of=BED) as display:
+            return asyncio.run(_play(plans, broker, wire, display))
+
+
+async def _play(plans: list[BedPlan], broker: BrokerSettings, wire: WireSettings, display: Display) -> int:
+    publisher = MqttPublisher(broker, wire=wire)
+    listening, over = asyncio.Event(), asyncio.Event()
+
+    def take(topic: str, payload: bytes) -> None:
+        display.take(topic, payload)
+        listening.set()
+        if display.board.service.get("status") == "offline":
+            over.set()
+
+    with stop_on_signals() as stop:
+        async with publisher:
+            await publisher.wait_connected(CONNECT_S)
+            viewer = asyncio.create_task(follow(broker, wire, take), name="viewer")
+            try:
+                await _first(viewer, listening)
+                outcomes = await run_beds(plans, publisher, wire=wire, stop=stop)
+            except BaseException:
+                viewer.cancel()
+                raise
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), FAREWELL_S)
+        viewer.cancel()
+        await asyncio.gather(viewer, return_exceptions=True)
+    return status_of(outcomes, publisher)
+
+
+async def _first(viewer: asyncio.Task[None], listening: asyncio.Event) -> None:
+    """Wait until the viewer got the retained status, so that it misses no breath. Raises ``BrokerError``."""
+    heard = asyncio.create_task(listening.wait())
+    await asyncio.wait({viewer, heard}, timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)
+    heard.cancel()
+    if viewer.done():
+        viewer.result()
+    if not listening.is_set():
+        raise BrokerError(
+            "the MQTT broker delivers nothing to a subscriber; try another with --broker mqtt://HOST:PORT"
+        )

@@ -1,0 +1,92 @@
+"""One recording through the core, events into rows. Floor 4; what ``analyze`` and ``check`` do with each recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.bed import Bed
+from streamer.chunk import Chunk
+from streamer.commands.findings import Findings
+from streamer.commands.recordings import Recording, bed_id, fingerprint, on_device_clock, open_recording
+from streamer.errors import ConfigError, DecodeError
+from streamer.records import BreathRecord, Event, Notice, Summary
+from streamer.rows import Row, breath_row, summary_row
+from streamer.timebase import RecordedTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One recording to be read, and what the user said of it."""
+
+    path: Path
+    format_name: str | None = None
+    rate_hz: float | None = None
+    context: Path | None = None
+
+
+class _Rows:
+    """Turns events into rows and hands on what is wanted."""
+
+    def __init__(
+        self,
+        job: Job,
+        on_breath: Callable[[Row], None] | None,
+        on_summary: Callable[[Row], None] | None,
+        on_notice: Callable[[Notice], None] | None,
+    ) -> None:
+        self._name, self._session = str(job.path), fingerprint(job.path)
+        self._on_breath, self._on_summary, self._on_notice = on_breath, on_summary, on_notice
+
+    def take(self, event: Event, clock: RecordedTime) -> None:
+        if self._on_breath is not None and isinstance(event, BreathRecord):
+            self._on_breath(breath_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns))
+        elif self._on_summary is not None and isinstance(event, Summary):
+            self._on_summary(summary_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns))
+        elif self._on_notice is not None and isinstance(event, Notice):
+            self._on_notice(event)
+
+
+def examine(
+    job: Job,
+    *,
+    on_breath: Callable[[Row], None] | None = None,
+    on_summary: Callable[[Row], None] | None = None,
+    on_notice: Callable[[Notice], None] | None = None,
+) -> Findings:
+    """One recording through one ``Bed``; what was good before an error is kept."""
+    found = Findings(str(job.path))
+    try:
+        recording = open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
+        found.format = recording.format
+        _through_core(recording, found, _Rows(job, on_breath, on_summary, on_notice))
+    except (DecodeError, ConfigError) as error:
+        found.error = error
+    return found
+
+
+def _through_core(recording: Recording, found: Findings, rows: _Rows) -> None:
+    sidecar = on_device_clock(recording)
+    bed = Bed(
+        bed_id(recording.path),
+        context=sidecar.context,
+        events=sidecar.event,
+        blood_gases=sidecar.blood_gas,
+    )
+    clock = RecordedTime(sidecar.recording.start_utc)
+
+    def keep(events: Sequence[Event]) -> None:
+        for event in events:
+            found.found(event)
+            rows.take(event, clock)
+
+    try:
+        for item in recording.items():
+            if isinstance(item, Chunk):
+                clock.arrived(item.start_s, item.start_s, 0)
+            found.read(item)
+            keep(bed.push(item))
+    finally:
+        found.damaged_rows = recording.damaged_rows
+        keep(bed.close())

@@ -1,0 +1,110 @@
+"""``simulate``, ``convert`` and ``check``: recordings and configurations as files. Floor 4."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamer.commands.examine import Job, examine
+from streamer.commands.findings import Findings
+from streamer.commands.plans import open_recorded, plans_of
+from streamer.commands.recordings import open_recording
+from streamer.config import load_config
+from streamer.connection import EMBEDDED
+from streamer.context import Sidecar
+from streamer.errors import ConfigError
+from streamer.output import Output, say
+from streamer.records import Notice, NoticeKind
+from streamer.toml import Document, load
+
+MAX_LISTED = 10
+DAMAGE = frozenset({NoticeKind.DAMAGED, NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
+
+
+def simulate(scenario: str, out: Path, truth: Path | None) -> int:
+    """Write a recording from the lung simulator, and what is true of it; the exit status."""
+    simulator: Any = importlib.import_module("adapters.simulator")
+    simulation = simulator.simulate(simulator.load_scenario(scenario))
+    rows = _write(out, simulation.chunks(), simulation.sidecar, decimals=simulator.DECIMALS)
+    if truth is not None:
+        with Output(str(truth)) as output:
+            output.write(msgspec.json.format(msgspec.json.encode(simulation.truth), indent=1) + b"\n")
+    say(f"{out}: {rows} samples")
+    return 0
+
+
+def convert(path: Path, out: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:
+    """Write any readable recording as a canonical one; the exit status."""
+    if out.resolve() == path.resolve():
+        raise ConfigError(f"{out}: is the recording itself; name another file")
+    recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)
+    rows = _write(out, recording.items(), recording.sidecar)
+    damage = f", {recording.damaged_rows} damaged rows left as missing samples" if recording.damaged_rows else ""
+    say(f"{out}: {rows} samples from {path} ({recording.format}){damage}")
+    return 0
+
+
+def _write(out: Path, items: Any, sidecar: Any, **options: Any) -> int:
+    canonical: Any = importlib.import_module("adapters.canonical")
+    return int(canonical.write_recording(out, items, sidecar, **options))
+
+
+def check(path: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:
+    """Explain a configuration or a recording, or say what is wrong with it; the exit status."""
+    if path.suffix.lower() == ".toml":
+        if set(Document.open(path).tree) & set(Sidecar.__struct_fields__):
+            load(path, Sidecar)
+            say(f"{path}: a sidecar or context file, correct")
+        else:
+            _check_config(path)
+        return 0
+    return _check_recording(Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context))
+
+
+def _check_config(path: Path) -> None:
+    config = load_config(path)
+    broker = f"inside, on {config.embedded.host}:{config.embedded.port}"
+    say(f"{path}: a configuration, correct")
+    say(f"  broker   {broker if config.broker.url == EMBEDDED else config.broker.url}")
+    say(f"  topics   {config.wire.prefix}/<bed>/…")
+    for plan in plans_of(config):
+        source = plan.sources[0]
+        speed = "live" if source.speed is None else f"speed {source.speed:g}"
+        place = getattr(source.options, "path", getattr(source.options, "scenario", ""))
+        say(f"  bed {plan.bed}: {source.adapter} {place} ({plan.source}, {speed})")
+        if source.adapter == "recording":
+            found = open_recorded(source.options)
+            say(f"    recognised as {found.format}")
+
+
+def _check_recording(job: Job) -> int:
+    notices: list[Notice] = []
+    found = examine(job, on_notice=notices.append)
+    if not found.samples:
+        raise found.error or ConfigError(f"{job.path}: no samples")
+    for name, text in _described(found):
+        say(f"{name:9} {text}")
+    listed = [notice for notice in notices if notice.kind in DAMAGE]
+    for notice in listed[:MAX_LISTED]:
+        say(f"  {notice.at_s:.2f} s  {notice.kind}: {notice.detail}")
+    if len(listed) > MAX_LISTED:
+        say(f"  … and {len(listed) - MAX_LISTED} more")
+    if found.error is not None:
+        raise found.error
+    return 0
+
+
+def _described(found: Findings) -> list[tuple[str, str]]:
+    return [
+        ("recording", found.name),
+        ("format", found.format),
+        ("rate", f"{found.rate} Hz"),
+        ("channels", ", ".join(sorted(found.channels))),
+        ("duration", f"{found.duration_s:.1f} s, {found.samples} samples"),
+        ("breaths", str(found.breaths)),
+        ("gaps", str(found.gaps)),
+        ("damaged", f"{found.damaged_rows} rows"),
+    ]

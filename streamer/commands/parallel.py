@@ -1,0 +1,85 @@
+"""Recordings on several processors, results in the order of the command line. Floor 4.
+
+One recording is one task. Each worker writes its rows into part files, which the parent then copies: a day of breaths
+crosses no process whole, and the output is the same for any number of jobs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from streamer.commands.examine import Job, examine
+from streamer.commands.findings import Findings
+from streamer.errors import DataError
+from streamer.output import Output
+from streamer.rows import Row
+
+
+def examine_all(
+    plan: Sequence[Job],
+    jobs: int,
+    on_breath: Callable[[Row], None] | None,
+    on_summary: Callable[[Row], None] | None,
+) -> Iterator[Findings]:
+    """Findings in the order of ``plan``, each after its rows. Raises ``DataError`` if a worker is killed."""
+    workers = min(jobs, len(plan))
+    if workers <= 1:
+        for job in plan:
+            yield examine(job, on_breath=on_breath, on_summary=on_summary)
+        return
+    # A fresh interpreter per worker: forking a process with threads (Arrow has some) may lock up.
+    context = multiprocessing.get_context("spawn")
+    with TemporaryDirectory(prefix="ventstream-") as folder:
+        parts = [Path(folder) / str(number) for number in range(len(plan))]
+        wanted = [[on_breath is not None] * len(plan), [on_summary is not None] * len(plan)]
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_let_interrupts_kill)
+        try:
+            for part, found in zip(parts, pool.map(_examine_apart, plan, parts, *wanted), strict=True):
+                _copy(part.with_suffix(".breaths"), on_breath)
+                _copy(part.with_suffix(".summaries"), on_summary)
+                yield found
+        except BrokenProcessPool:
+            raise DataError(
+                "a worker process was ended by the system, perhaps for want of memory; use fewer --jobs"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _let_interrupts_kill() -> None:
+    """Ctrl-C reaches the whole process group; a worker then ends without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _examine_apart(job: Job, part: Path, want_breaths: bool, want_summaries: bool) -> Findings:  # noqa: FBT001 (from map)
+    encode = msgspec.json.Encoder().encode
+    with Output(str(part.with_suffix(".breaths"))) as breaths, Output(str(part.with_suffix(".summaries"))) as summaries:
+
+        def keep_breath(row: Row) -> None:
+            breaths.write(encode(row) + b"\n")
+
+        def keep_summary(row: Row) -> None:
+            summaries.write(encode(row) + b"\n")
+
+        return examine(
+            job,
+            on_breath=keep_breath if want_breaths else None,
+            on_summary=keep_summary if want_summaries else None,
+        )
+
+
+def _copy(part: Path, keep: Callable[[Row], None] | None) -> None:
+    decode = msgspec.json.Decoder(dict).decode
+    with part.open("rb") as lines:
+        for line in lines:
+            assert keep is not None
+            keep(decode(line))
+    part.unlink()

@@ -1,0 +1,132 @@
+"""Recordings named on a command line: opened, folders expanded, labelled. Floor 4."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
+
+from streamer.chunk import Chunk
+from streamer.context import BloodGas, SessionEvent, Sidecar
+from streamer.errors import ConfigError, DecodeError
+from streamer.records import Notice
+from streamer.wire import Source
+
+Dated = TypeVar("Dated", SessionEvent, BloodGas)
+FINGERPRINT_BYTES = 1 << 16
+
+
+class Recording(Protocol):
+    """The shape of ``adapters.recording.Recording``."""
+
+    path: Path
+    format: str
+    sidecar: Sidecar
+
+    @property
+    def damaged_rows(self) -> int:
+        """Rows that could not be read, counted while reading."""
+        ...
+
+    def items(self) -> Iterator[Chunk | Notice]:
+        """The samples. Raises ``DecodeError``."""
+        ...
+
+
+def open_recording(
+    path: Path, *, format_name: str | None = None, rate_hz: float | None = None, context: Path | None = None
+) -> Recording:
+    """Recognise a recording and read what is known of it. Raises ``DecodeError``, ``ConfigError``."""
+    adapter: Any = importlib.import_module("adapters.recording")
+    return cast("Recording", adapter.open_recording(path, format=format_name, rate_hz=rate_hz, context=context))
+
+
+def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Folders into the recordings in them, sorted; what is named itself stays, readable or not.
+
+    Returns:
+        Recordings, and a line for each file of a folder that is none.
+    """
+    recordings: list[Path] = []
+    skipped: list[str] = []
+    for path in paths:
+        if not path.is_dir():
+            recordings.append(path)
+            continue
+        inside = sorted(found for found in path.rglob("*") if found.is_file() and _may_be_one(found, path))
+        if not inside:
+            raise DecodeError(f"{path}: there is no recording in this folder")
+        for found in inside:
+            reason = _why_not(found)
+            if reason is None:
+                recordings.append(found)
+            else:
+                skipped.append(reason)
+    return recordings, skipped
+
+
+def _may_be_one(path: Path, folder: Path) -> bool:
+    """Neither hidden nor what lies beside a recording: its sidecar, its truth."""
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not is_hidden and path.suffix.lower() != ".toml" and not path.name.endswith(".truth.json")
+
+
+def _why_not(path: Path) -> str | None:
+    """Why a file in a folder is no recording, or None; whether its rows are any good shows when it is read."""
+    try:
+        open_recording(path)
+    except DecodeError as error:
+        return str(error)
+    except ConfigError:
+        return None
+    return None
+
+
+def on_device_clock(recording: Recording) -> Sidecar:
+    """The sidecar with each dated event and blood gas at its device second, where ``start_utc`` allows it."""
+    sidecar = recording.sidecar
+    start_utc = sidecar.recording.start_utc
+    entries: list[SessionEvent | BloodGas] = [*sidecar.event, *sidecar.blood_gas]
+    if start_utc is None or all(entry.at is None for entry in entries):
+        return sidecar
+    first_s = next((item.start_s for item in recording.items() if isinstance(item, Chunk)), 0.0)
+    return msgspec.structs.replace(
+        sidecar,
+        event=tuple(_placed(event, start_utc, first_s) for event in sidecar.event),
+        blood_gas=tuple(_placed(gas, start_utc, first_s) for gas in sidecar.blood_gas),
+    )
+
+
+def _placed(entry: Dated, start_utc: datetime, first_s: float) -> Dated:
+    if entry.at is None or entry.at_s is not None:
+        return entry
+    return msgspec.structs.replace(entry, at_s=first_s + (entry.at - start_utc).total_seconds())
+
+
+def bed_id(path: Path) -> str:
+    """A label for the bed of a recording: its file name, with what no topic may hold replaced."""
+    label = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem)[:64].strip("-.")
+    return label if label and label not in {"status", "schema"} else f"bed-{label}".rstrip("-")
+
+
+def fingerprint(path: Path) -> str:
+    """The session of an analysis: the same for the same recording wherever it lies."""
+    digest = hashlib.blake2b(digest_size=6)
+    try:
+        with path.open("rb") as file:
+            digest.update(file.read(FINGERPRINT_BYTES))
+            digest.update(str(path.stat().st_size).encode())
+    except OSError:
+        pass  # unreadable: said by whoever opens it
+    return digest.hexdigest()
+
+
+def source_of(sidecar: Sidecar) -> Source:
+    """What payloads say of a recording's samples."""
+    return Source.SIMULATED if sidecar.recording.source == "simulated" else Source.RECORDED

@@ -1,0 +1,48 @@
+"""``watch``: a subscriber in the terminal. Floor 4; ``demo`` looks through the same eyes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from streamer.connection import BrokerSettings
+from streamer.errors import ConfigError
+from streamer.publish import subscribe
+from streamer.run import stop_on_signals
+from streamer.terminal import Display
+from streamer.wire import WireSettings
+
+DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
+KINDS = ("+/breath", "+/summary/+", "+/event", "+/state", "status")
+
+
+def watch(broker_url: str | None) -> int:
+    """Show what a broker delivers until Ctrl-C; the exit status."""
+    settings = BrokerSettings(url=broker_url or DEFAULT_BROKER)
+    if settings.url == "embedded":
+        raise ConfigError("--broker: name a running broker, mqtt://HOST[:PORT]")
+    wire = WireSettings()
+    with Display(wire) as display:
+        asyncio.run(_until_stopped(settings, wire, display))
+    return 0
+
+
+async def _until_stopped(settings: BrokerSettings, wire: WireSettings, display: Display) -> None:
+    with stop_on_signals() as stop:
+        follower = asyncio.create_task(follow(settings, wire, display.take), name="watch")
+        stopper = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({follower, stopper}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (follower, stopper):
+            task.cancel()
+        results = await asyncio.gather(follower, stopper, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
+
+
+async def follow(settings: BrokerSettings, wire: WireSettings, take: Callable[[str, bytes], None]) -> None:
+    """Hand on every message of the service until cancelled. Raises ``BrokerError``."""
+    filters = [f"{wire.prefix}/{kind}" for kind in KINDS]
+    async with aclosing(subscribe(settings, filters)) as messages:
+        async for topic, payload in messages:
+            take(topic, payload)

@@ -1,0 +1,126 @@
+"""Every metric of a breath: ``fold`` reduces its arrays, ``measure`` turns the fold into values and reasons. Floor 1.
+
+    folded = fold(breath)
+    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, before=…), flags)
+
+Each public file beside this one is found by itself and holds one family of metrics, in the words of ``Fold``.
+``METRICS`` (key → unit, codes, one line) drives tables, messages and summaries; reading it needs no compiler.
+"""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from streamer.breath import Breath
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given, Start, start_of
+from streamer.metrics._registry import WITHHELD, Graded, Metric, NotMeasurable, Step, declared, in_order, metric, plan
+from streamer.reasons import Reason
+from streamer.records import Flag
+
+__all__ = [
+    "HELD", "METRICS", "WEIGHTED_BY", "Fold", "Given", "Graded", "Measures", "Metric", "NotMeasurable", "Start", "fold",
+    "measure", "metric",
+]  # fmt: skip
+
+FAMILIES = ("timing", "volumes", "pressures", "mechanics", "power", "capnography")
+"""The order in which families are shown; any other file follows."""
+MIN_FULL_RATE_HZ = 50.0
+"""Below, quality is B at best (algorithms §1)."""
+
+_found = {name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")}
+for _family in (*(name for name in FAMILIES if name in _found), *sorted(_found.difference(FAMILIES))):
+    import_module(f"{__name__}.{_family}")
+
+METRICS: Mapping[str, Metric] = declared()
+WEIGHTED_BY: Mapping[str, str] = MappingProxyType({k: one.weighted_by for k, one in METRICS.items() if one.weighted_by})
+HELD = frozenset(key for key, one in METRICS.items() if one.held)
+_PLAN = plan(in_order(METRICS))
+
+
+class Measures(NamedTuple):
+    """What one breath gives. ``values`` and ``missing`` share out the keys of ``METRICS`` between them."""
+
+    values: dict[str, float]
+    missing: dict[str, str]
+    quality: dict[str, str]
+    methods: dict[str, str]
+
+
+def fold(breath: Breath) -> Fold:
+    """Reduce a breath's arrays to the numbers that metrics are written in."""
+    from streamer.metrics import _fold  # noqa: PLC0415 (loads the compiler: a list of metrics should not)
+
+    return _fold.fold(breath)
+
+
+def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag]) -> Measures:
+    """Find every metric of a breath, or the reason why it is missing.
+
+    Args:
+        breath: The breath; only its times, rate and leak are read here.
+        folded: ``fold(breath)``.
+        given: What it is measured against.
+        flags: All its labels: the segmenter's and ``labels.Labeller``'s.
+    """
+    found = Measures({}, {}, {}, {})
+    for flag, reason in WITHHELD:
+        if flag in flags:
+            found.missing.update(dict.fromkeys(METRICS, reason.value))
+            return found
+    pool: dict[str, Any] = dict(zip(Fold._fields, folded, strict=True))
+    pool |= {
+        "breath": breath,
+        "folded": folded,
+        "given": given,
+        "flags": flags,
+        "start": start_of(folded, given.before),
+    }
+    worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
+    for step in _PLAN:
+        reason_code = _withheld(step, flags, found.missing) or _apply(step, pool, found, worst)
+        if reason_code:
+            found.missing[step.key] = reason_code
+    return found
+
+
+def _withheld(step: Step, flags: Collection[Flag], missing: Mapping[str, str]) -> str | None:
+    """The reason of the first label that withholds it, or of the first thing it needs that is missing."""
+    if flags:
+        for flag, reason in step.withheld:
+            if flag in flags:
+                return reason.value
+    for key in step.keys:
+        if key in missing:
+            return missing[key]
+    return None
+
+
+def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str | None:
+    """Run one formula; its value goes into ``found``, or its reason is returned."""
+    try:
+        value = step.run(pool)
+    except NotMeasurable as answer:
+        return answer.reason.value
+    except ZeroDivisionError:
+        return Reason.IMPLAUSIBLE.value
+    method = None
+    if isinstance(value, Graded):
+        value, quality, method = value
+        grade = max(grade, quality or "")
+    if not step.low <= value <= step.high:
+        return step.absent if math.isnan(value) else Reason.IMPLAUSIBLE.value
+    for key in step.keys:
+        if key in found.quality:
+            grade = max(grade, found.quality[key])
+    if method:
+        found.methods[step.key] = method
+    if grade:
+        found.quality[step.key] = grade
+    pool[step.key] = found.values[step.key] = value
+    return None

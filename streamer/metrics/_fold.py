@@ -1,0 +1,36 @@
+"""Fold one breath's arrays into numbers. Floor 1; between ``segment`` and the metrics. Imports the compiler.
+
+Each kernel is dispatched from here, none calls another file's: a compiled function's cache is keyed to its own file.
+"""
+
+from __future__ import annotations
+
+import math
+
+from streamer.breath import Breath
+from streamer.metrics._fold_co2 import NOTHING, capnogram
+from streamer.metrics._fold_holds import holds
+from streamer.metrics._fold_pressures import pressures
+from streamer.metrics._fold_volumes import volumes
+from streamer.metrics._folded import Fold
+
+STEADY_HOLD = 1.0
+
+
+def fold(breath: Breath) -> Fold:
+    """One pass over the arrays of a breath; some microseconds. Missing pieces are NaN, nothing raises."""
+    rate_hz, insp_end, leak = breath.rate_hz, breath.insp_end, breath.leak_conductance
+    *held, first, last, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
+    moved, tidal = volumes(breath.flow, breath.paw, rate_hz, insp_end, leak, (int(first), int(last)))
+    exp_hold_s, exp_stop, exp_jump = held[10], held[11], held[12]
+    stopped = exp_stop >= STEADY_HOLD or (exp_jump >= STEADY_HOLD and exp_hold_s >= STEADY_HOLD)
+    before = int(exp_first) if stopped else -1
+    pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
+    pco2 = breath.pco2
+    gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
+    return Fold._make((*held, *moved, *pressed, *gas))
+
+
+def nothing() -> Fold:
+    """A fold in which everything is missing."""
+    return Fold._make([math.nan] * len(Fold._fields))

@@ -1,0 +1,81 @@
+"""What a breath is measured against: context, blood gas, and the breath before it. Floor 1."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streamer.context import BloodGas, Context
+from streamer.metrics._folded import Fold
+from streamer.metrics._registry import NotMeasurable
+from streamer.reasons import Reason
+
+MAX_END_SLOPE = 2.0
+"""cmH2O/s in the end-expiratory window beyond which expiration counts as incomplete."""
+MAX_END_FLOW_SHARE = 0.10
+"""End-expiratory over peak expiratory flow beyond which set PEEP is not total PEEP (algorithms §12)."""
+MAX_HOLD_SLOPE = 0.5
+MAX_HOLD_RISE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Everything but the breath itself.
+
+    Attributes:
+        context: What the operator knows.
+        blood_gas: The newest arterial sample drawn before the breath's end.
+        blood_gas_age_s: The breath's end less the time of the draw.
+        before: The fold of the breath that ended where this one begins; None after a gap or at a start.
+    """
+
+    context: Context = field(default_factory=Context)
+    blood_gas: BloodGas | None = None
+    blood_gas_age_s: float = 0.0
+    before: Fold | None = None
+
+
+class Start(NamedTuple):
+    """The state in which a breath began: the end of the expiration before it.
+
+    ``paw`` is total PEEP when ``is_total``, else airway pressure; ``peep`` is always airway pressure. ``is_own``: the
+    breath before is not known, and this breath's own end stands in.
+    """
+
+    paw: float
+    peep: float
+    is_total: bool
+    is_incomplete: bool
+    is_own: bool
+
+
+def start_of(folded: Fold, before: Fold | None) -> Start:
+    """How the breath began, from the breath before it or, failing that, from its own end."""
+    source = folded if before is None or math.isnan(before.end_paw) else before
+    incomplete = is_incomplete(source)
+    if source is not folded:
+        try:
+            return Start(total_peep(source), source.end_paw, True, incomplete, False)  # noqa: FBT003 (a row)
+        except NotMeasurable:
+            pass
+    return Start(source.end_paw, source.end_paw, False, incomplete, source is folded)  # noqa: FBT003 (a row)
+
+
+def is_incomplete(folded: Fold) -> bool:
+    """Expiration ended with flow above 10 % of its peak, or with pressure still moving."""
+    late = -folded.end_flow > MAX_END_FLOW_SHARE * folded.peak_exp_flow
+    return late or abs(folded.end_slope) > MAX_END_SLOPE
+
+
+def total_peep(folded: Fold) -> float:
+    """Total PEEP in cmH2O from an end-expiratory hold (algorithms §4.2).
+
+    Raises:
+        NotMeasurable: ``no_hold``, or ``hold_not_passive`` when pressure had not settled.
+    """
+    if not folded.is_exp_hold:
+        raise NotMeasurable(Reason.NO_HOLD)
+    if abs(folded.exp_hold_slope) >= MAX_HOLD_SLOPE or folded.exp_hold_rise > MAX_HOLD_RISE:
+        raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
+    return folded.exp_hold_paw

@@ -1,0 +1,183 @@
+"""``@metric``: one declaration per metric, and the order in which they are found. Floor 1; the one piece of magic here.
+
+The function's name is the key. Its parameters name what it needs: a field of ``Fold``, another metric's key, or one of
+``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``). The order is found once, at import, with
+``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or raises
+``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero, ``implausible``.
+What needs a missing metric is missing with the same reason; quality is the worst of what went in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+from streamer.metrics._folded import Fold
+from streamer.reasons import Reason
+from streamer.records import Flag
+
+GIVEN = frozenset({"breath", "folded", "given", "start", "flags"})
+"""Names a metric may ask for besides folds and metrics."""
+
+Withheld: TypeAlias = tuple[tuple[Flag, Reason], ...]
+WITHHELD: Withheld = (
+    (Flag.TRUNCATED, Reason.TRUNCATED),
+    (Flag.AFTER_GAP, Reason.GAP),
+    (Flag.APNOEA, Reason.APNOEA),
+    (Flag.DISCONNECT, Reason.DISCONNECT),
+)
+"""Labels of a breath that withhold every metric (algorithms §2.4)."""
+ALWAYS: Withheld = ()
+GAP: Withheld = ((Flag.GAP, Reason.GAP),)
+MECHANICS: Withheld = (*GAP, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
+CO2: Withheld = (*GAP, (Flag.GAP_SHORT, Reason.GAP))
+
+
+class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)
+    """This breath does not give this number; ``reason`` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Graded(NamedTuple):
+    """A number with its quality (``A``, ``B``, ``C``) and how it was found, where more than one way exists."""
+
+    value: float
+    quality: str | None = None
+    method: str | None = None
+
+
+Formula: TypeAlias = Callable[..., "float | Graded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What is published of a key, and how it is found.
+
+    Attributes:
+        key: Name in records, tables and messages.
+        unit: Unit for readers.
+        ucum: Unit as a UCUM code.
+        about: One line.
+        mdc: IEEE 11073-10101 code, where one with this very meaning exists.
+        source: Where the formula is from.
+        weighted_by: Summaries take a mean weighted by this key in place of the median.
+        held: Summaries keep the last value, with its age, beyond their window.
+        methods: Names it may give as its method.
+        bounds: Numbers outside are ``implausible``.
+        absent: Reason when what it needs is not in the breath (NaN).
+        withheld: Labels that withhold it, besides those that withhold everything.
+        also: Metrics that must be there too, although the formula does not read them.
+        formula: The function.
+        needs: Its parameters.
+    """
+
+    key: str
+    unit: str
+    ucum: str
+    about: str
+    mdc: int | None = None
+    source: str = ""
+    weighted_by: str | None = None
+    held: bool = False
+    methods: tuple[str, ...] = ()
+    bounds: tuple[float, float]
+    absent: Reason = Reason.IMPLAUSIBLE
+    withheld: Withheld = GAP
+    also: tuple[str, ...] = ()
+    formula: Formula = field(repr=False)
+    needs: tuple[str, ...]
+
+
+_declared: dict[str, Metric] = {}
+
+
+def metric(
+    *, unit: str, about: str, bounds: tuple[float, float], ucum: str = "", **rest: Any
+) -> Callable[[Formula], Formula]:
+    """Declare the function below as a metric; ``rest``: further fields of ``Metric``."""
+
+    def declare(formula: Formula) -> Formula:
+        key = formula.__name__
+        if key in _declared:
+            raise TypeError(f"metric {key!r} is declared twice")
+        needs = tuple(inspect.signature(formula).parameters)
+        if not needs:
+            raise TypeError(f"metric {key!r} needs nothing, so it measures nothing")
+        _declared[key] = Metric(
+            key=key, unit=unit, ucum=ucum or unit, about=about, bounds=bounds, formula=formula, needs=needs, **rest
+        )
+        return formula
+
+    return declare
+
+
+def declared() -> Mapping[str, Metric]:
+    """Every metric so far, in the order of declaration."""
+    return MappingProxyType(dict(_declared))
+
+
+def in_order(metrics: Mapping[str, Metric]) -> tuple[Metric, ...]:
+    """Each after what it needs.
+
+    Raises:
+        TypeError: A parameter names nothing that exists, a metric shadows a fold, or metrics that need each other.
+    """
+    known = GIVEN | set(Fold._fields)
+    if shadowed := sorted(known & metrics.keys()):
+        raise TypeError(f"metric {shadowed[0]!r} has the name of a fold or of a given value")
+    for one in metrics.values():
+        if unknown := [name for name in (*one.needs, *one.also) if name not in known and name not in metrics]:
+            raise TypeError(f"metric {one.key!r} needs {unknown[0]!r}, which is no fold, metric or given value")
+        if one.weighted_by is not None and one.weighted_by not in metrics:
+            raise TypeError(f"metric {one.key!r} is weighted by {one.weighted_by!r}, which is no metric")
+    graph = {key: [name for name in (*one.needs, *one.also) if name in metrics] for key, one in metrics.items()}
+    try:
+        return tuple(metrics[key] for key in TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise TypeError(f"metrics need each other: {' → '.join(error.args[1])}") from None
+
+
+class Step(NamedTuple):
+    """A metric as the loop over a breath needs it."""
+
+    key: str
+    run: Callable[[dict[str, Any]], float | Graded]
+    keys: tuple[str, ...]
+    low: float
+    high: float
+    absent: str
+    withheld: Withheld
+
+
+def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
+    """The ordered metrics as steps; ``keys`` are those needs that are metrics themselves."""
+    metrics = tuple(ordered)
+    keys = {one.key for one in metrics}
+    return tuple(
+        Step(
+            one.key,
+            _bound(one.formula, one.needs),
+            tuple(name for name in (*one.needs, *one.also) if name in keys),
+            *one.bounds,
+            one.absent.value,
+            one.withheld,
+        )
+        for one in metrics
+    )
+
+
+def _bound(formula: Formula, needs: tuple[str, ...]) -> Callable[[dict[str, Any]], float | Graded]:
+    """The formula as a function of all names; ``itemgetter`` fetches several arguments at once."""
+    if len(needs) == 1:
+        (only,) = needs
+        return lambda pool: formula(pool[only])
+    fetch = itemgetter(*needs)
+    return lambda pool: formula(*fetch(pool))

@@ -1,0 +1,82 @@
+"""Compliance and resistance from holds (algorithms §4.3). Floor 1. Volumes here are leak-corrected."""
+
+from __future__ import annotations
+
+from streamer.breath import Breath
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given, Start
+from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
+from streamer.metrics.volumes import LEAK_NOTED, SENSOR_RATIO
+from streamer.reasons import Reason
+from streamer.units import ML_PER_L
+
+COMPLIANCE = (3.0, 250.0)
+"""mL/cmH2O that are physically plausible (algorithms §12)."""
+MAX_LEAK = 0.20
+MAX_FLOW_CV = 0.05
+MAX_RAMP_SHARE = 0.10
+
+
+@metric(
+    unit="mL/cmH2O",
+    ucum="mL/cm[H2O]",
+    about="Respiratory system compliance: inspired volume over driving pressure, from a hold",
+    bounds=COMPLIANCE,
+    mdc=151688,
+    held=True,
+    methods=("quasi_static",),
+    withheld=MECHANICS,
+)
+def crs(driving_pressure: float, pplat: float, tidal_insp: float, breath: Breath, given: Given, start: Start) -> Graded:  # noqa: PLR0917 (names are what it needs)
+    """VTi over driving pressure, mL/cmH2O; quasi-static: the plateau is always read at 0.5 s or before."""
+    grade = _leak_grade(breath)
+    volume_ml = tidal_insp * ML_PER_L
+    if given.context.sensor_site == "ventilator":
+        circuit = given.context.circuit_compliance_ml_cmh2o
+        grade = max(grade, "A" if circuit is not None else "B")
+        volume_ml -= (circuit or 0.0) * (pplat - start.peep)
+    return Graded(volume_ml / driving_pressure, grade, "quasi_static")
+
+
+@metric(
+    unit="mL/cmH2O",
+    ucum="mL/cm[H2O]",
+    about="Dynamic characteristic: inspired volume over peak pressure less PEEP; includes resistance",
+    bounds=COMPLIANCE,
+    absent=Reason.EXHALATION_INCOMPLETE,
+    withheld=MECHANICS,
+)
+def cdyn(ppeak: float, tidal_insp: float, breath: Breath, start: Start) -> Graded:
+    """VTi / (Ppeak - PEEP at the breath's onset), mL/cmH2O."""
+    grade = _leak_grade(breath)
+    if ppeak <= start.peep:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return Graded(tidal_insp * ML_PER_L / (ppeak - start.peep), max(grade, "B" if start.is_own else "A"))
+
+
+@metric(
+    unit="cmH2O·s/L",
+    ucum="cm[H2O].s/L",
+    about="Inspiratory resistance: pressure lost when constant flow stops for a hold, over that flow",
+    bounds=(0.0, 100.0),
+    held=True,
+    methods=("r_max",),
+    absent=Reason.FLOW_NOT_CONSTANT,
+    withheld=MECHANICS,
+)
+def rrs(pplat: float, folded: Fold) -> Graded:
+    """(Pressure when constant flow stops - plateau) / that flow, cmH2O·s/L; ``r_max``: tissue resistance included.
+
+    Constant flow assumed, and checked over 20-80 % of its time and against the volume.
+    """
+    ramp = abs(folded.square_flow * folded.flow_s - folded.insp_volume) / folded.insp_volume
+    if not (folded.square_flow_cv <= MAX_FLOW_CV and ramp <= MAX_RAMP_SHARE):
+        raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
+    return Graded((folded.square_stop_paw - pplat) / folded.square_flow, None, "r_max")
+
+
+def _leak_grade(breath: Breath) -> str:
+    """Quality of a volume after the balance of the last 20 breaths; B while that is not known."""
+    if breath.leak_frac > MAX_LEAK:
+        raise NotMeasurable(Reason.LEAK_HIGH)
+    return "A" if -SENSOR_RATIO <= breath.leak_frac <= LEAK_NOTED else "B"

@@ -1,0 +1,91 @@
+"""Energy and mechanical power from the pressure-volume integral (algorithms §5.1). Floor 1.
+
+``K`` = 0.0980665 J per litre and cmH2O. Work on leak-corrected volume; power = energy per breath times rate; over a
+window: energy over time. No plateau, model or passivity is needed for the energy that the ventilator delivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Start
+from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
+from streamer.reasons import Reason
+from streamer.records import Flag
+from streamer.units import JOULE_PER_L_CMH2O
+
+POWER = (-60.0, 600.0)
+MAX_POWER = 120.0
+"""J/min that are plausible (algorithms §12), except in the short first half of a double trigger."""
+MAX_UNCLOSED = 0.15
+DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
+EFFORTS = DOUBLES | {Flag.INEFFECTIVE_EFFORT}
+
+
+@metric(
+    unit="J", about="Energy delivered in inspiration, PEEP included", bounds=(-2.0, 20.0), absent=Reason.PAW_MISSING
+)
+def energy(work: float, flags: Collection[Flag]) -> float | Graded:
+    """K · integral of pressure over inspired volume, J; quality B where an effort shares the work."""
+    delivered = JOULE_PER_L_CMH2O * work
+    return Graded(delivered, "B") if not EFFORTS.isdisjoint(flags) else delivered
+
+
+@metric(
+    unit="J/min",
+    about="Mechanical power: airway pressure-volume integral of inspiration, PEEP included",
+    bounds=POWER,
+    weighted_by="ttot",
+    source="geometric method",
+)
+def mp(energy: float, rr: float, flags: Collection[Flag]) -> float:
+    """Energy times rate, J/min; negative where the patient does the work."""
+    power = energy * rr
+    if power > MAX_POWER and DOUBLES.isdisjoint(flags):
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return power
+
+
+@metric(
+    unit="J/min",
+    about="Mechanical power of the pressure above PEEP",
+    bounds=POWER,
+    weighted_by="ttot",
+    absent=Reason.EXHALATION_INCOMPLETE,
+    also=("mp",),
+)
+def mp_dyn(energy: float, tidal_insp: float, start: Start, rr: float) -> float | Graded:
+    """(Energy - K · PEEP · VTi) times rate, J/min; PEEP at the onset of this breath."""
+    power = (energy - JOULE_PER_L_CMH2O * start.peep * tidal_insp) * rr
+    return Graded(power, "B") if start.is_own else power
+
+
+@metric(
+    unit="J/min",
+    about="Power dissipated: area of the whole pressure-volume loop; does not depend on PEEP",
+    bounds=POWER,
+    weighted_by="ttot",
+    withheld=MECHANICS,
+)
+def mp_loop(folded: Fold, peep: float, rr: float) -> float:
+    """K · loop integral of (pressure - PEEP) over volume times rate, J/min.
+
+    PEEP is taken off so that the volume by which a loop stays open does not weigh in with PEEP.
+    """
+    unclosed = folded.tidal_insp - folded.tidal_exp
+    if abs(unclosed) > MAX_UNCLOSED * folded.tidal_insp:
+        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
+    return JOULE_PER_L_CMH2O * (folded.work - folded.work_exp - peep * unclosed) * rr
+
+
+@metric(
+    unit="J/L",
+    about="Energy per litre of inspired volume",
+    bounds=(-5.0, 15.0),
+    weighted_by="vt_insp",
+    also=("vt_insp",),
+)
+def energy_per_litre(energy: float, tidal_insp: float) -> float:
+    """Energy over the volume it moved, J/L."""
+    return energy / tidal_insp

@@ -1,0 +1,143 @@
+"""Airway pressures (algorithms §3, §4.1, §4.2). Floor 1. Plateau and total PEEP come from real holds only."""
+
+from __future__ import annotations
+
+import math
+
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import MAX_END_SLOPE, Given, Start, total_peep
+from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
+from streamer.reasons import Reason
+
+CMH2O = "cm[H2O]"
+AIRWAY_CMH2O = (-30.0, 120.0)
+STANDARD_HOLD_S = 0.5
+MAX_RISE_CMH2O = 0.5
+MAX_SWING_CMH2O = 1.0
+MAX_FALL_CMH2O = 3.0
+"""A fall of more than this after 0.1 s (0.3 s in longer holds) is not yet a plateau; not from the literature."""
+ABOVE_PEAK_CMH2O = 1.0
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Highest airway pressure in inspiration",
+    bounds=AIRWAY_CMH2O,
+    mdc=151973,
+    absent=Reason.PAW_MISSING,
+)
+def ppeak(peak_paw: float) -> float:
+    """Peak pressure, highest median of three samples, cmH2O."""
+    return peak_paw
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Mean airway pressure over the whole breath",
+    bounds=AIRWAY_CMH2O,
+    absent=Reason.PAW_MISSING,
+)
+def pmean(mean_paw: float) -> float:
+    """Mean pressure, cmH2O; without an IEEE code, since the one of this name means inspiration only."""
+    return mean_paw
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="End-expiratory airway pressure, before any trigger effort or hold",
+    bounds=(-30.0, 60.0),
+    mdc=151976,
+    absent=Reason.EXHALATION_INCOMPLETE,
+    also=("pmean",),
+)
+def peep(end_paw: float, end_slope: float) -> float | Graded:
+    """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it still moves."""
+    return Graded(end_paw, "B") if abs(end_slope) > MAX_END_SLOPE else end_paw
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Plateau pressure, measured in an end-inspiratory hold",
+    bounds=AIRWAY_CMH2O,
+    mdc=152424,
+    held=True,
+    methods=("standard", "pause_short"),
+    absent=Reason.NO_HOLD,
+    withheld=MECHANICS,
+)
+def pplat(folded: Fold, given: Given, start: Start, ppeak: float) -> Graded:
+    """Mean of the 100 ms ending 0.5 s after flow was stopped; of the last 100 ms of a shorter hold (0.3 s or more)."""
+    if not folded.is_hold:
+        raise NotMeasurable(Reason.NO_HOLD)
+    is_standard = not math.isnan(folded.hold_p05)
+    if not _is_passive(folded, is_standard=is_standard):
+        raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
+    value = folded.hold_p05 if is_standard else folded.hold_end_paw
+    if not start.peep <= value <= ppeak + ABOVE_PEAK_CMH2O:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    if not is_standard:
+        return Graded(value, "B", "pause_short")
+    return Graded(value, "A" if given.context.passive == "asserted" else "B", "standard")
+
+
+def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
+    """Pressure falls to a plateau or stays: no irregular rise, dip or steady fall (algorithms §4.1.3)."""
+    early = folded.hold_p03 if is_standard else folded.hold_p01
+    reading = folded.hold_p05 if is_standard else folded.hold_end_paw
+    swing = MAX_SWING_CMH2O if is_standard else MAX_RISE_CMH2O
+    if folded.hold_end_paw - early > MAX_RISE_CMH2O or folded.hold_rise > swing:
+        return False
+    return early - reading <= MAX_FALL_CMH2O
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Total PEEP, measured in an end-expiratory hold",
+    bounds=(-10.0, 60.0),
+    mdc=152788,
+    held=True,
+    withheld=MECHANICS,
+    also=("pmean",),
+)
+def peep_total(folded: Fold, given: Given) -> Graded:
+    """Mean of the last 100 ms of a settled end-expiratory hold of 1 s or more, cmH2O."""
+    return Graded(total_peep(folded), "A" if given.context.passive == "asserted" else "B")
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Auto-PEEP: total PEEP less PEEP",
+    bounds=(-2.0, 60.0),
+    mdc=151808,
+    held=True,
+    withheld=MECHANICS,
+)
+def auto_peep(peep_total: float, peep: float) -> float:
+    """Intrinsic PEEP, cmH2O."""
+    return peep_total - peep
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Driving pressure: plateau less the pressure the breath began from",
+    bounds=(0.5, 100.0),
+    mdc=183316,
+    held=True,
+    methods=("vs_total_peep", "vs_set_peep"),
+    absent=Reason.EXHALATION_INCOMPLETE,
+    withheld=MECHANICS,
+)
+def driving_pressure(pplat: float, start: Start) -> Graded:
+    """Plateau less total PEEP where the expiration before this breath measured it, else less PEEP, cmH2O."""
+    if start.is_total:
+        return Graded(pplat - start.paw, "A", "vs_total_peep")
+    if start.is_incomplete:
+        raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
+    return Graded(pplat - start.paw, "B" if start.is_own else "A", "vs_set_peep")

@@ -1,0 +1,47 @@
+"""Why a number is missing: every reason code, once, with one line for a reader. Floor 0.
+
+Codes and conditions: algorithms of this project, table "when to withhold". A code is part of the published interface.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A reason code; ``meaning`` says it in one line."""
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> Reason:  # noqa: PYI034 (an enum has no subclasses)
+        """A member that is the code itself and carries its meaning."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    NO_HOLD = "no_hold", "flow was not stopped for long enough to read a pressure at zero flow"
+    HOLD_NOT_PASSIVE = "hold_not_passive", "pressure in the hold rose, dipped or kept falling: no passive plateau"
+    EXHALATION_INCOMPLETE = (
+        "exhalation_incomplete",
+        "expiration was cut short: end-expiratory pressure is not total PEEP",
+    )
+    FLOW_NOT_CONSTANT = "flow_not_constant", "resistance from a hold needs constant inspiratory flow before it"
+    LEAK_HIGH = "leak_high", "more than 20 % of the inspired volume does not come back"
+    SENSOR_RATIO = "sensor_ratio", "more volume comes back than went in: the flow sensors disagree, this is no leak"
+    VOLUME_NOT_CLOSED = "volume_not_closed", "inspired and expired volume differ too much to close the loop"
+    DOUBLE_TRIGGER = "double_trigger", "two cycles with hardly an expiration between them"
+    DISCONNECT = "disconnect", "the circuit was open, or has been closed for fewer than three normal breaths"
+    GAP = "gap", "samples of this breath are missing"
+    TRUNCATED = "truncated", "the first or last breath of a run, not recorded whole"
+    APNOEA = "apnoea", "no breath for so long that this one was closed by force"
+    LOW_COVERAGE = "low_coverage", "too few breaths with a value"
+    PAW_MISSING = "paw_missing", "no airway pressure"
+    CO2_MISSING = "co2_missing", "no capnogram"
+    CO2_UNALIGNED = "co2_unaligned", "the capnogram is, or may be, delayed against flow"
+    REBREATHING = "rebreathing", "inspired PCO2 above 8 mmHg"
+    NO_PHASE3 = "no_phase3", "the expired volume does not reach an alveolar plateau of PCO2"
+    ABG_MISSING = "abg_missing", "no arterial blood gas yet"
+    ABG_STALE = "abg_stale", "the last arterial blood gas is older than 60 minutes"
+    CONTEXT_MISSING = "context_missing", "sex or height of the patient is not known"
+    IMPLAUSIBLE = "implausible", "the number lies outside what is physically plausible"

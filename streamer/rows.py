@@ -1,0 +1,108 @@
+"""Events as flat rows with the keys of contract.md §3, at full precision. Floor 4; ``tables.py`` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from streamer.metrics import METRICS
+from streamer.records import BreathRecord, Summary
+from streamer.wire import utc_text
+
+Row: TypeAlias = dict[str, Any]
+UtcOf: TypeAlias = Callable[[float], int | None]
+"""Device seconds → UTC nanoseconds, or None where unknown."""
+
+
+def _stats_of(key: str) -> list[tuple[str, str]]:
+    centre = "mean" if METRICS[key].weighted_by else "median"
+    age = ("age_s",) if METRICS[key].held else ()
+    return [(f"{key}_{field}", field) for field in ("n", centre, "p25", "p75", "last", *age)]
+
+
+STATS = {key: _stats_of(key) for key in METRICS}
+"""Key → its columns in a table of summaries, and the field of ``Stat`` each holds."""
+METHODS = {key: f"{key}_method" for key, metric in METRICS.items() if metric.methods}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's name and what it holds: text, number, whole number, object (JSON) or words."""
+
+    name: str
+    holds: Literal["text", "number", "whole", "object", "words"]
+
+
+def breath_columns() -> list[Column]:
+    """The columns of a table of breaths, in order."""
+    return [
+        *_columns("text", "recording", "bed", "session"),
+        *_columns("whole", "number"),
+        *_columns("number", "start_s", "end_s"),
+        *_columns("text", "start_utc"),
+        *_columns("number", *METRICS),
+        *_columns("object", "missing", "quality"),
+        *_columns("words", "flags"),
+        *_columns("text", *METHODS.values()),
+    ]
+
+
+def breath_row(record: BreathRecord, *, recording: str, session: str, utc_of: UtcOf) -> Row:
+    """One breath, flat; a key without a value is None and stands in ``missing`` with its reason."""
+    return {
+        "recording": recording,
+        "bed": record.bed,
+        "session": session,
+        "number": record.number,
+        "start_s": record.start_s,
+        "end_s": record.end_s,
+        "start_utc": utc_text(utc_of(record.start_s)),
+        **dict.fromkeys(METRICS),
+        **record.values,
+        "missing": dict(record.missing),
+        "quality": dict(record.quality),
+        "flags": sorted(record.flags),
+        **{name: record.methods.get(key) for key, name in METHODS.items()},
+    }
+
+
+def summary_columns() -> list[Column]:
+    """The columns of a table of summaries, in order."""
+    return [
+        *_columns("text", "recording", "bed", "session", "window"),
+        *_columns("number", "start_s", "end_s"),
+        *_columns("text", "start_utc"),
+        *_columns("whole", "breaths"),
+        *_columns("number", "coverage"),
+        *(column for key in METRICS for column in _stat_columns(key)),
+        *_columns("object", "missing"),
+    ]
+
+
+def summary_row(summary: Summary, *, recording: str, session: str, utc_of: UtcOf) -> Row:
+    """One summary, flat: ``crs_n``, ``crs_median``, ``crs_p25`` and so on."""
+    row: Row = {
+        "recording": recording,
+        "bed": summary.bed,
+        "session": session,
+        "window": summary.window,
+        "start_s": summary.start_s,
+        "end_s": summary.end_s,
+        "start_utc": utc_text(utc_of(summary.start_s)),
+        "breaths": summary.breaths,
+        "coverage": summary.coverage,
+    }
+    for key, stat in summary.stats.items():
+        for name, field in STATS[key]:
+            row[name] = getattr(stat, field)
+    return row | {"missing": {key: stat.reason for key, stat in summary.stats.items() if stat.reason}}
+
+
+def _stat_columns(key: str) -> list[Column]:
+    counted, *numbers = (name for name, _ in STATS[key])
+    return [*_columns("whole", counted), *_columns("number", *numbers)]
+
+
+def _columns(holds: Literal["text", "number", "whole", "object", "words"], *names: str) -> list[Column]:
+    return [Column(name, holds) for name in names]

@@ -1,0 +1,210 @@
+"""One run of one bed's source. Floor 4: feeds the core, gives every event its message, and says how the bed is."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections import deque
+from dataclasses import dataclass
+
+from streamer.chunk import Chunk
+from streamer.errors import BrokerError, OutputError
+from streamer.outbox import WhenFull
+from streamer.records import BreathRecord, Event, Notice, NoticeKind
+from streamer.run.plan import BedPlan, Core, Shell
+from streamer.timebase import LiveTime, RecordedTime
+from streamer.wire import (
+    DEFAULT_PERIOD_S,
+    BedState,
+    Message,
+    Origin,
+    Policy,
+    Presence,
+    encode,
+    encode_state,
+    utc_text,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What one session has seen; in this order in its state."""
+
+    samples: int = 0
+    breaths: int = 0
+    notices: int = 0
+    damaged: int = 0
+    dropped: int = 0
+
+
+class Session:
+    """A bed from the opening of its source to its end.
+
+    Args:
+        plan: The bed.
+        shell: What it shares with all others.
+        told: Lost messages of this bed that were already published as such.
+    """
+
+    def __init__(self, plan: BedPlan, shell: Shell, *, told: int = 0) -> None:
+        self.counters = Counters()
+        self.retained: set[str] = set()
+        self.newest_s: float | None = None
+        self.told = told
+        self._plan, self._source = plan, plan.sources[0]
+        self._core: Core = shell.make_core(plan)
+        self._found: deque[Event] = deque()
+        self._closed = False
+        self._publisher, self._clock = shell.publisher, shell.clock
+        self._stall_s = shell.settings.stall_s
+        started = (utc_text(self._clock.now_ns()) or "")[:19].replace("-", "").replace(":", "")
+        self.origin = Origin(
+            prefix=shell.wire.prefix,
+            bed=plan.bed,
+            session=f"{started}-{secrets.token_hex(3)}",
+            source=plan.source,
+            min_period_s=plan.core.rolling.min_period_s if plan.core is not None else DEFAULT_PERIOD_S,
+        )
+        is_live = self._source.speed is None
+        self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
+        self._is_live = is_live
+        self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT
+        self._presence = Presence.ONLINE
+        self._rate_hz: float | None = None
+        self._heard_s = self._clock.now()
+        self._dropped_before = self._publisher.dropped(plan.bed)
+
+    async def start(self) -> None:
+        """Say that the bed is there."""
+        await self._say()
+
+    async def push(self, item: Chunk | Notice) -> None:
+        """Feed the core and publish what it finds; waits while a replay's lane is full."""
+        if isinstance(item, Chunk):
+            await self._heard(item)
+        self._found.extend(self._core.push(item))
+        await self._drain()
+
+    async def check(self) -> None:
+        """What is due by wall time: a stall, the counters, a notice of messages lost."""
+        await self._tell_dropped()
+        if self._is_live and self._presence is Presence.ONLINE:
+            silent_s = self._clock.now() - self._heard_s
+            if silent_s >= self._stall_s:
+                self._presence = Presence.STALLED
+                await self._say(f"no sample for {silent_s:.0f} s")
+                return
+        await self._say(policy=Policy.LATEST)
+
+    async def finish(self, kind: NoticeKind, reason: str, *, at_once: bool = False) -> str:
+        """Close the core and say why the bed is gone; may be called again when it was cancelled on the way.
+
+        Args:
+            kind: ``SOURCE_END`` or ``SOURCE_LOST``.
+            reason: One line for a reader; empty when the source simply ended.
+            at_once: Never wait for room: the program is being stopped.
+
+        Returns:
+            The reason, or what else went wrong.
+        """
+        self._when_full = WhenFull.EXCEED if at_once else self._when_full
+        reason = await self._close(reason)
+        await self._tell_dropped()
+        detail = reason or "the source ended"
+        await self._emit(Notice(bed=self._plan.bed, at_s=self.newest_s or 0.0, kind=kind, detail=detail))
+        self._presence = Presence.OFFLINE
+        await self._say(reason)
+        return reason
+
+    async def _close(self, reason: str) -> str:
+        """Publish what the core still holds; what cannot be published is logged and left out."""
+        while not self._closed or self._found:
+            try:
+                if not self._closed:
+                    self._closed = True
+                    self._found.extend(self._core.close())
+                await self._drain()
+            except (OutputError, BrokerError):
+                raise
+            except Exception as error:
+                log.exception("bed %s: unexpected, while closing", self._plan.bed)
+                reason = reason or f"internal error: {type(error).__name__}"
+                if self._found:
+                    self._found.popleft()
+        return reason
+
+    async def _heard(self, chunk: Chunk) -> None:
+        if not len(chunk):
+            return
+        end_s = chunk.start_s + len(chunk) / chunk.rate_hz
+        self._time.arrived(chunk.start_s, end_s, chunk.received_ns or self._clock.now_ns())
+        self.counters.samples += len(chunk)
+        self.newest_s, self._rate_hz, self._heard_s = end_s, chunk.rate_hz, self._clock.now()
+        if self._presence is Presence.STALLED:
+            self._presence = Presence.ONLINE
+            await self._say()
+
+    async def _drain(self) -> None:
+        """Publish what was found; an event that still waits for room when the program is stopped is not lost."""
+        while self._found:
+            await self._emit(self._found[0])
+            self._found.popleft()
+
+    async def _emit(self, event: Event, when_full: WhenFull | None = None) -> None:
+        await self._publish(encode(event, self.origin, self._time.utc_ns), when_full or self._when_full)
+        if isinstance(event, BreathRecord):
+            self.counters.breaths += 1
+        elif isinstance(event, Notice):
+            self.counters.notices += 1
+            self._count_damage(event)
+
+    def _count_damage(self, notice: Notice) -> None:
+        """Rows: so many in a run of them or, in an adapter's last notice, in all."""
+        if notice.kind is NoticeKind.DAMAGED:
+            so_far = self.counters.damaged + int(notice.values.get("rows", 1))
+            self.counters.damaged = int(notice.values.get("damaged_rows", so_far))
+
+    async def _tell_dropped(self) -> None:
+        """Publish how many messages were lost, once the broker is back to hear it."""
+        lost = self._publisher.dropped(self._plan.bed) - self.told
+        if not lost or not self._publisher.is_connected:
+            return
+        self.told += lost
+        notice = Notice(
+            bed=self._plan.bed,
+            at_s=self.newest_s or 0.0,
+            kind=NoticeKind.DROPPED,
+            detail=f"{lost} messages were lost while the broker was away: no room for more to wait",
+            values={"messages": float(lost)},
+        )
+        await self._emit(notice, WhenFull.EXCEED)
+
+    async def _say(self, reason: str = "", *, policy: Policy = Policy.EVERY) -> None:
+        self.counters.dropped = self._publisher.dropped(self._plan.bed) - self._dropped_before
+        speed = self._source.speed
+        state = BedState(
+            state=self._presence,
+            at_s=self.newest_s,
+            reason=reason,
+            adapter=self._source.adapter,
+            mode=self._plan.context.mode,
+            speed=0.0 if speed is not None and math.isinf(speed) else speed,
+            rate_hz=self._rate_hz,
+            clock_offset_s=self._time.offset_s,
+            counters={name: getattr(self.counters, name) for name in Counters.__slots__},
+            last_seq=self._last_seq() if self._presence is Presence.OFFLINE else {},
+        )
+        message = encode_state(state, self.origin, self._time.utc_ns, policy=policy)
+        await self._publish(message, WhenFull.EXCEED)
+
+    def _last_seq(self) -> dict[str, int]:
+        numbers = self._publisher.last_seq(self.origin.topic(""), self.origin.session)
+        return {topic: number for topic, number in numbers.items() if topic != "state"}
+
+    async def _publish(self, message: Message, when_full: WhenFull) -> None:
+        if message.retain:
+            self.retained.add(message.topic)
+        await self._publisher.publish(message, when_full)

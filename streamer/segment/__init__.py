@@ -1,0 +1,228 @@
+"""A continuous signal into breaths. Floor 1: between ``align`` and ``metrics``; the compiled scan is in ``_scan.py``.
+
+A breath ends at the confirmed onset of the next one, back-dated to where flow began to rise. What a run of samples
+begins and ends with is labelled, since nobody knows what came before or would have come after:
+
+```
+first breath of a run     truncated (start of the session) or after_gap
+open when a gap ends it   gap, truncated
+open at close()           truncated
+open for 15 s             apnoea; ends there, and no breath is open until the next onset
+ended without expiration  stacked
+```
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamer.breath import Breath
+from streamer.chunk import Block, FloatArray, Mark
+from streamer.records import Flag
+from streamer.segment._records import APNOEA, MORE, Closed, Limits, State, Sums
+from streamer.segment._settings import SegmentSettings, limit_values, segment_settings
+from streamer.units import ML_PER_L, S_PER_MIN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SegmentSettings", "Segmenter", "segment_settings"]
+
+SPARE_S = 15.0
+"""Signal the buffers hold beyond the longest breath: how rarely they are moved up."""
+
+
+class Segmenter:
+    """Blocks in, breaths out; one per bed. Memory is bounded by the apnoea limit."""
+
+    def __init__(self, settings: SegmentSettings | None = None) -> None:
+        from streamer.segment import _scan, _sums  # noqa: PLC0415 (loads the compiler: settings alone should not)
+
+        self._scan: Any = _scan
+        self._tally: Any = _sums.tally
+        self._settings = settings or SegmentSettings()
+        self._number = 0
+        self._run = -1
+        self._is_first_run = True
+        self._closed_s = -math.inf
+
+    @property
+    def watermark_s(self) -> float:
+        """Every breath still to come ends after this instant of the device's clock; -inf before the first sample."""
+        if self._run < 0:
+            return self._closed_s
+        index = self._scan.watermark(self._state, self._limits)
+        self._closed_s = max(self._closed_s, self._origin_s + index / self._rate_hz)
+        return self._closed_s
+
+    def push(self, block: Block) -> list[Breath]:
+        """Breaths whose successor is confirmed by the samples of ``block``."""
+        breaths: list[Breath] = []
+        if block.run != self._run:
+            breaths += self._end_run({Flag.GAP, Flag.TRUNCATED})
+            self._begin_run(block)
+        first, size = 0, block.flow.size
+        while first < size:
+            taken = min(size - first, self._capacity - self._filled)
+            self._store(block, first, taken)
+            first += taken
+            breaths += self._advance()
+            if self._filled == self._capacity:
+                self._move_up()
+        return breaths
+
+    def close(self) -> list[Breath]:
+        """The breath still open, labelled ``truncated``."""
+        return self._end_run({Flag.TRUNCATED})
+
+    def _begin_run(self, block: Block) -> None:
+        """Forget everything: a new origin, an unknown phase, no leak known."""
+        self._run = block.run
+        self._origin_s, self._rate_hz = block.origin_s, block.rate_hz
+        longest_s = 2.0 * self._settings.apnoea_s + SPARE_S
+        self._capacity = math.ceil(longest_s * block.rate_hz)
+        self._samples: FloatArray = np.empty((3, self._capacity))
+        self._marks: NDArray[np.uint8] = np.zeros(self._capacity, dtype=np.uint8)
+        self._rows: tuple[FloatArray, ...] = tuple(self._samples)
+        self._base, self._filled = block.first, 0
+        self._begin_state(block.first)
+        self._first_flag: Flag | None = Flag.TRUNCATED if self._is_first_run else Flag.AFTER_GAP
+        self._is_first_run = False
+        settings = self._settings
+        self._leaks: deque[float] = deque(maxlen=settings.leak_breaths)
+        self._tidal: deque[float] = deque(maxlen=settings.leak_breaths)
+        self._inspired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
+        self._expired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
+
+    def _begin_state(self, first: int) -> None:
+        """Records of the scan; ``_open`` and others are views of fields that are read or written here."""
+        self._state = self._scan.one_record(State)
+        for name, value in {"next": first, "open": -1, "candidate": -1, "exp_start": -1, "x": math.inf}.items():
+            self._state[name] = value
+        self._limits = self._scan.one_record(Limits)
+        for name, value in limit_values(self._settings, self._rate_hz).items():
+            self._limits[name] = value
+        self._open, self._leak, self._confirm = self._state["open"], self._limits["leak"], self._limits["confirm"]
+
+    def _store(self, block: Block, first: int, taken: int) -> None:
+        here, there = slice(self._filled, self._filled + taken), slice(first, first + taken)
+        flow, paw, pco2 = self._rows
+        flow[here] = block.flow[there]
+        paw[here] = math.nan if block.paw is None else block.paw[there]
+        pco2[here] = math.nan if block.pco2 is None else block.pco2[there]
+        self._marks[here] = block.mark
+        self._filled += taken
+
+    def _advance(self) -> list[Breath]:
+        """Scan what is stored but not yet looked at; one turn per confirmed event."""
+        scan, state, limits, (flow, paw, _) = self._scan, self._state, self._limits, self._rows
+        breaths: list[Breath] = []
+        while (event := scan.scan(state, limits, flow, paw, self._base, self._base + self._filled)) != MORE:
+            closed = Closed(*scan.turn_page(state, event))
+            if closed.first < 0:
+                continue
+            leak = self._leak[0]
+            breaths.append(self._breath(closed, {Flag.APNOEA} if event == APNOEA else set()))
+            if self._leak[0] != leak:
+                scan.reconsider(state, limits, flow, paw, self._base)
+        return breaths
+
+    def _move_up(self) -> None:
+        """Make room: drop samples that no breath can need any more."""
+        oldest = int(self._open[0])
+        if oldest < 0:
+            oldest = self._scan.watermark(self._state, self._limits)
+        shift = min(max(oldest - self._base, 0), self._filled)
+        kept = self._filled - shift
+        self._samples[:, :kept] = self._samples[:, shift : self._filled].copy()
+        self._marks[:kept] = self._marks[shift : self._filled].copy()
+        self._base += shift
+        self._filled = kept
+
+    def _end_run(self, flags: set[Flag]) -> list[Breath]:
+        """Close the open breath at the last sample there is."""
+        if self._run < 0 or self._open[0] < 0:
+            return []
+        self._state["end"] = self._state["end_at"] = self._base + self._filled - 1
+        breath = self._breath(Closed(*self._scan.turn_page(self._state, APNOEA)), flags)
+        self._closed_s = max(self._closed_s, breath.end_s)
+        return [breath]
+
+    def _breath(self, closed: Closed, flags: set[Flag]) -> Breath:
+        """Cut a breath out of the buffers and let it teach the segmenter its leak and its size."""
+        rate_hz, origin_s = self._rate_hz, self._origin_s
+        expired = closed.exp_first > closed.first
+        insp_end = (min(closed.exp_first, closed.last) if expired else closed.last) - closed.first
+        here = slice(closed.first - self._base, closed.last + 1 - self._base)
+        flow, paw, pco2 = (_locked(samples[here]) for samples in self._rows)
+        sums = Sums(*self._tally(flow, paw, pco2, self._marks[here], insp_end, 1.0 / rate_hz))
+        flags |= self._flags(closed, sums)
+        leak = float(self._leak[0])
+        self._learn(sums, flags)
+        self._number += 1
+        return Breath(
+            number=self._number - 1,
+            start_s=origin_s + closed.first_at / rate_hz,
+            end_s=origin_s + closed.last_at / rate_hz,
+            rate_hz=rate_hz,
+            onset_s=origin_s + closed.first / rate_hz,
+            paw=paw,
+            flow=flow,
+            pco2=pco2 if sums.has_pco2 else None,
+            insp_end=insp_end,
+            insp_end_s=origin_s + (closed.exp_first_at if expired else closed.last_at) / rate_hz,
+            leak_conductance=leak,
+            leak_frac=self._leak_frac(),
+            interpolated=sums.filled,
+            flags=frozenset(flags),
+        )
+
+    def _flags(self, closed: Closed, sums: Sums) -> set[Flag]:
+        flags = {Flag.STACKED} if closed.is_stacked else set()
+        if self._first_flag is not None:
+            flags.add(self._first_flag)
+            self._first_flag = None
+        if sums.worst_mark == Mark.GAP or sums.is_paw_patchy:
+            flags.add(Flag.GAP)
+        elif sums.worst_mark == Mark.GAP_SHORT:
+            flags.add(Flag.GAP_SHORT)
+        return flags
+
+    def _learn(self, sums: Sums, flags: set[Flag]) -> None:
+        """Adapt leak conductance and confirming volume to complete breaths (algorithms.md §2.1, §2.3)."""
+        settings = self._settings
+        if flags - {Flag.STACKED, Flag.GAP_SHORT}:
+            return
+        self._inspired.append(sums.vti)
+        self._expired.append(sums.vte)
+        self._tidal.append(sums.vti)
+        if sums.root > 0.0 and Flag.STACKED not in flags:
+            self._leaks.append(sums.net / sums.root)
+        if len(self._leaks) >= settings.settled_breaths:
+            self._leak[0] = min(max(_median(self._leaks), 0.0), settings.max_leak_l_min / S_PER_MIN)
+        if len(self._tidal) >= settings.settled_breaths:
+            volume_ml = settings.confirm_fraction * _median(self._tidal) * ML_PER_L
+            self._confirm[0] = min(max(volume_ml, settings.min_confirm_ml), settings.max_confirm_ml) / ML_PER_L
+
+    def _leak_frac(self) -> float:
+        if len(self._inspired) < self._settings.min_leak_frac_breaths:
+            return math.nan
+        inspired = sum(self._inspired)
+        return 1.0 - sum(self._expired) / inspired if inspired > 0.0 else math.nan
+
+
+def _median(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
+
+
+def _locked(samples: FloatArray) -> FloatArray:
+    copy = samples.copy()
+    copy.flags.writeable = False
+    return copy

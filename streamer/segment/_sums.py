@@ -1,0 +1,46 @@
+"""Volumes of one breath, compiled. Floor 1, inside ``segment``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba import njit
+
+
+@njit(cache=True)
+def tally(flow: Any, paw: Any, pco2: Any, marks: Any, insp_end: int, step: float) -> Any:  # noqa: PLR0917 (compiled: positions only)
+    """Sums over one breath's samples (trapezoids of raw flow).
+
+    Returns:
+        VTi, VTe, net volume (L); integral of sqrt(paw) (s·sqrt(cmH2O)), NaN where a pressure is missing; samples that
+        were filled; the worst mark; whether some but not all pressures are missing; whether any PCO2 is there.
+    """
+    vti = 0.0
+    vte = 0.0
+    net = 0.0
+    root = 0.0
+    for i in range(1, flow.size):
+        net += flow[i - 1] + flow[i]
+        root += root_of(paw[i - 1]) + root_of(paw[i])
+        if i <= insp_end:
+            vti += max(flow[i - 1], 0.0) + max(flow[i], 0.0)
+        if i >= insp_end:
+            vte -= min(flow[i - 1], 0.0) + min(flow[i], 0.0)
+    half = 0.5 * step
+    filled = 0
+    worst = 0
+    unknown = 0
+    co2 = False
+    for i in range(flow.size):
+        filled += marks[i] > 0
+        worst = max(worst, marks[i])
+        unknown += math.isnan(paw[i])
+        co2 = co2 or not math.isnan(pco2[i])
+    return half * vti, half * vte, half * net, half * root, filled, worst, 0 < unknown < flow.size, co2
+
+
+@njit(cache=True)
+def root_of(paw: float) -> float:
+    """Square root of a pressure above atmosphere; NaN stays NaN."""
+    return 0.0 if paw <= 0.0 else math.sqrt(paw)

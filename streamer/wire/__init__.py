@@ -1,0 +1,43 @@
+"""The wire: topics, JSON, schema numbers. Floor 3, pure; events become messages here and nowhere else."""
+
+from __future__ import annotations
+
+from streamer.wire.asyncapi import asyncapi_document
+from streamer.wire.decode import Received, decode
+from streamer.wire.encode import BedState, UtcOf, clear, encode, encode_state, encode_status, schema_payload
+from streamer.wire.schema import json_schemas, schema_document
+from streamer.wire.topics import (
+    DEFAULT_PERIOD_S,
+    Message,
+    Origin,
+    Policy,
+    Presence,
+    Source,
+    WireSettings,
+    check_bed_id,
+    utc_text,
+)
+
+__all__ = [
+    "DEFAULT_PERIOD_S",
+    "BedState",
+    "Message",
+    "Origin",
+    "Policy",
+    "Presence",
+    "Received",
+    "Source",
+    "UtcOf",
+    "WireSettings",
+    "asyncapi_document",
+    "check_bed_id",
+    "clear",
+    "decode",
+    "encode",
+    "encode_state",
+    "encode_status",
+    "json_schemas",
+    "schema_document",
+    "schema_payload",
+    "utc_text",
+]

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from adapters import parquet_table
+from adapters.formats import ReadOptions
+from adapters.recording import open_recording
+from streamer.chunk import Channel
+from tests.adapters.contract import Stream, same_twice, stream
+
+
+def written(path: Path, notes: Any = None, **columns: Any) -> Path:
+    table = pa.table(columns)
+    if notes is not None:
+        text = notes if isinstance(notes, bytes) else json.dumps(notes).encode()
+        table = table.replace_schema_metadata({b"ventstream": text})
+    pq.write_table(table, path, row_group_size=500)
+    return path
+
+
+def read(path: Path, rate_hz: float | None = None) -> Stream:
+    return stream(parquet_table.read(path, ReadOptions(rate_hz=rate_hz)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "x.parquet"
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.int16()])
+def test_columns_of_numbers_with_a_given_rate(path: Path, kind: Any) -> None:
+    written(path, paw_mbar=pa.array([1, 2, None], kind), flow_ml_s=pa.array([500, -250, 0], kind))
+    found = same_twice(lambda: parquet_table.read(path, ReadOptions(rate_hz=50.0)))
+    assert found.samples(Channel.FLOW).tolist() == [0.5, -0.25, 0.0]
+    assert np.isnan(found.samples(Channel.PAW)).tolist() == [False, False, True]
+
+
+def test_segments_of_the_metadata_are_gaps(path: Path) -> None:
+    flow = np.arange(1500.0) / 1000
+    written(path, {"rate_hz": 100, "segments": [[5.0, 0], [100.125, 499], [200.0, 1200]], "later": 1}, flow_l_s=flow)
+    found = read(path)
+    assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(5.0, 499), (100.125, 701), (200.0, 300)]
+    assert np.array_equal(found.samples(Channel.FLOW), flow)
+    written(path, {"rate_hz": 100, "t0": 7.5}, flow_l_s=flow)
+    assert [(stretch.start_s, stretch.n) for stretch in read(path).stretches] == [(7.5, 1500)]
+
+
+def test_a_time_column_is_read_as_in_csv(path: Path) -> None:
+    stamps = np.arange(2000) / 100
+    stamps[1500:] += 60
+    stamps[700] = np.nan
+    written(path, time_s=stamps, flow_l_s=np.zeros(2000))
+    found = read(path)
+    assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(0.0, 1500), (75.0, 500)]
+    assert found.notices[0][1].detail == "line 701: a row without time"
+
+
+@pytest.mark.parametrize(
+    ("notes", "columns", "says"),
+    [
+        (None, {"flow_l_s": [0.0]}, "no time_s column and no rate; give --rate HZ"),
+        (None, {"flow": [0.0]}, "unknown column 'flow'; did you mean flow_l_s"),
+        (None, {"flow_l_s": ["x"]}, "column 'flow_l_s' holds string, not numbers"),
+        (b"{", {"flow_l_s": [0.0]}, "metadata 'ventstream' cannot be used"),
+        (b"\xff", {"flow_l_s": [0.0]}, "metadata 'ventstream' cannot be used"),
+        ({"rate_hz": 1}, {"flow_l_s": [0.0]}, "metadata 'ventstream' cannot be used: Expected `float` >= 5"),
+        ({"rate_hz": 50, "segments": [[0.0, 5]]}, {"flow_l_s": [0.0]}, "segments must begin at row 0"),
+        ({"rate_hz": 50, "segments": [[1e999, 0]]}, {"flow_l_s": [0.0]}, "metadata 'ventstream' cannot be used"),
+        ({"rate_hz": 50}, {"flow_l_s": np.zeros(0)}, "no usable row"),
+        ({"rate_hz": 50}, {"flow_l_s": [np.nan]}, "no usable row"),
+    ],
+)
+def test_refusals(path: Path, notes: Any, columns: dict[str, Any], says: str) -> None:
+    written(path, notes, **columns)
+    assert says in (read(path).error or "")
+
+
+def test_a_given_rate_must_agree(path: Path) -> None:
+    written(path, {"rate_hz": 50}, flow_l_s=[0.1])
+    assert "given as 100 Hz (option, context or sidecar), but the file says 50 Hz" in (read(path, 100.0).error or "")
+
+
+def test_damage_after_good_rows_gives_those_first_and_never_a_traceback(path: Path) -> None:
+    rng = np.random.default_rng(2)
+    written(path, {"rate_hz": 100}, flow_l_s=rng.normal(size=200_000))
+    whole = path.read_bytes()
+    for cut in (0, 3, 4, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        assert read(path).error is not None
+    late = bytearray(whole)
+    late[len(whole) * 3 // 4 : len(whole) * 3 // 4 + 3000] = bytes(3000)
+    path.write_bytes(late)
+    found = read(path)
+    assert found.error is not None
+    assert found.error.startswith("DecodeError: damaged Parquet")
+    assert found.n >= parquet_table.BATCH_ROWS
+
+
+def test_the_sidecar_travels_inside(path: Path) -> None:
+    known = {"recording": {"device": "d"}, "context": {"mode": "vcv", "height_cm": 162}}
+    written(path, {"rate_hz": 50, "sidecar": known}, flow_l_s=[0.1])
+    path.with_suffix(".toml").write_text("[context]\nheight_cm = 170\n", encoding="utf-8")
+    sidecar = open_recording(path).sidecar
+    assert (sidecar.recording.device, sidecar.context.mode, sidecar.context.height_cm) == ("d", "vcv", 170)
+
+
+def test_recognise() -> None:
+    assert parquet_table.recognise(b"PAR1\x15\x04", "x")
+    assert not parquet_table.recognise(b"flow_l_s\n", "x.parquet")

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters import servo_u
+from adapters.formats import ReadOptions
+from adapters.recording import open_recording
+from streamer.chunk import Channel
+from streamer.errors import DecodeError
+from streamer.units import CMH2O_PER_MBAR
+from tests.adapters.contract import Stream, decoded, prefix_rule, recordings, refused, same_twice
+
+
+def transcript(
+    rows: list[str], names: str = "Tiempo\tFase\tPva (cmH2O)\tFLUJO (l/m)\tV (ml)\tTriger", point: str = "POINT"
+) -> bytes:
+    head = ["[REC]", "Fecha\t28/01/26 17:06:14", "Date format\tdd/MM/yy", "Language setting\tes_ES",
+            f"Decimal separator\t{point}", "==========", "PEEP\t8.0\tcmH2O", "", "[DATA]", names]  # fmt: skip
+    return ("\ufeff" + "\n".join([*head, *rows, ""])).encode()
+
+
+def stamp(ms: int) -> str:
+    ms %= 86_400_000
+    return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}:{ms % 1000:03}"
+
+
+def rows(n: int, first_ms: int = 61_423_745) -> list[str]:
+    return [f"{stamp(first_ms + 10 * k)}\tesp.\t{7 + k / 100:.2f}\t{-k / 10:.2f}\t401.70" for k in range(n)]
+
+
+def make() -> servo_u.Decoder:
+    return servo_u.Decoder(ReadOptions())
+
+
+def read(text: bytes) -> Stream:
+    return decoded(make, [text])
+
+
+def test_rows_become_canonical_from_zero_seconds() -> None:
+    found = read(transcript(rows(300)))
+    assert [(stretch.start_s, stretch.rate_hz, stretch.n) for stretch in found.stretches] == [(0.0, 100.0, 300)]
+    assert found.samples(Channel.PAW)[:3].tolist() == [7.0, 7.01, 7.02]
+    assert found.samples(Channel.FLOW)[6] == -0.6 / 60
+
+
+def test_decimal_comma_other_words_and_another_unit() -> None:
+    names = "Ora\tFase respirazione\tPress. vie aeree (mbar)\tFlusso (l/s)\tV (ml)\tTrigger"
+    lines = [f"{stamp(10 * k)}\tinsp.\t24,50\t-0,25\t1,00\tX" for k in range(50)]
+    found = read(transcript(lines, names, "COMMA"))
+    assert found.samples(Channel.PAW)[0] == 24.5 * CMH2O_PER_MBAR
+    assert found.samples(Channel.FLOW)[0] == -0.25
+    assert "no usable row" in (read(transcript(lines, names, "POINT")).error or "")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_every_cut_gives_the_same(end: str) -> None:
+    lines = rows(24)
+    lines[9] = lines[9][:20]
+    text = transcript(lines)
+    found = prefix_rule(make, text.replace(b"\n", end.encode()))
+    assert found.form() == read(text).form()
+    assert np.flatnonzero(np.isnan(found.samples(Channel.PAW))).tolist() == [9]
+    assert found.notices[0][1].detail.startswith("line 20: '17:03:43:835")
+
+
+def test_midnight_is_no_gap_and_a_pause_is_one() -> None:
+    found = read(transcript(rows(200, 86_399_000) + rows(200, 86_400_000 + 60_000)))
+    assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(0.0, 200), (61.0, 200)]
+
+
+def test_stamps_step_by_eight_to_twelve_milliseconds_without_gaps() -> None:
+    rng = np.random.default_rng(5)
+    lines = rows(3000)
+    for k in range(3000):
+        lines[k] = stamp(61_423_745 + 10 * k + int(rng.choice([0, 0, 0, 1, 2]))) + lines[k][12:]
+    assert [(stretch.rate_hz, stretch.n) for stretch in read(transcript(lines)).stretches] == [(100.0, 3000)]
+
+
+@pytest.mark.parametrize("tag", ["[TRE]", "[RECRUITMENT]", "[LOG]"])
+def test_exports_without_waveforms_are_refused(tag: str) -> None:
+    text = transcript(rows(5)).replace(b"[REC]", tag.encode())
+    assert servo_u.recognise(text, "x.txt")
+    assert f"line 1: '{tag}': this is a trend export without waveforms" in refused(make, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (transcript([]), "no usable row"),
+        (transcript(["17:05:43:745\tesp.\t***\t0.02\t1"]), "line 11: '17:05:43:745\\tesp.\\t***"),
+        (transcript(rows(3), point="DOT"), "line 5: decimal separator 'DOT' is neither POINT nor COMMA"),
+        (transcript(rows(3), "Tiempo\tFase\tPva\tFLUJO (l/m)"), "line 10: no column with the unit of pressure (cmH2O)"),
+        (transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tV (ml)"), "unit of flow (l/min); units seen: cmh2o, ml"),
+        (transcript(rows(3)).replace(b"[DATA]", b"[X]"), "ends without [DATA]"),
+        (b"[REC]\n" + b"x\ty\n" * 600, "line 501: no [DATA] in the first 500 lines"),
+        (b"hello\n", "not a Servo-U recording"),
+    ],
+)  # fmt: skip
+def test_refusals(text: bytes, says: str) -> None:
+    assert says in refused(make, text)
+
+
+def test_recognise_wants_its_tag() -> None:
+    assert servo_u.recognise(transcript(rows(2)), "x")
+    assert not servo_u.recognise(b"[section]\nkey = 1\n", "x")
+    assert not servo_u.recognise(b"", "x")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_bytes_any_cut(draw: st.DataObject) -> None:
+    text = bytearray(transcript(rows(12)))
+    for _ in range(draw.draw(st.integers(0, 4))):
+        at = draw.draw(st.integers(0, len(text)))
+        text[at : at + draw.draw(st.integers(0, 9))] = draw.draw(
+            st.sampled_from([b"", b"\0", b"\t", b"\n", b"9", b",", b"\xff", b"23:59:59:999"])
+        )
+    cuts = draw.draw(st.lists(st.integers(0, len(text)), max_size=6))
+    prefix_rule(make, bytes(text), [cuts])
+
+
+@pytest.mark.parametrize("path", recordings("getinge-servo-u/17*.txt"))
+def test_real_recordings(path: Path) -> None:
+    recording = open_recording(path)
+    assert recording.format == "servo_u"
+    found = same_twice(recording.items)
+    lines = path.read_text(encoding="utf-8-sig").split("[DATA]\n")[1].splitlines()[1:]
+    table = np.array([line.split("\t")[2:4] for line in lines], dtype=float)  # every row of these is whole
+    assert len(lines) == 3000
+    assert [(stretch.start_s, stretch.rate_hz, stretch.n) for stretch in found.stretches] == [(0.0, 100.0, 3000)]
+    assert np.array_equal(found.samples(Channel.PAW), table[:, 0])
+    assert np.array_equal(found.samples(Channel.FLOW), table[:, 1] / 60)
+    assert recording.damaged_rows == recording.dropped_rows == 0
+    rng = np.random.default_rng(100)
+    text = path.read_bytes()
+    prefix_rule(make, text, [sorted(rng.integers(0, len(text), size)) for size in (1, 30, 1500)])
+
+
+@pytest.mark.parametrize("path", recordings("getinge-servo-u/*trends*") + recordings("getinge-servo-u/recruit*"))
+def test_real_trend_exports_are_refused(path: Path) -> None:
+    with pytest.raises(DecodeError, match="trend export without waveforms"):
+        list(open_recording(path).items())

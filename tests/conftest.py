@@ -1,0 +1,42 @@
+"""Shared fixtures. Brokers are started once per session and seen by tests under topic roots of their own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.broker import EmbeddedBroker
+from streamer.connection import BrokerSettings
+from streamer.wire import WireSettings
+from tests.brokers import FAST, MOSQUITTO, Mosquitto
+
+_roots = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(port=0) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def mosquitto_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    if MOSQUITTO is None:
+        pytest.skip("the mosquitto broker is not installed")
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+def any_broker(request: pytest.FixtureRequest) -> BrokerSettings:
+    """Settings for our client, once per kind of broker."""
+    broker: EmbeddedBroker | Mosquitto = request.getfixturevalue(f"{request.param}_broker")
+    return broker.settings(BrokerSettings(**FAST))
+
+
+@pytest.fixture
+def wire() -> WireSettings:
+    """A topic root that no other test uses."""
+    return WireSettings(root=f"test-{next(_roots)}")

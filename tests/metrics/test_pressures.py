@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.breath import Breath
+from streamer.context import Context
+from streamer.metrics import Given, fold, measure
+from streamer.records import Flag
+from tests.metrics.waves import Lung, breath, measured, pcv, start_from, vcv
+
+PASSIVE = Context(passive="asserted")
+
+
+def in_hold(shape: object, *, pause_s: float = 1.0, rr: float = 12.0) -> Breath:
+    """Volume control with a pause during which pressure is changed by ``shape`` of the time since flow stopped."""
+    one = vcv(pause_s=pause_s, rr=rr)
+    paw = one.paw.copy()
+    first = int(np.flatnonzero(one.flow == 0.0)[1])
+    held = np.arange(first, one.insp_end)
+    paw[held] += shape((held - first) / 100.0)  # type: ignore[operator]
+    return dataclasses.replace(one, paw=paw)
+
+
+def test_peak_and_mean() -> None:
+    values = measured(vcv(rr=12)).values
+    assert values["ppeak"] == pytest.approx(20.0, abs=0.2)
+    assert values["pmean"] == pytest.approx((5 * 4 + 15) / 5, abs=0.1)
+
+
+def test_one_wild_sample_is_no_peak() -> None:
+    one = vcv()
+    paw = one.paw.copy()
+    paw[50] = 80.0
+    assert measured(dataclasses.replace(one, paw=paw)).values["ppeak"] < 20.0
+
+
+def test_peep_is_read_before_the_trigger_effort() -> None:
+    one = vcv(rr=12)
+    paw = one.paw.copy()
+    paw[-16:] -= np.linspace(0.0, 2.0, 16)
+    assert measured(dataclasses.replace(one, paw=paw)).values["peep"] == pytest.approx(5.0)
+
+
+def test_moving_end_pressure_is_of_lesser_quality() -> None:
+    one = vcv(rr=12)
+    paw = one.paw.copy()
+    paw[one.insp_end :] += np.linspace(10.0, 0.0, paw.size - one.insp_end)
+    assert measured(dataclasses.replace(one, paw=paw)).quality["peep"] == "B"
+    assert "peep" not in measured(one).quality
+
+
+def test_no_expiration_no_peep() -> None:
+    one = vcv()
+    short = breath(one.flow[:104], one.paw[:104], one.insp_end)
+    assert measured(short).missing["peep"] == "exhalation_incomplete"
+
+
+# ── plateau
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 250.0])
+@pytest.mark.parametrize(("pause_s", "method"), [(0.62, "standard"), (2.5, "standard"), (0.4, "pause_short")])
+def test_plateau(rate_hz: float, pause_s: float, method: str) -> None:
+    one = vcv(pause_s=pause_s, rr=10, rate_hz=rate_hz)
+    found = measured(one, start_from(one, context=PASSIVE))
+    assert found.values["pplat"] == pytest.approx(15.0, abs=0.05)
+    assert found.methods["pplat"] == method
+    assert found.quality["pplat"] == ("A" if method == "standard" else "B")
+    assert measured(one).quality["pplat"] == "B"
+
+
+def test_a_short_pause_is_not_a_plateau() -> None:
+    assert measured(vcv(pause_s=0.2, rr=12)).missing["pplat"] == "no_hold"
+
+
+def test_the_standard_reading_is_half_a_second_after_flow_stopped() -> None:
+    """Stress relaxation: pressure still falls, and a hold of any length gives the same number."""
+    found = [measured(in_hold(lambda t: 2.0 * np.exp(-t / 0.75), pause_s=s, rr=10)).values["pplat"] for s in (0.7, 2.5)]
+    assert found[0] == pytest.approx(15.0 + 2.0 * np.exp(-0.45 / 0.75), abs=0.05)
+    assert found[0] == pytest.approx(found[1], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("shape", "what"),
+    [
+        (lambda t: 3.0 * t, "steady rise"),
+        (lambda t: np.where(t > 0.4, 2.0, 0.0), "late step"),
+        (lambda t: -2.5 * np.exp(-(((t - 0.4) / 0.1) ** 2)), "dip and recovery"),
+        (lambda t: -20.0 * np.maximum(0.0, t - 0.25), "no plateau"),
+    ],
+)
+def test_effort_in_the_hold(shape: object, what: str) -> None:
+    assert measured(in_hold(shape)).missing["pplat"] == "hold_not_passive", what
+
+
+def test_a_fall_to_a_plateau_is_passive() -> None:
+    found = measured(in_hold(lambda t: 3.0 * np.exp(-t / 0.1)))
+    assert found.values["pplat"] == pytest.approx(15.0, abs=0.1)
+
+
+def test_a_slowly_closing_valve_still_stops_flow() -> None:
+    """Flow falls from 38 L/min to zero over 120 ms, as a recorded ventilator does it."""
+    lung = Lung().constant_flow(38 / 60, 0.6).falling_flow(38 / 60, 0.0, 0.12).constant_flow(0.0, 0.55)
+    one = lung.pressure(0.0, 2.7).breath(3)
+    assert measured(one).values["pplat"] == pytest.approx(5 + lung.c**-1 * (38 / 60 * 0.66), abs=0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    tau=st.floats(0.05, 1.0),
+    c=st.floats(0.01, 0.1),
+    above=st.floats(5.0, 30.0),
+    ti=st.floats(0.6, 3.0),
+    rate_hz=st.sampled_from([50.0, 100.0, 200.0]),
+    noise=st.sampled_from([0.0, 0.2, 1.0]),
+    phase=st.floats(0.01, 0.99),
+    seed=st.integers(0, 1000),
+)
+def test_pressure_control_never_gives_a_plateau(  # noqa: PLR0917 (hypothesis names them)
+    tau: float, c: float, above: float, ti: float, rate_hz: float, noise: float, phase: float, seed: int
+) -> None:
+    """Flow that decays to zero by itself was not stopped, however long it has been zero."""
+    one = pcv(
+        c=c,
+        r=tau / c,
+        above=above,
+        ti=ti,
+        rr=60 / (ti + 3),
+        rate_hz=rate_hz,
+        noise=(0.2, noise),
+        phase=phase,
+        seed=seed,
+    )
+    found = measured(one)
+    assert found.missing["pplat"] == "no_hold"
+    assert {found.missing[key] for key in ("crs", "driving_pressure", "rrs")} == {"no_hold"}
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
+def test_noise_does_not_break_a_hold(rate_hz: float) -> None:
+    """1 L/min of flow noise and 0.2 cmH2O of pressure noise: found in 98 % or more, and right in all of those."""
+    rng = np.random.default_rng(1)
+    found = []
+    for seed in range(200):
+        c, flow, pause_s = rng.uniform(0.02, 0.1), rng.uniform(0.4, 1.2), rng.uniform(0.7, 2.0)
+        one = vcv(c=c, flow=flow, pause_s=pause_s, rr=10, noise=(0.2, 1.0), seed=seed, rate_hz=rate_hz)
+        if (pplat := measured(one).values.get("pplat")) is not None:
+            found.append(abs(pplat - 5.0 - 0.5 / c))
+    assert len(found) >= 196
+    assert max(found) < 0.4
+
+
+def test_plateau_below_peep_or_above_peak_is_implausible() -> None:
+    one = vcv(pause_s=0.8, rr=12)
+    for wrong in (3.0, 30.0):
+        folded = fold(one)._replace(hold_p05=wrong, hold_end_paw=wrong, hold_p03=wrong)
+        assert measure(one, folded, Given(before=folded), ()).missing["pplat"] == "implausible"
+
+
+# ── total PEEP
+
+
+def exp_hold(*, te: float = 0.8, hold_s: float = 2.0, tau_r: float = 20.0, **given: object) -> tuple[Breath, Lung]:
+    """Expiration stopped after ``te``; what is left in the lung shows as total PEEP."""
+    lung = Lung(0.05, tau_r, 5.0).constant_flow(0.5, 1.0).pressure(0.0, te)
+    trapped = lung.volume
+    lung.constant_flow(0.0, hold_s)
+    lung.trapped = trapped  # type: ignore[attr-defined]
+    return lung.breath(1, **given), lung  # type: ignore[arg-type]
+
+
+def test_total_peep_and_auto_peep() -> None:
+    one, lung = exp_hold()
+    found = measured(one)
+    total = 5.0 + lung.trapped / 0.05  # type: ignore[attr-defined]
+    assert found.values["peep_total"] == pytest.approx(total, abs=0.05)
+    assert found.values["peep"] == pytest.approx(5.0)
+    assert found.values["auto_peep"] == pytest.approx(total - 5.0, abs=0.05)
+
+
+def test_total_peep_under_noise() -> None:
+    for seed in range(10):
+        one, lung = exp_hold(hold_s=3.0, noise=(0.2, 1.0), seed=seed)
+        total = 5.0 + lung.trapped / 0.05  # type: ignore[attr-defined]
+        assert measured(one).values["peep_total"] == pytest.approx(total, abs=0.3)
+
+
+def test_a_small_residual_flow_shows_by_the_jump_of_pressure() -> None:
+    """The last 2.5 L/min are too few to see a stop of flow, yet pressure rises by 1.7 cmH2O when the valve closes."""
+    lung = Lung(0.05, 40.0, 5.0, v0=0.0).constant_flow(0.3, 1.0).pressure(0.0, 2.5)
+    trapped = lung.volume
+    one = lung.constant_flow(0.0, 2.0).breath(1)
+    assert fold(one).exp_hold_stop < 1.0
+    found = measured(one)
+    assert found.values["peep_total"] == pytest.approx(5.0 + trapped / 0.05, abs=0.1)
+    assert found.values["peep"] == pytest.approx(5.0, abs=0.05)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tau=st.floats(0.05, 0.8), seed=st.integers(0, 1000), undershoot=st.floats(0.0, 2.0))
+def test_a_lung_that_has_emptied_is_not_a_hold(tau: float, seed: int, undershoot: float) -> None:
+    """Nor is a PEEP valve that undershoots early in expiration and comes back."""
+    one = vcv(r=tau / 0.05, rr=8, noise=(0.1, 0.5), seed=seed)
+    paw = one.paw.copy()
+    since = (np.arange(paw.size) - one.insp_end) / 100.0
+    paw -= np.where(since >= 0.0, undershoot * np.exp(-since / 0.2), 0.0)
+    found = measured(dataclasses.replace(one, paw=paw))
+    assert found.missing["peep_total"] == "no_hold"
+    assert found.missing["auto_peep"] == "no_hold"
+
+
+def test_total_peep_needs_a_settled_pressure() -> None:
+    one, _ = exp_hold()
+    paw = one.paw.copy()
+    paw[-60:] += np.linspace(0.0, 2.0, 60)
+    assert measured(dataclasses.replace(one, paw=paw)).missing["peep_total"] == "hold_not_passive"
+
+
+# ── driving pressure
+
+
+def test_driving_pressure_from_total_peep_of_the_breath_before() -> None:
+    held, lung = exp_hold()
+    trapped = lung.trapped  # type: ignore[attr-defined]
+    one = vcv(pause_s=0.7, rr=6, r=20.0, v0=trapped, before=(0.0, 5.0 + trapped / 0.05))
+    found = measured(one, start_from(held, context=PASSIVE))
+    assert found.values["driving_pressure"] == pytest.approx(10.0, abs=0.1)
+    assert found.methods["driving_pressure"] == "vs_total_peep"
+    assert found.quality["driving_pressure"] == "A"
+
+
+def test_driving_pressure_against_set_peep() -> None:
+    found = measured(vcv(pause_s=0.7, rr=10))
+    assert found.values["driving_pressure"] == pytest.approx(10.0, abs=0.05)
+    assert found.methods["driving_pressure"] == "vs_set_peep"
+
+
+def test_trapping_without_total_peep_withholds() -> None:
+    """O-1c: total PEEP is 2.9 above PEEP; against set PEEP compliance would read 30 % low."""
+    one = vcv(c=0.095, r=21, peep=0, vt=0.65, pause_s=0.7, v0=0.095 * 2.9364)
+    found = measured(one)
+    assert found.values["pplat"] == pytest.approx(9.7785, abs=0.1)
+    assert {found.missing[key] for key in ("driving_pressure", "crs")} == {"exhalation_incomplete"}
+
+
+def test_the_breath_before_decides_not_this_one() -> None:
+    one, short = vcv(pause_s=0.7, rr=10), vcv(r=25.0, rr=30)
+    assert measured(one, start_from(short)).missing["driving_pressure"] == "exhalation_incomplete"
+    assert "driving_pressure" in measured(one, start_from(one)).values
+
+
+def test_without_a_breath_before_its_own_end_stands_in() -> None:
+    assert measured(vcv(pause_s=0.7, rr=10), Given(context=PASSIVE)).quality["driving_pressure"] == "B"
+
+
+@pytest.mark.parametrize("flag", [Flag.DOUBLE_TRIGGER, Flag.STACKED])
+def test_double_trigger_withholds_mechanics_but_not_energy(flag: Flag) -> None:
+    found = measured(vcv(pause_s=0.7, rr=10), flags=frozenset({flag}))
+    mechanics = ("pplat", "driving_pressure", "crs", "cdyn", "rrs", "peep_total", "auto_peep", "mp_loop")
+    assert {found.missing[key] for key in mechanics} == {"double_trigger"}
+    assert {"energy", "mp", "vt_insp", "ppeak"} <= found.values.keys()

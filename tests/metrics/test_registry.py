@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold
+from streamer.metrics._registry import Metric, NotMeasurable, in_order, plan
+from streamer.reasons import Reason
+
+KEYS = """
+ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp leak_frac minute_volume ppeak pmean peep pplat peep_total
+auto_peep driving_pressure crs cdyn rrs energy mp mp_dyn mp_loop energy_per_litre petco2 pico2 vent_ratio
+"""
+
+
+def declare(key: str, *needs: str, **rest: object) -> Metric:
+    fields = {"unit": "1", "ucum": "1", "about": key, "bounds": (0.0, 1.0), "formula": lambda *_: 0.0}
+    return Metric(key=key, needs=needs, **fields | rest)  # type: ignore[arg-type]
+
+
+def test_keys_are_those_of_this_version() -> None:
+    assert set(METRICS) == set(KEYS.split())
+
+
+@pytest.mark.parametrize("one", METRICS.values(), ids=METRICS)
+def test_each_says_what_it_is(one: Metric) -> None:
+    assert one.about
+    assert not one.about.endswith(".")
+    assert one.unit
+    assert one.ucum
+    assert one.formula.__doc__
+    assert one.bounds[0] < one.bounds[1]
+
+
+def test_weights_and_holds() -> None:
+    assert dict(WEIGHTED_BY) == {
+        "rr": "ttot", "minute_volume": "ttot", "mp": "ttot", "mp_dyn": "ttot", "mp_loop": "ttot",
+        "energy_per_litre": "vt_insp", "vent_ratio": "ttot",
+    }  # fmt: skip
+    assert {"pplat", "peep_total", "auto_peep", "driving_pressure", "crs", "rrs"} == HELD
+
+
+def test_each_comes_after_what_it_needs() -> None:
+    seen: set[str] = set()
+    for step in plan(in_order(METRICS)):
+        assert seen.issuperset(step.keys)
+        seen.add(step.key)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ([declare("a", "nowhere")], "'a' needs 'nowhere'"),
+        ([declare("a", also=("nowhere",))], "'a' needs 'nowhere'"),
+        ([declare("a", "b"), declare("b", "a")], "need each other"),
+        ([declare("insp_volume", "breath")], "has the name of a fold"),
+        ([declare("a", "breath", weighted_by="b")], "weighted by 'b'"),
+    ],
+)
+def test_mistakes_are_found_at_import(metrics: list[Metric], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        in_order({one.key: one for one in metrics})
+
+
+def test_reading_the_list_needs_no_compiler() -> None:
+    code = "import streamer.metrics, sys; assert len(streamer.metrics.METRICS) > 20; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fold_has_no_default() -> None:
+    assert not Fold._field_defaults
+
+
+def test_a_reason_is_its_code_and_has_a_meaning() -> None:
+    assert str(NotMeasurable(Reason.NO_HOLD).reason) == "no_hold"
+    assert all(code.meaning and code.value == code for code in Reason)

@@ -1,0 +1,94 @@
+"""The bundled recordings are what their stated commands make, small, documented, and readable as any recording is."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from adapters import simulator
+from adapters._scenario_file import bundled
+from adapters._truth import Truth
+from adapters.recording import open_recording
+from streamer.chunk import Channel, Chunk
+from streamer.commands.files import simulate
+from tests.adapters import contract
+
+REPO = Path(__file__).parents[1]
+FOLDER = REPO / "replay_data"
+NAMES = sorted(path.stem for path in (FOLDER / "scenarios").glob("*.toml"))
+MAX_BYTES = 100_000
+
+
+def recording_of(name: str) -> Path:
+    found = [path for path in FOLDER.glob(f"{name}.*") if path.suffix in {".csv", ".parquet"}]
+    assert len(found) == 1, f"{name}: {found}"
+    return found[0]
+
+
+def test_every_file_belongs_to_a_scenario() -> None:
+    assert set(NAMES) == {"dead_space", "demo", "disconnect", "leak", "pcv", "vcv_hold"}
+    assert {path.name.partition(".")[0] for path in FOLDER.iterdir() if path.is_file()} <= {*NAMES, "README"}
+    assert {name: path.parent for name, path in bundled().items()} == dict.fromkeys(NAMES, FOLDER / "scenarios")
+    assert all(path.stat().st_size < MAX_BYTES for path in FOLDER.rglob("*"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stated_command_makes_it_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = recording_of(name)
+    stated = open_recording(recording).sidecar.recording.command
+    program, verb, scenario, *options = shlex.split(stated)
+    truth = f"replay_data/{name}.truth.json"
+    assert (program, verb, options) == (
+        "ventstream",
+        "simulate",
+        ["-o", f"replay_data/{recording.name}", "--truth", truth],
+    )
+    assert f"`{recording.name}`" in (readme := (FOLDER / "README.md").read_text(encoding="utf-8"))
+    assert f"`{stated}`" in readme
+    (tmp_path / "replay_data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert simulate(scenario, Path(options[1]), Path(options[3])) == 0
+    capsys.readouterr()
+    made = sorted((tmp_path / "replay_data").iterdir())
+    assert [path.name for path in made] == sorted(path.name for path in FOLDER.glob(f"{name}.*"))
+    for path in made:
+        kept = FOLDER / path.name
+        if path.suffix == ".parquet":  # its bytes tell the version of the library that wrote it
+            assert (
+                contract.stream(open_recording(path).items()).form()
+                == contract.stream(open_recording(kept).items()).form()
+            )
+            assert open_recording(path).sidecar == open_recording(kept).sidecar
+        else:
+            assert path.read_bytes() == kept.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_where_it_comes_from(name: str) -> None:
+    recording = open_recording(recording_of(name))
+    known = recording.sidecar.recording
+    assert (known.source, known.licence, known.device) == ("simulated", "Apache-2.0", "ventstream simulator")
+    assert recording.sidecar.context.passive == "asserted"
+    chunks = [item for item in recording.items() if isinstance(item, Chunk)]
+    assert recording.damaged_rows == 0
+    truth = msgspec.json.decode((FOLDER / f"{name}.truth.json").read_bytes(), type=Truth)
+    assert {chunk.rate_hz for chunk in chunks} == {truth.rate_hz} == {known.rate_hz}
+    missing_s = sum(gap.duration_s for gap in truth.gaps)
+    assert sum(map(len, chunks)) == round((truth.duration_s - missing_s) * truth.rate_hz)
+    assert len(truth.breaths) > 15
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_written_is_what_was_simulated(name: str) -> None:
+    """To the converter's step: a file holds decimal steps, and so does the scenario."""
+    simulated = contract.stream(simulator.simulate(name).chunks())
+    kept = contract.stream(open_recording(recording_of(name)).items())
+    assert kept.n == simulated.n
+    for channel in (Channel.PAW, Channel.FLOW):
+        assert np.allclose(kept.samples(channel), simulated.samples(channel), rtol=0, atol=1e-9)
