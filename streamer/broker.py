@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KILL_AFTER_S = 0.3
+"""The child does not hear SIGTERM; it has nothing to save."""
 MAX_PAYLOAD = 1 << 20
 SEGMENT_BYTES, SEGMENTS = 8 << 20, 4
 """Log per topic filter: 8 MiB x 4 lost nothing to a slow subscriber, 1 MiB x 4 did."""
@@ -96,13 +98,13 @@ class EmbeddedBroker:
         config = Path(self._folder.name) / "broker.toml"
         config.write_text(self._config(), encoding="utf-8")
         self._broker = iotcore.Broker(config_path=str(config))
-        with _interrupts_stay_here():
+        with _signals_stay_here():
             self._broker.start()
         log.info("embedded MQTT broker on %s", self.url)
 
     def _stop(self) -> None:
         if self._broker is not None:
-            self._broker.stop()
+            self._broker.stop(timeout=KILL_AFTER_S)
             self._broker = None
         if self._folder is not None:
             self._folder.cleanup()
@@ -138,15 +140,16 @@ def _free_port(host: str) -> int:
 
 
 @contextmanager
-def _interrupts_stay_here() -> Iterator[None]:
-    """The child inherits a blocked SIGINT, so that Ctrl-C in a terminal does not end the broker before us.
+def _signals_stay_here() -> Iterator[None]:
+    """The child inherits blocked signals, so that what is sent to the whole process group does not end it before us.
 
-    The last messages, ``offline`` among them, need it still.
+    Ctrl-C in a terminal and a service manager's SIGTERM are; the last messages, ``offline`` among them, need the
+    broker still. It ends when we kill it, or by itself when its standard input closes because we are gone.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from statistics import fmean, median, pstdev
+from statistics import median
 from typing import Protocol
 
 from streamer.breath import Breath
@@ -139,7 +139,7 @@ class Labeller:
         """Labels that compare this cycle with recent ones; then the cycle joins them."""
         found: set[Flag] = set()
         ti, te = breath.insp_end_s - breath.start_s, breath.end_s - breath.insp_end_s
-        mean_ti = fmean(self._ti) if len(self._ti) >= MIN_HISTORY else math.nan
+        mean_ti = math.fsum(self._ti) / len(self._ti) if len(self._ti) >= MIN_HISTORY else math.nan
         is_triggered = self._is_triggered(folded)
         doubles = Flag.STACKED in breath.flags or folded.exp_volume < MIN_EXHALED_SHARE * folded.insp_volume
         doubles = doubles or (is_triggered and te < HALF * mean_ti)
@@ -175,8 +175,10 @@ class Labeller:
         if self._untriggered < MIN_HISTORY:
             return False
         recent = list(self._periods)[-MIN_HISTORY:]
-        pace = fmean(recent)
-        return pstdev(recent) < REGULAR_CV * pace and pace < HALF * max(self._periods)
+        pace = math.fsum(recent) / MIN_HISTORY
+        if pace >= HALF * max(self._periods):
+            return False
+        return math.sqrt(math.fsum((one - pace) ** 2 for one in recent) / MIN_HISTORY) < REGULAR_CV * pace
 
     def _holds(self, breath: Breath, folded: Folded, flags: set[Flag]) -> list[Notice]:
         notices = []

@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.bed import Bed
+from streamer.bed import Bed, CoreSettings
 from streamer.chunk import Chunk
 from streamer.commands.findings import Findings
 from streamer.commands.recordings import Recording, bed_id, fingerprint, on_device_clock, open_recording
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import BreathRecord, Event, Notice, Summary
+from streamer.rolling import RollingSettings
 from streamer.rows import Row, breath_row, summary_row
 from streamer.timebase import RecordedTime
+
+NO_WINDOWS = RollingSettings(windows_s={})
+"""Breaths do not depend on windows, which cost as much as all the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,10 @@ class _Rows:
     ) -> None:
         self._name, self._session = str(job.path), fingerprint(job.path)
         self._on_breath, self._on_summary, self._on_notice = on_breath, on_summary, on_notice
+
+    @property
+    def wants_summaries(self) -> bool:
+        return self._on_summary is not None
 
     def take(self, event: Event, clock: RecordedTime) -> None:
         if self._on_breath is not None and isinstance(event, BreathRecord):
@@ -73,6 +81,7 @@ def _through_core(recording: Recording, found: Findings, rows: _Rows) -> None:
         context=sidecar.context,
         events=sidecar.event,
         blood_gases=sidecar.blood_gas,
+        settings=CoreSettings(rolling=RollingSettings() if rows.wants_summaries else NO_WINDOWS),
     )
     clock = RecordedTime(sidecar.recording.start_utc)
 

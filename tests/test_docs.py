@@ -1,0 +1,119 @@
+"""What the README says is run: every command of the tour, the Python example, the names it lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from streamer.metrics import METRICS
+
+REPO = Path(__file__).parents[1]
+README = (REPO / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
+BLOCKS = [(match.group(1), match.group(2).strip()) for match in BLOCK.finditer(README)]
+TOUR = [line for kind, text in BLOCKS if kind == "tour" for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like a clone from outside; the tour may write into it."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("replay_data", "config"):
+        (folder / name).symlink_to(REPO / name)
+    return folder
+
+
+def words(line: str) -> list[str]:
+    program, *rest = shlex.split(line)
+    assert program == "ventstream", line
+    return [sys.executable, "-m", "streamer", *rest]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPO)}
+
+
+def test_the_tour_has_its_stations() -> None:
+    assert [line.split()[1] for line in TOUR] == [
+        "check", "analyze", "metrics", "formats", "simulate", "convert", "replay", "check",
+    ]  # fmt: skip
+
+
+def test_every_command_of_the_tour_works(clone: Path) -> None:
+    """In order, as a reader would type them: later ones read what earlier ones wrote."""
+    for line in TOUR:
+        done = subprocess.run(
+            words(line), cwd=clone, env=environment(), capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+    assert {path.name for path in clone.iterdir()} >= {
+        "breaths.csv",
+        "summaries.csv",
+        "lung.parquet",
+        "lung.json",
+        "lung.csv",
+    }
+
+
+def test_the_live_command_runs_until_interrupted(clone: Path) -> None:
+    (line,) = [text for kind, text in BLOCKS if kind == "live"]
+    config = (REPO / "config" / "ward.toml").read_text(encoding="utf-8").replace("../", f"{REPO}/")
+    free_port = clone / "ward.toml"
+    free_port.write_text(
+        config.replace('url = "embedded"', 'url = "embedded"\n[embedded]\nport = 0\n'), encoding="utf-8"
+    )
+    running = subprocess.Popen(
+        words(line.replace("config/ward.toml", str(free_port))),
+        cwd=clone,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    assert running.poll() is None, running.communicate()
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 0, out + err
+    assert "Traceback" not in err
+
+
+def test_the_python_example_does_what_the_text_says(clone: Path) -> None:
+    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=clone, env=environment(), capture_output=True, text=True, check=True
+    )
+    found = re.fullmatch(r"\[([\d., ]+)\] (\w)\n", done.stdout)
+    assert found, done.stdout
+    truth = json.loads((REPO / "replay_data" / "vcv_hold.truth.json").read_text(encoding="utf-8"))
+    lungs = {segment["lung"]["compliance_ml_cmh2o"] for segment in truth["segments"]}
+    for crs in map(float, found.group(1).split(",")):
+        assert any(crs == pytest.approx(true, rel=0.03) for true in lungs), (crs, lungs)
+
+
+def test_the_two_commands_name_what_exists() -> None:
+    commands = dict(BLOCKS)
+    assert "ventstream demo" in commands["demo"]
+    assert "[test]" in commands["tests"]
+    assert commands["tests"] in README
+    assert "<!-- tests -->" in (REPO / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_only_metrics_that_exist() -> None:
+    text = README[README.index("## How far to trust") : README.index("## Recordings")]
+    named = {word for word in re.findall(r"`(\w+)`", text) if "_" in word or word in METRICS}
+    assert named <= METRICS.keys(), named - METRICS.keys()
+
+
+def test_the_safety_note_stands_first() -> None:
+    assert README.index("not a medical device") < README.index("## Two commands")
