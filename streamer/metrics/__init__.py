@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import pkgutil
 from collections.abc import Collection, Mapping
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -68,11 +69,10 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
         given: What it is measured against.
         flags: All its labels: the segmenter's and ``labels.Labeller``'s.
     """
-    found = Measures({}, {}, {}, {})
-    for flag, reason in WITHHELD:
-        if flag in flags:
-            found.missing.update(dict.fromkeys(METRICS, reason.value))
-            return found
+    found = Measures({}, dict(_labelled(frozenset(flags))), {}, {})
+    missing = found.missing
+    if len(missing) == len(METRICS):
+        return found
     pool: dict[str, Any] = dict(zip(Fold._fields, folded, strict=True))
     pool |= {
         "breath": breath,
@@ -83,22 +83,26 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
     for step in _PLAN:
-        reason_code = _withheld(step, flags, found.missing) or _apply(step, pool, found, worst)
-        if reason_code:
-            found.missing[step.key] = reason_code
+        if step.key in missing:
+            continue
+        for key in step.keys:
+            if key in missing:
+                missing[step.key] = missing[key]
+                break
+        else:
+            reason = _apply(step, pool, found, worst)
+            if reason is not None:
+                missing[step.key] = reason
     return found
 
 
-def _withheld(step: Step, flags: Collection[Flag], missing: Mapping[str, str]) -> str | None:
-    """The reason of the first label that withholds it, or of the first thing it needs that is missing."""
-    if flags:
-        for flag, reason in step.withheld:
-            if flag in flags:
-                return reason.value
-    for key in step.keys:
-        if key in missing:
-            return missing[key]
-    return None
+@cache
+def _labelled(flags: frozenset[Flag]) -> Mapping[str, str]:
+    """What labels alone withhold: key → reason. There are few combinations of labels."""
+    for flag, reason in WITHHELD:
+        if flag in flags:
+            return dict.fromkeys(METRICS, reason.value)
+    return {step.key: reason.value for step in _PLAN for flag, reason in reversed(step.withheld) if flag in flags}
 
 
 def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str | None:
@@ -106,7 +110,7 @@ def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str
     try:
         value = step.run(pool)
     except NotMeasurable as answer:
-        return answer.reason.value
+        return str(answer.reason)
     except ZeroDivisionError:
         return Reason.IMPLAUSIBLE.value
     method = None

@@ -91,6 +91,8 @@ class Rolling:
 
     def push(self, record: BreathRecord) -> list[Summary]:
         """Take a record, in order of ``end_s``; returns the summaries that were sealed before it, to be sent first."""
+        if not self._windows:
+            return []
         sealed = self.advance(record.end_s)
         for window in self._windows:
             window.wake(record.end_s)
@@ -104,7 +106,7 @@ class Rolling:
     def advance(self, watermark_s: float) -> list[Summary]:
         """Seal every boundary before ``watermark_s``: no breath can any more end there or earlier."""
         sealed: list[Summary] = []
-        while (window := min(self._windows, key=_order, default=None)) and window.next_s < watermark_s:
+        while self._windows and (window := min(self._windows, key=_order)).next_s < watermark_s:
             sealed.append(self._seal(window))
         return sealed
 
