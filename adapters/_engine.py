@@ -43,8 +43,7 @@ def run(scenario: Scenario) -> Iterator[Stretch]:
     current, constants, gas, sensor = -1, np.empty(0), np.empty(0), _Sensors(scenario, 0)
     for breath in plan(scenario, lead_s):
         if index is None:
-            first = [math.floor((breath.start_s - zero) * scenario.rate_hz + 0.5) for zero in clock[:2]]
-            index = np.array([*first, 0, 0])
+            index = np.array([*(_first_sample(breath.start_s, zero, scenario.rate_hz) for zero in clock[:2]), 0, 0])
         segment = scenario.segments[breath.segment]
         if breath.segment != current:
             current, gas, sensor = breath.segment, _gas(segment), _Sensors(scenario, breath.segment)
@@ -52,6 +51,14 @@ def run(scenario: Scenario) -> Iterator[Stretch]:
         arrays, tally, pressures = _run_breath(breath, (constants, gas, clock), state, index)
         paw, flow, pco2 = (array[max(-int(start), 0) :] for array, start in arrays)
         yield Stretch(*sensor.measure(paw, flow, pco2), *_told(scenario, breath, tally, pressures))
+
+
+def _first_sample(start_s: float, zero_s: float, rate_hz: float) -> int:
+    """The sample whose interval ends next after ``start_s``, strictly: the kernel's edges, by the kernel's formula."""
+    first = math.floor((start_s - zero_s) * rate_hz + 0.5) - 1
+    while zero_s + (first + 0.5) / rate_hz <= start_s:
+        first += 1
+    return first
 
 
 def _run_breath(

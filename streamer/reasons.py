@@ -22,6 +22,7 @@ class Reason(StrEnum):
 
     NO_HOLD = "no_hold", "flow was not stopped for long enough to read a pressure at zero flow"
     HOLD_NOT_PASSIVE = "hold_not_passive", "pressure in the hold rose, dipped or kept falling: no passive plateau"
+    HOLD_UNCLEAR = "hold_unclear", "pressure stepped up as expiratory flow ceased: PEEP or total PEEP, nobody can tell"
     EXHALATION_INCOMPLETE = (
         "exhalation_incomplete",
         "expiration was cut short: end-expiratory pressure is not total PEEP",

@@ -12,9 +12,7 @@ from streamer.metrics._fold_co2 import NOTHING, capnogram
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_volumes import volumes
-from streamer.metrics._folded import Fold
-
-STEADY_HOLD = 1.0
+from streamer.metrics._folded import Fold, is_stopped
 
 
 def fold(breath: Breath) -> Fold:
@@ -22,9 +20,7 @@ def fold(breath: Breath) -> Fold:
     rate_hz, insp_end, leak = breath.rate_hz, breath.insp_end, breath.leak_conductance
     *held, first, last, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
     moved, tidal = volumes(breath.flow, breath.paw, rate_hz, insp_end, leak, (int(first), int(last)))
-    exp_hold_s, exp_stop, exp_jump = held[10], held[11], held[12]
-    stopped = exp_stop >= STEADY_HOLD or (exp_jump >= STEADY_HOLD and exp_hold_s >= STEADY_HOLD)
-    before = int(exp_first) if stopped else -1
+    before = int(exp_first) if is_stopped(*held[10:13]) else -1
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)

@@ -80,6 +80,15 @@ def _highest(flow: FloatArray, first: int, last: int) -> float:
 
 
 @njit(cache=True, error_model="numpy")
+def _highest_pair(flow: FloatArray, first: int, last: int) -> float:
+    """Largest magnitude that two neighbours reach: one sample alone may be noise."""
+    highest = 0.0
+    for i in range(max(0, first) + 1, last):
+        highest = max(highest, min(abs(flow[i - 1]), abs(flow[i])))
+    return highest
+
+
+@njit(cache=True, error_model="numpy")
 def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, total: FloatArray, sign: float, span: tuple[int, int], rate_hz: float, zero: float
 ) -> tuple[int, int, float]:
@@ -92,7 +101,7 @@ def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
     for i in range(span[0], span[1] - width + 1):
         if not _is_zero(flow, total, i, width, zero):
             continue
-        if i > last + width or _highest(flow, last, i) > STOP_FACTOR * zero:
+        if i > last + width or _highest_pair(flow, last, i) > STOP_FACTOR * zero:
             first = i
         last = i + width
         if last - first > best_last - best_first:

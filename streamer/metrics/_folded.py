@@ -101,5 +101,19 @@ class Fold(NamedTuple):
     @property
     def is_exp_hold(self) -> bool:
         """Expiratory flow was stopped for 1 s or more: abruptly, or pressure jumped as it stopped."""
-        stopped = self.exp_hold_stop >= 1.0 or self.exp_hold_jump >= 1.0
-        return self.exp_hold_s >= 1.0 - 1e-9 and stopped
+        return self.exp_hold_s >= 1.0 - 1e-9 and self.is_stopped
+
+    @property
+    def is_stopped(self) -> bool:
+        """Expiratory flow did not cease by itself; PEEP is then read before it was stopped."""
+        return is_stopped(self.exp_hold_s, self.exp_hold_stop, self.exp_hold_jump)
+
+    @property
+    def is_unclear(self) -> bool:
+        """Pressure stepped up as expiratory flow ceased, yet not so that a valve must have ended it."""
+        return self.exp_hold_jump >= 0.3 and not self.is_stopped  # noqa: PLR2004
+
+
+def is_stopped(hold_s: float, stop: float, jump: float) -> bool:
+    """Whether a valve ended expiratory flow: abruptly, or pressure then rose by 1 cmH2O and stayed up for 1 s."""
+    return stop >= 1.0 or (jump >= 1.0 and hold_s >= 1.0 - 1e-9)

@@ -63,9 +63,9 @@ def start_of(folded: Fold, before: Fold | None) -> Start:
 
 
 def is_incomplete(folded: Fold) -> bool:
-    """Expiration ended with flow above 10 % of its peak, or with pressure still moving."""
+    """Expiration ended with flow above 10 % of its peak, with pressure still moving, or in what may be a hold."""
     late = -folded.end_flow > MAX_END_FLOW_SHARE * folded.peak_exp_flow
-    return late or abs(folded.end_slope) > MAX_END_SLOPE
+    return late or abs(folded.end_slope) > MAX_END_SLOPE or folded.is_unclear
 
 
 def total_peep(folded: Fold) -> float:

@@ -53,8 +53,15 @@ def pmean(mean_paw: float) -> float:
     absent=Reason.EXHALATION_INCOMPLETE,
     also=("pmean",),
 )
-def peep(end_paw: float, end_slope: float) -> float | Graded:
-    """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it still moves."""
+def peep(end_paw: float, end_slope: float, folded: Fold) -> float | Graded:
+    """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it still moves.
+
+    Raises:
+        NotMeasurable: ``hold_unclear``, where pressure stepped up as flow ceased but not enough to call it a hold: it
+            is then either PEEP or total PEEP. Three of some 10,000 recorded breaths are so.
+    """
+    if folded.is_unclear:
+        raise NotMeasurable(Reason.HOLD_UNCLEAR)
     return Graded(end_paw, "B") if abs(end_slope) > MAX_END_SLOPE else end_paw
 
 

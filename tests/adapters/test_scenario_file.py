@@ -1,0 +1,61 @@
+"""Scenario files: what they refuse, in one line with its place, and how changes add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapters._scenario import Scenario, Segment, Ventilator
+from adapters._scenario_file import bundled, load_scenario
+from streamer.errors import ConfigError
+
+BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[lung]\ncompliance = 40\n", ":2: unknown key 'compliance' in [lung]"),
+        ("seed = 1\n[lung]\ncompliance_ml_cmh2o = -4\n", ":3: [lung] compliance_ml_cmh2o = -4: expected"),
+        (BASE + "tidal_volume_ml = 2500\n", ":3: [ventilator] rate_per_min = 15: inspiration takes 5.00 s"),
+        (BASE + '[[change]]\nat_s = 3\nventilator = { mode = "pcv", rise_s = 1.5 }\n', ":6: [[change]]"),
+        ("[[change]]\nat_s = 3\n[change.lung]\nresistance = 3\n", ":4: unknown key 'resistance'"),
+        ("[[change]]\nlung = {}\n", "missing key 'at_s'"),
+        ("[[change]]\nat_s = 3\ncapnogram = {}\n", ":3: [[change]] capnogram: a capnograph"),
+        ("[[gap]]\nat_s = 3\nduration_s = 4\n[[gap]]\nat_s = 5\nduration_s = 1\n", ":5: [[gap]]"),
+        ("rate_hz = 5\n", ":1: rate_hz = 5: expected"),
+        ("duration_s = \n", ":1: not TOML"),
+    ],
+)
+def test_a_bad_scenario_is_refused_in_one_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_scenario(path)
+    assert "\n" not in str(error.value)
+    assert told in str(error.value)
+
+
+def test_a_change_names_only_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(
+        "[lung]\ncompliance_ml_cmh2o = 40\n[ventilator]\npeep_cmh2o = 7\n"
+        "[[change]]\nat_s = 5\nlung = { resistance_cmh2o_s_l = 20 }\n"
+        "[[change]]\nat_s = 9\nventilator = { peep_cmh2o = 9 }\n",
+        encoding="utf-8",
+    )
+    parts = [(s.at_s, s.lung.compliance_ml_cmh2o, s.lung.resistance_cmh2o_s_l, s.ventilator.peep_cmh2o)
+             for s in load_scenario(path).segments]  # fmt: skip
+    assert parts == [(0, 40, 10, 7), (5, 40, 20, 7), (9, 40, 20, 9)]
+
+
+def test_an_unknown_name_lists_the_bundled_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no scenario of this name; bundled: .*vcv_hold"):
+        load_scenario("vcv_old")
+    assert "vcv_hold" in bundled()
+
+
+def test_contradictions_built_in_code_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"leaves 1\.90 s at most"):
+        Scenario(segments=(Segment(ventilator=Ventilator(tidal_volume_ml=1000, rate_per_min=30)),))
