@@ -23,13 +23,22 @@ DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
 EFFORTS = DOUBLES | {Flag.INEFFECTIVE_EFFORT}
 
 
+def is_unclosed(folded: Fold) -> bool:
+    """Inspired and expired volume differ by more than 15 % (algorithms §2.3)."""
+    return abs(folded.tidal_insp - folded.tidal_exp) > MAX_UNCLOSED * folded.tidal_insp
+
+
 @metric(
     unit="J", about="Energy delivered in inspiration, PEEP included", bounds=(-2.0, 20.0), absent=Reason.PAW_MISSING
 )
-def energy(work: float, flags: Collection[Flag]) -> float | Graded:
-    """K · integral of pressure over inspired volume, J; quality B where an effort shares the work."""
-    delivered = JOULE_PER_L_CMH2O * work
-    return Graded(delivered, "B") if not EFFORTS.isdisjoint(flags) else delivered
+def energy(folded: Fold, flags: Collection[Flag]) -> float | Graded:
+    """K · integral of pressure over inspired volume, J.
+
+    Quality B where an effort shares the work, and where volumes do not close: a leak that has just opened still counts
+    as volume until its conductance is learnt.
+    """
+    delivered = JOULE_PER_L_CMH2O * folded.work
+    return Graded(delivered, "B") if is_unclosed(folded) or not EFFORTS.isdisjoint(flags) else delivered
 
 
 @metric(
@@ -73,9 +82,9 @@ def mp_loop(folded: Fold, peep: float, rr: float) -> float:
 
     PEEP is taken off so that the volume by which a loop stays open does not weigh in with PEEP.
     """
-    unclosed = folded.tidal_insp - folded.tidal_exp
-    if abs(unclosed) > MAX_UNCLOSED * folded.tidal_insp:
+    if is_unclosed(folded):
         raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
+    unclosed = folded.tidal_insp - folded.tidal_exp
     return JOULE_PER_L_CMH2O * (folded.work - folded.work_exp - peep * unclosed) * rr
 
 
