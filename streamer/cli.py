@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from streamer.commands.cache import ensure_cache
 from streamer.errors import ConfigError, VentstreamError
 from streamer.lookup import refuse_strangers
 from streamer.output import log_in_lines, say, warn
@@ -193,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     log_in_lines()
     try:
         refuse_strangers()
+        ensure_cache()
         status = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
     except VentstreamError as error:

@@ -30,7 +30,7 @@ def demo(*, speed: float, broker_url: str | None) -> int:
     settings = broker_from(broker_url)
     plans = plans_of_recordings([bundled(SESSION)], speed=speed, bed=BED)
     warn(f"ventstream demo. {SAFETY}")
-    warn("preparing the compiled core (some seconds the first time, then cached) …")
+    warn("preparing the compiled core (ten seconds or so the first time, then cached) …")
     warm_up()
     wire = WireSettings()
     with broker_for(settings, may_move=True) as broker:
