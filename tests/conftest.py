@@ -15,6 +15,10 @@ from tests.brokers import FAST, MOSQUITTO, Mosquitto
 _roots = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regen-golden", action="store_true", help="write tests/golden anew (test_golden.py)")
+
+
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
     with EmbeddedBroker(port=0) as broker:

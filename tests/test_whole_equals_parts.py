@@ -183,6 +183,7 @@ async def test_replay_at_full_speed_paced_and_live_publish_the_same(path: Path) 
     assert none_s == 0.0
     assert took_s >= duration_s - 0.01, "the paced run did not wait"
     assert outcome.breaths == len(rows(at_once, "breath")) > 15
+    assert outcome.samples == sum(len(item) for item in items_of(path) if isinstance(item, Chunk))
     assert rows(paced, *everything) == rows(at_once, *everything)
     stop = asyncio.Event()
     _, as_live, _ = await published(live(replayed(path, 1.0), path, stop), stop)
