@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,20 +72,29 @@ def test_the_live_command_runs_until_interrupted(clone: Path) -> None:
     free_port.write_text(
         config.replace('url = "embedded"', 'url = "embedded"\n[embedded]\nport = 0\n'), encoding="utf-8"
     )
-    running = subprocess.Popen(
-        words(line.replace("config/ward.toml", str(free_port))),
-        cwd=clone,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(6)
-    assert running.poll() is None, running.communicate()
+    running = started(line.replace("config/ward.toml", str(free_port)), clone)
+    assert running.stderr
+    url = re.search(r"mqtt://[\w.:]+", running.stderr.readline())
+    assert url
+    watching = started(f"ventstream watch --broker {url.group()}", clone)
+    assert watching.stdout
+    assert any("breath" in seen for seen in watching.stdout), "watch ended without a breath"
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=30)
     assert running.returncode == 0, out + err
-    assert "Traceback" not in err
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=30)
+    assert "Traceback" not in err + said
+
+
+def started(line: str, folder: Path) -> subprocess.Popen[str]:
+    """A command that goes on; it is ended after a minute, so that no reader waits for ever."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words(line), cwd=folder, env=environment(), **pipes)
+    guard = threading.Timer(60.0, process.kill)
+    guard.daemon = True
+    guard.start()
+    return process
 
 
 def test_the_python_example_does_what_the_text_says(clone: Path) -> None:

@@ -6,6 +6,8 @@ numbers and to the simulator's truth. Tolerances at 100 Hz as in §11.1: volumes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from adapters._scenario import Hold, Scenario, Ventilator
@@ -43,6 +45,13 @@ def volume_control(name: str, onset_s: float, hold: tuple[Hold, ...] = ()) -> Sc
     return Scenario(duration_s=40, first_onset_s=onset_s, segments=(segment(lung(c, r, r_exp), ventilator),), hold=hold)
 
 
+def assert_moved(values: Mapping[str, float], vt: float, work: float) -> None:
+    """Volume (L) in and out, and the work done on it (J)."""
+    assert values["vt_insp"] == pytest.approx(1000 * vt, rel=VOLUME)
+    assert values["vt_exp"] == pytest.approx(1000 * vt, rel=VOLUME)
+    assert values["energy"] == pytest.approx(work, rel=WORK)
+
+
 @pytest.mark.parametrize("onset_s", ONSETS_S)
 @pytest.mark.parametrize("name", VOLUME_CONTROL)
 def test_o1_volume_control(name: str, onset_s: float) -> None:
@@ -51,9 +60,7 @@ def test_o1_volume_control(name: str, onset_s: float) -> None:
     assert len(found) >= 8
     for record in found:
         values = record.values
-        assert values["vt_insp"] == pytest.approx(1000 * vt, rel=VOLUME)
-        assert values["vt_exp"] == pytest.approx(1000 * vt, rel=VOLUME)
-        assert values["energy"] == pytest.approx(work, rel=WORK)
+        assert_moved(values, vt, work)
         assert values["mp"] == pytest.approx(power, rel=WORK)
         assert values["energy_per_litre"] == pytest.approx(work / vt, rel=WORK)
         assert values["rr"] == pytest.approx(rr, rel=0.01)
@@ -106,9 +113,7 @@ def test_o3_pressure_control(name: str, onset_s: float) -> None:
     assert len(found) >= 8
     for record in found:
         values = record.values
-        assert values["vt_insp"] == pytest.approx(1000 * vt, rel=VOLUME)
-        assert values["vt_exp"] == pytest.approx(1000 * vt, rel=VOLUME)
-        assert values["energy"] == pytest.approx(work, rel=WORK)
+        assert_moved(values, vt, work)
         assert values["ppeak"] == pytest.approx(peep + above, abs=0.01)
         if Flag.HOLD in record.flags:
             assert values["pplat"] == pytest.approx(alveolar, abs=0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import MAX_END_SLOPE, Given, Start, total_peep
+from streamer.metrics._given import Given, Start, is_incomplete, total_peep
 from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
 from streamer.reasons import Reason
 
@@ -53,8 +53,8 @@ def pmean(mean_paw: float) -> float:
     absent=Reason.EXHALATION_INCOMPLETE,
     also=("pmean",),
 )
-def peep(end_paw: float, end_slope: float, folded: Fold) -> float | Graded:
-    """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it still moves.
+def peep(end_paw: float, folded: Fold) -> float | Graded:
+    """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it, or gas, still moves.
 
     Raises:
         NotMeasurable: ``hold_unclear``, where pressure stepped up as flow ceased but not enough to call it a hold: it
@@ -62,7 +62,7 @@ def peep(end_paw: float, end_slope: float, folded: Fold) -> float | Graded:
     """
     if folded.is_unclear:
         raise NotMeasurable(Reason.HOLD_UNCLEAR)
-    return Graded(end_paw, "B") if abs(end_slope) > MAX_END_SLOPE else end_paw
+    return Graded(end_paw, "B") if is_incomplete(folded) else end_paw
 
 
 @metric(
