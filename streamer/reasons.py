@@ -28,10 +28,17 @@ class Reason(StrEnum):
         "expiration was cut short: end-expiratory pressure is not total PEEP",
     )
     FLOW_NOT_CONSTANT = "flow_not_constant", "resistance from a hold needs constant inspiratory flow before it"
+    PATIENT_EFFORT = "patient_effort", "the patient breathes, or nothing shows that the patient does not"
+    FIT_POOR = "fit_poor", "a passive lung of one compartment does not describe this breath"
+    FIT_ILLCOND = "fit_illcond", "this waveform does not tell the parameters apart"
+    FIT_WINDOW_DISAGREE = "fit_window_disagree", "parts of this breath give different answers"
+    ESTIMATES_DISAGREE = "estimates_disagree", "estimates that are independent of each other, or a hold, disagree"
     LEAK_HIGH = "leak_high", "more than 20 % of the inspired volume does not come back"
     SENSOR_RATIO = "sensor_ratio", "more volume comes back than went in: the flow sensors disagree, this is no leak"
     VOLUME_NOT_CLOSED = "volume_not_closed", "inspired and expired volume differ too much to close the loop"
     DOUBLE_TRIGGER = "double_trigger", "two cycles with hardly an expiration between them"
+    COUGH = "cough", "a cough"
+    SUCTION = "suction", "suction, or a pull on the airway far below atmospheric pressure"
     DISCONNECT = "disconnect", "the circuit was open, or has been closed for fewer than three normal breaths"
     GAP = "gap", "samples of this breath are missing"
     TRUNCATED = "truncated", "the first or last breath of a run, not recorded whole"

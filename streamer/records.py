@@ -24,6 +24,10 @@ class Flag(StrEnum):
     AUTOTRIGGER_SUSPECT = "autotrigger_suspect"
     SHORT_CYCLE = "short_cycle"
     LONG_CYCLE = "long_cycle"
+    FLOW_STARVATION = "flow_starvation"
+    REVERSE_TRIGGER_SUSPECT = "reverse_trigger_suspect"
+    COUGH = "cough"
+    SUCTION = "suction"
 
 
 class NoticeKind(StrEnum):
