@@ -24,7 +24,7 @@ from streamer.chunk import Block, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.labels import Labeller
-from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold, Given, fold, measure
+from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold, Given, Measures, Memory, fold, measure
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import Segmenter, SegmentSettings, segment_settings
@@ -88,6 +88,7 @@ class Bed:
         self._arrivals = 0
         self._blood_gas: tuple[float, BloodGas] | None = None
         self._before: tuple[float, Fold] | None = None
+        self._memory = Memory()
         told = (*map(_event_notice, events), *map(_gas_notice, blood_gases))
         for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
             self._wait(notice)
@@ -156,6 +157,7 @@ class Bed:
         due = self._due(breath.end_s)
         if Flag.AFTER_GAP in breath.flags:
             self._labeller.reset()
+            self._memory.forget()
         folded = fold(breath)
         flags, notices = self._labeller.push(breath, folded)
         measures = measure(breath, folded, self._given(breath), flags)
@@ -170,7 +172,7 @@ class Bed:
             methods=measures.methods,
             flags=flags,
         )
-        self._before = None if flags & BREAKS else (breath.end_s, folded)
+        self._remember(breath, folded, measures, flags)
         found = _in_order(due, self._rolling.push(record))
         found += notices
         found.append(record)
@@ -179,13 +181,27 @@ class Bed:
             found.append(Notice(bed=self._bed, at_s=breath.end_s, kind=NoticeKind.APNOEA, detail=detail))
         return found
 
+    def _remember(self, breath: Breath, folded: Fold, measures: Measures, flags: frozenset[Flag]) -> None:
+        """What the next breath is measured against."""
+        if flags & BREAKS:
+            self._before = None
+            self._memory.forget()
+            return
+        self._before = breath.end_s, folded
+        if "crs" in measures.values:
+            self._memory.hold = measures.values["crs"], breath.end_s
+        if measures.estimate is not None:
+            self._memory.push(breath, folded, measures.estimate)
+
     def _given(self, breath: Breath) -> Given:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
+        past = self._memory.past()
         if self._blood_gas is None:
-            return Given(context=self._context, before=before)
+            return Given(context=self._context, before=before, past=past)
         drawn_s, gas = self._blood_gas
-        return Given(context=self._context, before=before, blood_gas=gas, blood_gas_age_s=breath.end_s - drawn_s)
+        age_s = breath.end_s - drawn_s
+        return Given(context=self._context, before=before, past=past, blood_gas=gas, blood_gas_age_s=age_s)
 
 
 def btps_factor(context: Context) -> float:

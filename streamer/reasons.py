@@ -33,6 +33,7 @@ class Reason(StrEnum):
     FIT_ILLCOND = "fit_illcond", "this waveform does not tell the parameters apart"
     FIT_WINDOW_DISAGREE = "fit_window_disagree", "parts of this breath give different answers"
     ESTIMATES_DISAGREE = "estimates_disagree", "estimates that are independent of each other, or a hold, disagree"
+    RATE_TOO_LOW = "rate_too_low", "too few samples in the part of the breath that it is measured in"
     LEAK_HIGH = "leak_high", "more than 20 % of the inspired volume does not come back"
     SENSOR_RATIO = "sensor_ratio", "more volume comes back than went in: the flow sensors disagree, this is no leak"
     VOLUME_NOT_CLOSED = "volume_not_closed", "inspired and expired volume differ too much to close the loop"

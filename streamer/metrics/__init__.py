@@ -18,18 +18,20 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamer.breath import Breath
+from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, start_of
+from streamer.metrics._past import Memory, Past
 from streamer.metrics._registry import WITHHELD, Graded, Metric, NotMeasurable, Step, declared, in_order, metric, plan
 from streamer.reasons import Reason
 from streamer.records import Flag
 
 __all__ = [
-    "HELD", "METRICS", "WEIGHTED_BY", "Fold", "Given", "Graded", "Measures", "Metric", "NotMeasurable", "Start", "fold",
-    "measure", "metric",
+    "HELD", "METRICS", "WEIGHTED_BY", "Estimate", "Fold", "Given", "Graded", "Measures", "Memory", "Metric",
+    "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
 ]  # fmt: skip
 
-FAMILIES = ("timing", "volumes", "pressures", "mechanics", "power", "capnography")
+FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "capnography")
 """The order in which families are shown; any other file follows."""
 MIN_FULL_RATE_HZ = 50.0
 """Below, quality is B at best (algorithms §1)."""
@@ -51,6 +53,8 @@ class Measures(NamedTuple):
     missing: dict[str, str]
     quality: dict[str, str]
     methods: dict[str, str]
+    estimate: Estimate | None = None
+    """The lung as this breath alone shows it, trusted or not; None where the breath is withheld altogether."""
 
 
 def fold(breath: Breath) -> Fold:
@@ -73,13 +77,17 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
     missing = found.missing
     if len(missing) == len(METRICS):
         return found
+    start = start_of(folded, given.before)
+    estimate = estimate_of(breath, folded, given, start)
+    found = found._replace(estimate=estimate)
     pool: dict[str, Any] = dict(zip(Fold._fields, folded, strict=True))
     pool |= {
         "breath": breath,
         "folded": folded,
         "given": given,
         "flags": flags,
-        "start": start_of(folded, given.before),
+        "start": start,
+        "estimate": estimate,
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
     for step in _PLAN:

@@ -8,11 +8,19 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
+from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import NOTHING, capnogram
+from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_pressures import pressures
+from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
-from streamer.metrics._folded import Fold, is_stopped
+from streamer.metrics._folded import Fold, is_square, is_stopped
+
+MIN_SAMPLES = 8
+FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
+LUNG = len(Fold._fields) - Fold._fields.index("fit_elastance")
+NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
 
 
 def fold(breath: Breath) -> Fold:
@@ -24,7 +32,24 @@ def fold(breath: Breath) -> Fold:
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
-    return Fold._make((*held, *moved, *pressed, *gas))
+    return Fold._make((*held, *moved, *pressed, *gas, *_lung(breath, moved)))
+
+
+def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
+    """Fields ``fit_elastance`` to ``tau_fall``; all missing where there is no pressure, or too little of a breath."""
+    flow_s, pause_s, mean, variation = moved[FLOW_S : FLOW_S + 4]
+    rate_hz, insp_end = breath.rate_hz, breath.insp_end
+    if insp_end < MIN_SAMPLES or breath.flow.size < 2 * MIN_SAMPLES or math.isnan(breath.paw[0]):
+        return [math.nan] * LUNG
+    stop = insp_end - round(pause_s * rate_hz)
+    whole, tidal, volume = fit(breath.flow, breath.paw, rate_hz, insp_end, breath.leak_conductance, stop)
+    lung, ramp = whole, NO_RAMP
+    if is_square(mean, variation, flow_s, moved[0]):
+        late_s = breath.start_s - breath.onset_s
+        lung = ramp = square(tidal, volume, breath.paw, rate_hz, insp_end, flow_s, late_s)
+    elastance, ri, re, p0, *_ = lung
+    checked = checks(tidal, volume, breath.paw, rate_hz, insp_end, (elastance, ri, re, p0))
+    return [*whole, *ramp, *checked]
 
 
 def nothing() -> Fold:

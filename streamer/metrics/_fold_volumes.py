@@ -132,6 +132,8 @@ def _square(
 ) -> tuple[float, float, float]:
     """Mean flow over 20-80 % of the flow time, its coefficient of variation, and pressure when flow stops.
 
+    The variation is that of flow, not of its sensor: the noise that second differences show is taken off.
+
     That pressure is the line through the same stretch, taken to the instant at which this flow has moved the inspired
     volume: the highest sample lies up to a sample before the end, and noise lifts it.
     """
@@ -141,12 +143,13 @@ def _square(
         return math.nan, math.nan, math.nan
     mean, level = _sum(flow, first, last) / n, _sum(paw, first, last) / n
     mid = first + (n - 1) / 2.0
-    square, product, spread = 0.0, 0.0, 0.0
+    square, product, spread, noise = 0.0, 0.0, 0.0, 0.0
     for i in range(first, last):
         square += (flow[i] - mean) ** 2
+        noise += (flow[i - 1] - 2.0 * flow[i] + flow[i + 1]) ** 2 / 6.0
         product += (i - mid) * paw[i]
         spread += (i - mid) ** 2
     if mean <= 0.0:
         return mean, math.nan, math.nan
     stop = volume_samples / mean + 0.5
-    return mean, math.sqrt(square / n) / mean, level + product / spread * (stop - mid)
+    return mean, math.sqrt(max(square - noise, 0.0) / n) / mean, level + product / spread * (stop - mid)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+MAX_FLOW_CV = 0.05
+MAX_RAMP_SHARE = 0.10
+
 
 class Fold(NamedTuple):
     """One breath reduced to numbers: L, L/s, cmH2O, s, mmHg, cmH2O·L. NaN: not there. Made by ``_fold.fold``.
@@ -56,7 +59,7 @@ class Fold(NamedTuple):
     square_flow: float
     """Mean flow over 20-80 % of the flow time."""
     square_flow_cv: float
-    """Its coefficient of variation: 0 for square flow."""
+    """Its coefficient of variation, less the noise of neighbouring samples: 0 for square flow."""
     square_stop_paw: float
     """Pressure at the instant when such flow stops, from the line through the same stretch."""
     work: float
@@ -93,6 +96,68 @@ class Fold(NamedTuple):
     co2_holes: float
     """Samples of PCO2 that are missing."""
 
+    # the equation of motion fitted to the whole breath: _fold_fit. E in cmH2O/L, R in cmH2O·s/L
+    fit_elastance: float
+    fit_ri: float
+    fit_re: float
+    fit_p0: float
+    """Total PEEP, cmH2O."""
+    fit_error: float
+    """Standard error of the elastance, as a share of it."""
+    fit_re_error: float
+    fit_condition: float
+    """Scaled condition number."""
+    fit_explained: float
+    """R²."""
+    fit_left: float
+    """Root mean square of the residuals, cmH2O."""
+    fit_wide: float
+    """Change of elastance, as a share, when less is skipped at the onsets."""
+    fit_apart: float
+    """Largest change when a part is left out, over what is allowed: up to 1 the parts agree."""
+    fit_blind: float
+    """Largest standard error of those fits, as a share: how much of a change would not be seen."""
+    # square inspiratory flow: _fold_square, likewise; NaN without it
+    square_elastance: float
+    square_ri: float
+    square_re: float
+    square_p0: float
+    square_error: float
+    square_re_error: float
+    square_apart: float
+    """Difference of the slopes of the two halves, over what is allowed."""
+    square_blind: float
+    stress: float
+    """Exponent of P = a·t^b + c."""
+    stress_rmse: float
+    # checks of whichever of the two describes the breath: _fold_checks
+    start_excess: float
+    """Mean pressure less what the fitted lung predicts, cmH2O, 0.1-0.2 s after the onset: a strip not fitted."""
+    turn_excess: float
+    """The same 0.1-0.2 s after expiratory onset."""
+    fall_excess: float
+    """The same 0.2-0.3 s after it."""
+    end_excess: float
+    """The same in the last 0.3 s before the next onset."""
+    zero_paw: float
+    """Mean pressure of the last 100 ms of inspiration."""
+    zero_flow: float
+    """Mean flow of the same."""
+    paw_drift: float
+    """Pressure of the last quarter of inspiration less that of the quarter before."""
+    tau: float
+    """Slope of volume over flow in expiration, s."""
+    tau_error: float
+    tau_apart: float
+    """Difference of its halves, over what is allowed."""
+    tau_fall: float
+    """Fall of mean pressure from the first to the second half, cmH2O."""
+
+    @property
+    def is_square(self) -> bool:
+        """Inspiratory flow was constant, over 20-80 % of its time and judged by the volume it moved."""
+        return is_square(self.square_flow, self.square_flow_cv, self.flow_s, self.insp_volume)
+
     @property
     def is_hold(self) -> bool:
         """Flow was stopped by a valve for 0.3 s or more, after 80 % of the volume."""
@@ -117,3 +182,8 @@ class Fold(NamedTuple):
 def is_stopped(hold_s: float, stop: float, jump: float) -> bool:
     """Whether a valve ended expiratory flow: abruptly, or pressure then rose by 1 cmH2O and stayed up for 1 s."""
     return stop >= 1.0 or (jump >= 1.0 and hold_s >= 1.0 - 1e-9)
+
+
+def is_square(mean: float, variation: float, flow_s: float, inspired: float) -> bool:
+    """Whether flow varies by no more than 5 %, and its mean times its time is the volume but for 10 %."""
+    return variation <= MAX_FLOW_CV and abs(mean * flow_s - inspired) <= MAX_RAMP_SHARE * inspired

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from streamer.context import BloodGas, Context
 from streamer.metrics._folded import Fold
+from streamer.metrics._past import NO_PAST, Past
 from streamer.metrics._registry import NotMeasurable
 from streamer.reasons import Reason
 
@@ -28,12 +29,14 @@ class Given:
         blood_gas: The newest arterial sample drawn before the breath's end.
         blood_gas_age_s: The breath's end less the time of the draw.
         before: The fold of the breath that ended where this one begins; None after a gap or at a start.
+        past: What the breaths before it have in common.
     """
 
     context: Context = field(default_factory=Context)
     blood_gas: BloodGas | None = None
     blood_gas_age_s: float = 0.0
     before: Fold | None = None
+    past: Past = NO_PAST
 
 
 class Start(NamedTuple):

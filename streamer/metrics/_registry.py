@@ -1,8 +1,8 @@
 """``@metric``: one declaration per metric, and the order in which they are found. Floor 1; the one piece of magic here.
 
 The function's name is the key. Its parameters name what it needs: a field of ``Fold``, another metric's key, or one of
-``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``). The order is found once, at import, with
-``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or raises
+``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``, ``estimate``). The order is found once, at import,
+with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or raises
 ``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero, ``implausible``.
 What needs a missing metric is missing with the same reason; quality is the worst of what went in.
 """
@@ -21,7 +21,7 @@ from streamer.metrics._folded import Fold
 from streamer.reasons import Reason
 from streamer.records import Flag
 
-GIVEN = frozenset({"breath", "folded", "given", "start", "flags"})
+GIVEN = frozenset({"breath", "folded", "given", "start", "flags", "estimate"})
 """Names a metric may ask for besides folds and metrics."""
 
 Withheld: TypeAlias = tuple[tuple[Flag, Reason], ...]
@@ -35,6 +35,12 @@ WITHHELD: Withheld = (
 ALWAYS: Withheld = ()
 GAP: Withheld = ((Flag.GAP, Reason.GAP),)
 MECHANICS: Withheld = (*GAP, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
+PASSIVE: Withheld = (
+    *MECHANICS,
+    (Flag.INEFFECTIVE_EFFORT, Reason.PATIENT_EFFORT),
+    (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT),
+    (Flag.REVERSE_TRIGGER_SUSPECT, Reason.PATIENT_EFFORT),
+)
 CO2: Withheld = (*GAP, (Flag.GAP_SHORT, Reason.GAP))
 
 

@@ -13,8 +13,6 @@ from streamer.units import ML_PER_L
 COMPLIANCE = (3.0, 250.0)
 """mL/cmH2O that are physically plausible (algorithms §12)."""
 MAX_LEAK = 0.20
-MAX_FLOW_CV = 0.05
-MAX_RAMP_SHARE = 0.10
 
 
 @metric(
@@ -29,7 +27,7 @@ MAX_RAMP_SHARE = 0.10
 )
 def crs(driving_pressure: float, pplat: float, tidal_insp: float, breath: Breath, given: Given, start: Start) -> Graded:  # noqa: PLR0917 (names are what it needs)
     """VTi over driving pressure, mL/cmH2O; quasi-static: the plateau is always read at 0.5 s or before."""
-    grade = _leak_grade(breath)
+    grade = leak_grade(breath)
     volume_ml = tidal_insp * ML_PER_L
     if given.context.sensor_site == "ventilator":
         circuit = given.context.circuit_compliance_ml_cmh2o
@@ -48,7 +46,7 @@ def crs(driving_pressure: float, pplat: float, tidal_insp: float, breath: Breath
 )
 def cdyn(ppeak: float, tidal_insp: float, breath: Breath, start: Start) -> Graded:
     """VTi / (Ppeak - PEEP at the breath's onset), mL/cmH2O."""
-    grade = _leak_grade(breath)
+    grade = leak_grade(breath)
     if ppeak <= start.peep:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     return Graded(tidal_insp * ML_PER_L / (ppeak - start.peep), max(grade, "B" if start.is_own else "A"))
@@ -69,13 +67,12 @@ def rrs(pplat: float, folded: Fold) -> Graded:
 
     Constant flow assumed, and checked over 20-80 % of its time and against the volume.
     """
-    ramp = abs(folded.square_flow * folded.flow_s - folded.insp_volume) / folded.insp_volume
-    if not (folded.square_flow_cv <= MAX_FLOW_CV and ramp <= MAX_RAMP_SHARE):
+    if not folded.is_square:
         raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
     return Graded((folded.square_stop_paw - pplat) / folded.square_flow, None, "r_max")
 
 
-def _leak_grade(breath: Breath) -> str:
+def leak_grade(breath: Breath) -> str:
     """Quality of a volume after the balance of the last 20 breaths; B while that is not known."""
     if breath.leak_frac > MAX_LEAK:
         raise NotMeasurable(Reason.LEAK_HIGH)

@@ -11,7 +11,8 @@ from streamer.reasons import Reason
 
 KEYS = """
 ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp leak_frac minute_volume ppeak pmean peep pplat peep_total
-auto_peep driving_pressure crs cdyn rrs energy mp mp_dyn mp_loop energy_per_litre petco2 pico2 vent_ratio
+auto_peep driving_pressure crs cdyn rrs crs_est peep_total_est pplat_est driving_pressure_est rrs_insp_est rrs_exp_est
+tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre petco2 pico2 vent_ratio
 """
 
 

@@ -1,0 +1,210 @@
+"""Which estimate a breath without a hold gives, and whether anything speaks against it. Floor 1.
+
+One decision for all ``_est`` metrics (algorithms §4.4-4.5, §12):
+
+| inspiration | method | elastance |
+|---|---|---|
+| square flow | ``slope_vcv`` | slope of pressure over flow |
+| flow dies away under level pressure | ``pcv_zero_flow`` | (pressure at zero flow - P0) / VTi |
+| any other | ``lsf4`` | equation of motion fitted to the whole breath |
+
+R² does not prove that a patient is passive: a late effort of 2 cmH2O moves compliance by a quarter at R² above 0.99.
+So an estimate has to pass four kinds of test. **Conditioning**: the waveform tells the parameters apart. **Shape**:
+parts of the breath agree with the whole, and strips that were not fitted are predicted. **Agreement**: estimators
+that rest on different facts agree, and agree with a hold. **Repetition**: recent breaths gave the same elastance, at
+an even pace. How well this works, by amplitude and phase of the effort, is measured by ``ventstream trust``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from streamer.breath import Breath
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given, Start
+from streamer.metrics._past import ENOUGH, Past
+from streamer.reasons import Reason
+from streamer.units import ML_PER_L, S_PER_MIN
+
+SLOPE, ZERO_FLOW, WHOLE = "slope_vcv", "pcv_zero_flow", "lsf4"
+
+MIN_TE_S = 0.5
+MAX_CONDITION = 30.0
+MAX_ERROR, MAX_BLIND = 0.05, 0.20
+"""Standard error of the elastance, and of the fits that leave a part out, as a share."""
+MIN_R2, MIN_R2_A = 0.95, 0.98
+MAX_RMSE, MAX_RMSE_SHARE, MAX_RMSE_A = 0.8, 0.05, 0.5
+MAX_RI, MAX_RE = 60.0, 100.0
+MIN_R_RATIO, MAX_R_RATIO = 0.4, 1.6
+"""Inspiratory over expiratory resistance. In tubes the two are alike; an effort moves one of them."""
+MAX_WIDE = 0.15
+APART_AT_ZERO_FLOW = 2.5
+"""Parts may differ by so much more where the estimate does not rest on the fit: nonlinear resistance does that."""
+MAX_ZERO_FLOW_L_S, MAX_ZERO_SHARE, MAX_LOST_SHARE = 2.0 / S_PER_MIN, 0.05, 0.05
+"""Zero flow: below this, below a share of its peak, or costing no more than a share of the elastic pressure."""
+MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
+MAX_APART_METHODS, MAX_APART_HOLD = 0.15, 0.20
+MAX_HOLD_AGE_S = 900.0
+MAX_EXCESS_CMH2O, MAX_EXCESS_SHARE = 1.5, 0.12
+"""What valves and circuits leave in the strips; as a share of peak pressure above total PEEP where that is more."""
+TRIGGER_DIP_CMH2O = 1.0
+MAX_OFF, MAX_SPREAD, SPREAD_ERRORS = 0.10, 0.04, 2.0
+MAX_PERIOD_SPREAD, MAX_TI_SPREAD = 0.03, 0.05
+MAX_UNCLOSED, MAX_UNCLOSED_CHANGE, UNCLOSED_L = 0.15, 0.08, 0.010
+"""Algorithms §2.3 allow a change of 5 %; passive recorded breaths vary by 4 to 7 %, and compliance by half of it."""
+MAX_LEAK = 0.20
+
+
+class Estimate(NamedTuple):
+    """E, Ri, Re and P0 of a breath (cmH2O/L, cmH2O·s/L, cmH2O), how they were found, and what speaks against them.
+
+    ``refused`` withholds them; ``effort`` is its part that says the patient breathes. Elastance is given even so, for
+    the memory of the bed.
+    """
+
+    method: str
+    elastance: float
+    ri: float
+    re: float
+    p0: float
+    error: float
+    re_error: float
+    quality: str
+    effort: Reason | None
+    refused: Reason | None
+
+
+def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Estimate:
+    """The estimate of a breath, trusted or refused."""
+    mode = given.context.mode
+    if folded.is_square and mode not in {"pcv", "psv"}:
+        method, error = SLOPE, folded.square_error
+        elastance, ri, re, p0 = folded.square_elastance, folded.square_ri, folded.square_re, folded.square_p0
+        re_error = folded.square_re_error
+    else:
+        method, error, re_error = WHOLE, folded.fit_error, folded.fit_re_error
+        elastance, ri, re, p0 = folded.fit_elastance, folded.fit_ri, folded.fit_re, folded.fit_p0
+        if mode != "vcv" and _dies_away(folded):
+            method, elastance = ZERO_FLOW, _static(folded)
+    effort = _effort(folded, given, start, p0)
+    refused = (
+        _unfit(breath, folded, given.past)
+        or _conditioned(method, folded, elastance, error)
+        or effort
+        or _shaped(method, folded, ri, re, re_error)
+        or _repeated(given.past, elastance)
+        or _held(breath, given.past, elastance)
+    )
+    is_best = folded.fit_explained >= MIN_R2_A and folded.fit_left <= MAX_RMSE_A and given.context.passive == "asserted"
+    return Estimate(method, elastance, ri, re, p0, error, re_error, "A" if is_best else "B", effort, refused)
+
+
+def _dies_away(folded: Fold) -> bool:
+    """Flow has decayed to zero under a pressure that no longer changes."""
+    above = folded.zero_paw - folded.fit_p0
+    small = max(MAX_ZERO_FLOW_L_S, MAX_ZERO_SHARE * folded.peak_insp_flow)
+    return (
+        (abs(folded.zero_flow) <= small or abs(folded.fit_ri * folded.zero_flow) <= MAX_LOST_SHARE * above)
+        and abs(folded.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
+        and folded.tidal_insp > 0.0
+    )
+
+
+def _static(folded: Fold) -> float:
+    """(Pressure at the end of inspiration, less what the last flow costs, less P0) over inspired volume."""
+    lost = 0.0 if math.isnan(folded.fit_ri) else folded.fit_ri * folded.zero_flow
+    return (folded.zero_paw - lost - folded.fit_p0) / folded.tidal_insp
+
+
+def _unfit(breath: Breath, folded: Fold, past: Past) -> Reason | None:
+    """What forbids any fit of this breath."""
+    if math.isnan(folded.peak_paw):
+        return Reason.PAW_MISSING
+    if breath.leak_frac > MAX_LEAK:
+        return Reason.LEAK_HIGH
+    inspired, unclosed = folded.tidal_insp, folded.tidal_insp - folded.tidal_exp
+    if abs(unclosed) > max(MAX_UNCLOSED * inspired, UNCLOSED_L):
+        return Reason.VOLUME_NOT_CLOSED
+    if abs(unclosed - past.unclosed * inspired) > max(MAX_UNCLOSED_CHANGE * inspired, UNCLOSED_L):
+        return Reason.VOLUME_NOT_CLOSED
+    return Reason.FIT_ILLCOND if breath.end_s - breath.insp_end_s < MIN_TE_S else None
+
+
+def _conditioned(method: str, folded: Fold, elastance: float, error: float) -> Reason | None:
+    """The waveform tells the parameters apart, well enough to see a part that differs."""
+    blind = folded.square_blind if method == SLOPE else folded.fit_blind
+    condition = 0.0 if method == SLOPE else folded.fit_condition
+    if not (condition <= MAX_CONDITION and error <= MAX_ERROR and blind <= MAX_BLIND):
+        return Reason.FIT_ILLCOND
+    return None if elastance > 0.0 else Reason.FIT_POOR
+
+
+def _effort(folded: Fold, given: Given, start: Start, p0: float) -> Reason | None:
+    """The patient breathes: strips are not predicted; or, where nobody asserts passivity, timing says so."""
+    allowed = max(MAX_EXCESS_CMH2O, MAX_EXCESS_SHARE * (folded.peak_paw - p0))
+    strips = (folded.start_excess, folded.turn_excess, folded.fall_excess, folded.end_excess)
+    breathes = any(abs(excess) > allowed for excess in strips)
+    if not breathes and given.context.passive != "asserted":
+        breathes = _paces(folded, given, start)
+    return Reason.PATIENT_EFFORT if breathes else None
+
+
+def _paces(folded: Fold, given: Given, start: Start) -> bool:
+    """The patient decides when: by mode, by a dip at the onset, by an uneven pace or inspiratory time."""
+    past, before = given.past, given.before
+    return (
+        given.context.mode == "psv"
+        or (before is not None and start.peep - min(before.end_min_paw, folded.start_min_paw) >= TRIGGER_DIP_CMH2O)
+        or past.period_spread > MAX_PERIOD_SPREAD
+        or (not folded.is_square and past.ti_spread > MAX_TI_SPREAD)
+    )
+
+
+def _shaped(method: str, folded: Fold, ri: float, re: float, re_error: float) -> Reason | None:  # noqa: PLR0911 (one line per gate)
+    """The passive equation describes this breath, all of its parts alike, with resistances of a tube."""
+    if not (folded.fit_explained >= MIN_R2 and folded.fit_left <= max(MAX_RMSE, MAX_RMSE_SHARE * _height(folded))):
+        return Reason.FIT_POOR
+    if ri < 0.0 or ri > MAX_RI or re < 0.0 or re > MAX_RE:
+        return Reason.FIT_POOR
+    if method == SLOPE:
+        return _apart(folded.square_apart, 1.0) or _ratio(ri, re, re_error)
+    if not folded.fit_wide <= MAX_WIDE:
+        return Reason.FIT_WINDOW_DISAGREE
+    if method == ZERO_FLOW:
+        if not abs(folded.fit_elastance / _static(folded) - 1.0) <= MAX_APART_METHODS:
+            return Reason.ESTIMATES_DISAGREE
+        return _apart(folded.fit_apart, APART_AT_ZERO_FLOW) or _ratio(ri, re, re_error)
+    return _apart(folded.fit_apart, 1.0) or _ratio(ri, re, re_error)
+
+
+def _height(folded: Fold) -> float:
+    """Peak pressure above total PEEP, cmH2O."""
+    return folded.peak_paw - folded.fit_p0
+
+
+def _apart(parts: float, limit: float) -> Reason | None:
+    return None if parts <= limit else Reason.FIT_WINDOW_DISAGREE
+
+
+def _ratio(ri: float, re: float, re_error: float) -> Reason | None:
+    """Resistances in and out, where both are known."""
+    known = re_error <= MAX_BLIND and not math.isnan(ri)
+    return Reason.ESTIMATES_DISAGREE if known and not MIN_R_RATIO <= ri / re <= MAX_R_RATIO else None
+
+
+def _repeated(past: Past, elastance: float) -> Reason | None:
+    """Recent breaths gave the same elastance."""
+    if past.breaths < ENOUGH:
+        return Reason.LOW_COVERAGE
+    if abs(elastance / past.elastance - 1.0) > MAX_OFF:
+        return Reason.PATIENT_EFFORT
+    return Reason.PATIENT_EFFORT if past.spread > max(MAX_SPREAD, SPREAD_ERRORS * past.error) else None
+
+
+def _held(breath: Breath, past: Past, elastance: float) -> Reason | None:
+    """A hold of the last quarter of an hour says the same."""
+    if breath.end_s - past.hold_at_s > MAX_HOLD_AGE_S or math.isnan(past.hold_crs):
+        return None
+    apart = abs(ML_PER_L / elastance / past.hold_crs - 1.0)
+    return Reason.ESTIMATES_DISAGREE if apart > MAX_APART_HOLD else None

@@ -1,0 +1,184 @@
+"""Pressures, compliance and resistances without a hold (algorithms §4.4-4.6). Floor 1. Never merged with measured ones.
+
+Which estimator, and whether it can be trusted, is decided once a breath in ``_estimate``; here are the numbers.
+"""
+
+from __future__ import annotations
+
+import math
+
+from streamer.breath import Breath
+from streamer.metrics._estimate import MAX_BLIND, SLOPE, WHOLE, ZERO_FLOW, Estimate
+from streamer.metrics._folded import Fold
+from streamer.metrics._registry import MECHANICS, PASSIVE, Graded, NotMeasurable, metric
+from streamer.metrics.mechanics import COMPLIANCE, leak_grade
+from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
+from streamer.reasons import Reason
+from streamer.units import ML_PER_L
+
+METHODS = (SLOPE, ZERO_FLOW, WHOLE)
+EXP_LINE = "exp_line"
+RESISTANCE = "cmH2O·s/L"
+RESISTANCE_UCUM = "cm[H2O].s/L"
+MAX_TAU_ERROR, MAX_TAU_FALL_CMH2O = 0.10, 0.4
+"""Pressure that still falls by more, as behind a slow valve, makes the time constant read long."""
+MAX_STRESS_RMSE, MIN_STRESS_SAMPLES, STRESS_LEFT_OUT_S = 0.3, 25, 0.15
+
+
+def trusted(estimate: Estimate) -> Estimate:
+    """The estimate. Raises ``NotMeasurable`` where it was refused."""
+    if estimate.refused is not None:
+        raise NotMeasurable(estimate.refused)
+    return estimate
+
+
+@metric(
+    unit="mL/cmH2O",
+    ucum="mL/cm[H2O]",
+    about="Respiratory system compliance estimated without a hold, passive breaths only",
+    bounds=COMPLIANCE,
+    mdc=152600,
+    methods=METHODS,
+    withheld=PASSIVE,
+)
+def crs_est(estimate: Estimate, breath: Breath) -> Graded:
+    """1 / elastance, mL/cmH2O."""
+    found = trusted(estimate)
+    return Graded(ML_PER_L / found.elastance, max(found.quality, leak_grade(breath)), found.method)
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Total PEEP estimated without a hold: pressure at which the fitted lung is at rest",
+    bounds=(-10.0, 60.0),
+    methods=(WHOLE, EXP_LINE),
+    withheld=PASSIVE,
+    also=("crs_est",),
+)
+def peep_total_est(estimate: Estimate) -> Graded:
+    """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2)."""
+    return Graded(estimate.p0, "B", EXP_LINE if estimate.method == SLOPE else WHOLE)
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Plateau pressure estimated without a hold",
+    bounds=AIRWAY_CMH2O,
+    methods=METHODS,
+    withheld=PASSIVE,
+)
+def pplat_est(crs_est: float, peep_total_est: float, tidal_insp: float, ppeak: float, estimate: Estimate) -> Graded:
+    """P0 + VTi / compliance, cmH2O."""
+    value = peep_total_est + ML_PER_L * tidal_insp / crs_est
+    if value > ppeak + ABOVE_PEAK_CMH2O:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return Graded(value, None, estimate.method)
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Driving pressure estimated without a hold: estimated plateau less estimated total PEEP",
+    bounds=(0.5, 100.0),
+    methods=METHODS,
+    withheld=PASSIVE,
+)
+def driving_pressure_est(pplat_est: float, peep_total_est: float, estimate: Estimate) -> Graded:
+    """Elastic pressure of the breath, cmH2O."""
+    return Graded(pplat_est - peep_total_est, None, estimate.method)
+
+
+@metric(
+    unit=RESISTANCE,
+    ucum=RESISTANCE_UCUM,
+    about="Inspiratory resistance of the fitted lung",
+    bounds=(0.0, 100.0),
+    absent=Reason.FIT_ILLCOND,
+    withheld=PASSIVE,
+    also=("crs_est",),
+)
+def rrs_insp_est(estimate: Estimate) -> float:
+    """Ri, cmH2O·s/L; tube and circuit are part of it."""
+    return estimate.ri
+
+
+@metric(
+    unit=RESISTANCE,
+    ucum=RESISTANCE_UCUM,
+    about="Expiratory resistance of the fitted lung",
+    bounds=(0.0, 100.0),
+    absent=Reason.FIT_ILLCOND,
+    withheld=PASSIVE,
+    also=("crs_est",),
+)
+def rrs_exp_est(estimate: Estimate) -> float:
+    """Re, cmH2O·s/L; missing where gas had left before the fitted part of expiration."""
+    return estimate.re if estimate.re_error <= MAX_BLIND else math.nan
+
+
+@metric(
+    unit="s",
+    about="Expiratory time constant: volume over flow in passive expiration",
+    bounds=(0.02, 20.0),
+    mdc=153316,
+    absent=Reason.FIT_ILLCOND,
+    withheld=PASSIVE,
+    also=("te",),
+)
+def tau_exp(folded: Fold, breath: Breath) -> Graded:
+    """Slope of expired volume over flow from 0.1 s until a fifth is left, s; only where both halves give the same."""
+    grade = leak_grade(breath)
+    if not folded.tau_error <= MAX_TAU_ERROR:
+        raise NotMeasurable(Reason.FIT_ILLCOND)
+    if not (folded.tau_apart <= 1.0 and abs(folded.tau_fall) <= MAX_TAU_FALL_CMH2O):
+        raise NotMeasurable(Reason.FIT_WINDOW_DISAGREE)
+    return Graded(folded.tau, grade)
+
+
+@metric(
+    unit="1",
+    about="Stress index: exponent of pressure over time under constant flow; above 1 the lung stiffens as it fills",
+    bounds=(0.3, 3.0),
+    absent=Reason.FIT_ILLCOND,
+    withheld=PASSIVE,
+    source="Terragni 2013",
+)
+def stress_index(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
+    """Exponent b of P = a·t^b + c over constant flow, less its first 100 and last 50 ms."""
+    if not folded.is_square:
+        raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
+    if estimate.effort is not None:
+        raise NotMeasurable(estimate.effort)
+    if not folded.stress_rmse <= MAX_STRESS_RMSE:
+        raise NotMeasurable(Reason.FIT_POOR)
+    if (folded.flow_s - STRESS_LEFT_OUT_S) * breath.rate_hz < MIN_STRESS_SAMPLES:
+        raise NotMeasurable(Reason.RATE_TOO_LOW)
+    return Graded(folded.stress, "B")
+
+
+@metric(
+    unit="1",
+    about="Share of the variance of pressure that the fitted lung explains; does not prove that a patient is passive",
+    bounds=(-10.0, 1.0),
+    ucum="{ratio}",
+    absent=Reason.FIT_ILLCOND,
+    withheld=MECHANICS,
+)
+def fit_r2(folded: Fold) -> float:
+    """R² of the whole-breath fit, whether or not its numbers can be trusted."""
+    return folded.fit_explained
+
+
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Root mean square of what the fitted lung leaves unexplained",
+    bounds=(0.0, 100.0),
+    absent=Reason.FIT_ILLCOND,
+    withheld=MECHANICS,
+)
+def fit_rmse(folded: Fold) -> float:
+    """RMSE of the whole-breath fit, cmH2O."""
+    return folded.fit_left
