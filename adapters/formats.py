@@ -67,6 +67,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
+    "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 
