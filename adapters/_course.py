@@ -1,6 +1,7 @@
-"""What the ventilator does and when: breaths as phases between switchings of its valves. Used by ``simulator``.
+"""What the ventilator does and when: breaths as phases between switchings of its valves. Used by ``_engine``.
 
-A mode is the list of phases it makes; the lung never hears of modes.
+A mode is the list of phases it makes; the lung never hears of modes. Where the patient may switch, a phase says what is
+watched for, and the kernel that runs it tells when that came; the phases after it are planned from then.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from adapters._scenario import Hold, Scenario, Segment, Span, Ventilator
+from adapters._scenario import MIN_TE_S, Hold, Scenario, Segment, Span, Suction
 
 SHORTEST_RAMP_S = 1e-3
 """A valve that takes less has switched at once."""
 FLOW_LIMIT_L_S = 2.0
 """What a source of pressure delivers into an open tube."""
+MIN_SUPPORT_S = 0.1
+"""Pressure support does not end earlier: flow has to come first."""
+NOTHING, FLOW_ABOVE, PAW_BELOW, FLOW_FADES = range(4)
+"""What may end a phase: flow above ``threshold`` (L/s), airway pressure below it, flow below that share of its peak."""
 
 
 class Phase(NamedTuple):
     """A time in which the source of flow (L/s) or pressure (cmH2O) changes linearly from ``level``.
 
     One that ``falls`` starts at the lung's own pressure, which nobody knows when planning, and ends at ``level``.
+    ``resistance`` is that of a source of pressure, cmH2O·s/L.
     """
 
     start_s: float
@@ -32,110 +38,163 @@ class Phase(NamedTuple):
     is_expiration: bool = False
     is_open: bool = False
     falls: bool = False
+    resistance: float = 0.0
+    watch: int = NOTHING
+    watch_from_s: float = 0.0
+    threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedBreath:
-    """One breath: its phases without gaps, and what of it the truth wants to know."""
+    """One breath. When inspiration ends may be the patient's choice, so what comes after is planned from there.
 
-    segment: int
-    start_s: float
-    insp_end_s: float
-    end_s: float
-    insp_hold_s: float
-    exp_hold_s: float
-    held: tuple[Hold, ...]
-    disconnected: bool
-    phases: tuple[Phase, ...]
-
-
-def plan(scenario: Scenario, lead_s: float) -> Iterator[PlannedBreath]:
-    """All breaths from at least ``lead_s`` before the recording to its end; times count from its first sample.
-
-    Args:
-        scenario: What to do.
-        lead_s: Breaths of the first segment come earlier, so that the recording may begin within one.
+    Attributes:
+        number: Of its segment.
+        segment: What holds in it.
+        start_s: Onset of inspiration.
+        held: Holds in it, at most one of a kind; each makes it longer.
+        spans: Disconnects and suction, anywhere.
     """
-    period_s = 60 / scenario.segments[0].ventilator.rate_per_min
-    onset_s = scenario.first_onset_s - math.ceil((scenario.first_onset_s + lead_s) / period_s) * period_s
-    segment, waiting = 0, list(scenario.hold)
-    while onset_s < scenario.duration_s + lead_s:
-        while segment + 1 < len(scenario.segments) and scenario.segments[segment + 1].at_s <= onset_s:
-            segment += 1
+
+    number: int
+    segment: Segment
+    start_s: float
+    held: tuple[Hold, ...] = ()
+    spans: Sequence[Span] = ()
+
+    @property
+    def insp_hold_s(self) -> float:
+        """Zero-flow time at the end of inspiration, pause and hold."""
+        return max(self._pause_s, self._held_s("inspiratory"))
+
+    @property
+    def exp_hold_s(self) -> float:
+        """Zero-flow time at the end of expiration."""
+        return self._held_s("expiratory")
+
+    @property
+    def end_s(self) -> float:
+        """Onset of the next breath if the patient decides nothing, to rounding."""
+        period_s = 60 / self.segment.ventilator.rate_per_min
+        return self.start_s + period_s + self.insp_hold_s - self._pause_s + self.exp_hold_s
+
+    def inspiration(self) -> list[Phase]:
+        """The phases in which gas is driven into the patient."""
+        return self._cut(_inspiration(self.segment, self.start_s))
+
+    def rest(self, flow_end_s: float) -> list[Phase]:
+        """Pause or hold, expiration, hold: all that follows when the drive ends at ``flow_end_s``."""
+        ventilator, valve = self.segment.ventilator, self.segment.valve
+        peep, resistance = ventilator.peep_cmh2o, valve.resistance_cmh2o_s_l if valve else 0.0
+        insp_end_s = flow_end_s + self.insp_hold_s
+        exp_end_s = insp_end_s + 60 / ventilator.rate_per_min - ventilator.ti_total_s
+        if ventilator.mode == "psv":  # what inspiration took less, expiration has more
+            exp_end_s += self.start_s + ventilator.ti_s - flow_end_s
+        fall_s = ventilator.fall_s if ventilator.fall_s >= SHORTEST_RAMP_S else 0.0
+        fallen_s = min(insp_end_s + fall_s, exp_end_s)
+        falling = Phase(insp_end_s, fallen_s, peep, is_expiration=True, falls=True, resistance=resistance)
+        fallen = Phase(fallen_s, exp_end_s, peep, is_expiration=True, resistance=resistance)
+        return self._cut(
+            [
+                Phase(flow_end_s, insp_end_s, 0.0, is_flow=True),
+                self._triggered(falling, insp_end_s),
+                self._triggered(fallen, insp_end_s),
+                Phase(exp_end_s, exp_end_s + self.exp_hold_s, 0.0, is_flow=True, is_expiration=True),
+            ]
+        )
+
+    def _triggered(self, phase: Phase, insp_end_s: float) -> Phase:
+        """The same, ended by the patient's trigger; before an expiratory hold the ventilator is deaf to it."""
+        assist = self.segment.assisting
+        if assist is None or self.exp_hold_s:
+            return phase
+        from_s = insp_end_s + MIN_TE_S
+        if assist.trigger == "flow":
+            return phase._replace(watch=FLOW_ABOVE, watch_from_s=from_s, threshold=assist.trigger_flow_l_min / 60)
+        low = self.segment.ventilator.peep_cmh2o - assist.trigger_pressure_cmh2o
+        return phase._replace(watch=PAW_BELOW, watch_from_s=from_s, threshold=low)
+
+    @property
+    def _pause_s(self) -> float:
+        ventilator = self.segment.ventilator
+        return ventilator.pause_s if ventilator.mode == "vcv" else 0.0
+
+    def _held_s(self, kind: str) -> float:
+        return next((hold.duration_s for hold in self.held if hold.kind == kind), 0.0)
+
+    def _cut(self, phases: Sequence[Phase]) -> list[Phase]:
+        parts = [phase for phase in phases if phase.end_s > phase.start_s]
+        for span in self.spans:
+            parts = [part for phase in parts for part in _interrupted(phase, span)]
+        return parts
+
+
+class Schedule:
+    """Which breath comes next. Times count from the recording's first sample.
+
+    Attributes:
+        first_onset_s: Onset of the breath to begin with, at least ``lead_s`` before the recording, so that it may
+            begin within one. Breaths before it are those of the first segment.
+    """
+
+    def __init__(self, scenario: Scenario, lead_s: float) -> None:
+        period_s = 60 / scenario.segments[0].ventilator.rate_per_min
+        first_s = scenario.first_onset_s
+        self.first_onset_s = first_s - math.ceil((first_s + lead_s) / period_s) * period_s
+        self._segments = scenario.segments
+        self._number = 0
+        self._waiting = list(scenario.hold)
+        self._spans = (*scenario.disconnect, *scenario.suction)
+
+    def breath(self, onset_s: float) -> PlannedBreath:
+        """The breath that begins at ``onset_s``, after all those asked for before."""
+        while self._number + 1 < len(self._segments) and self._segments[self._number + 1].at_s <= onset_s:
+            self._number += 1
         held: list[Hold] = []
-        while waiting and waiting[0].at_s <= onset_s and waiting[0].kind not in {hold.kind for hold in held}:
-            held.append(waiting.pop(0))
-        breath = plan_breath(scenario.segments[segment], segment, onset_s, held, scenario.disconnect)
-        yield breath
-        onset_s = breath.end_s
+        while (
+            self._waiting
+            and self._waiting[0].at_s <= onset_s
+            and self._waiting[0].kind not in {hold.kind for hold in held}
+        ):
+            held.append(self._waiting.pop(0))
+        return PlannedBreath(
+            number=self._number,
+            segment=self._segments[self._number],
+            start_s=onset_s,
+            held=tuple(held),
+            spans=self._spans,
+        )
 
 
-def plan_breath(
-    segment: Segment, number: int, onset_s: float, held: Sequence[Hold] = (), disconnects: Sequence[Span] = ()
-) -> PlannedBreath:
-    """The breath that begins at ``onset_s``. A hold lengthens it: it ends later by as much."""
-    ventilator = segment.ventilator
-    holds_s = {hold.kind: hold.duration_s for hold in held}
-    exp_hold_s = holds_s.get("expiratory", 0.0)
-    phases = list(_inspiration(ventilator, onset_s))
-    flow_end_s = phases[-1].end_s
-    peep = ventilator.peep_cmh2o
-    pause_s = ventilator.pause_s if ventilator.mode == "vcv" else 0.0
-    insp_hold_s = max(pause_s, holds_s.get("inspiratory", 0.0))
-    insp_end_s = flow_end_s + insp_hold_s
-    exp_end_s = insp_end_s + 60 / ventilator.rate_per_min - ventilator.ti_total_s
-    fall_s = ventilator.fall_s if ventilator.fall_s >= SHORTEST_RAMP_S else 0.0
-    fallen_s = min(insp_end_s + fall_s, exp_end_s)
-    phases += [
-        Phase(flow_end_s, insp_end_s, 0.0, is_flow=True),
-        Phase(insp_end_s, fallen_s, peep, is_expiration=True, falls=True),
-        Phase(fallen_s, exp_end_s, peep, is_expiration=True),
-        Phase(exp_end_s, exp_end_s + exp_hold_s, 0.0, is_flow=True, is_expiration=True),
-    ]
-    phases = [phase for phase in phases if phase.end_s > phase.start_s]
-    cut = [part for phase in phases for part in _disconnect(phase, disconnects)]
-    return PlannedBreath(
-        segment=number,
-        start_s=onset_s,
-        insp_end_s=insp_end_s,
-        end_s=exp_end_s + exp_hold_s,
-        insp_hold_s=insp_hold_s,
-        exp_hold_s=exp_hold_s,
-        held=tuple(held),
-        disconnected=any(part.is_open for part in cut),
-        phases=tuple(cut),
-    )
-
-
-def _inspiration(ventilator: Ventilator, onset_s: float) -> Iterator[Phase]:
-    """The phases in which gas is driven into the patient."""
+def _inspiration(segment: Segment, onset_s: float) -> list[Phase]:
+    ventilator, assist = segment.ventilator, segment.assisting
     if ventilator.mode == "vcv":
         flow = ventilator.flow_l_min / 60
-        end_s = onset_s + ventilator.tidal_volume_ml / 1000 / flow
-        yield Phase(onset_s, end_s, flow, is_flow=True)
-        return
+        return [Phase(onset_s, onset_s + ventilator.tidal_volume_ml / 1000 / flow, flow, is_flow=True)]
     peep, above = ventilator.peep_cmh2o, ventilator.inspiratory_pressure_cmh2o
     rise_s = ventilator.rise_s if ventilator.rise_s >= SHORTEST_RAMP_S else 0.0
-    risen_s, end_s = onset_s + rise_s, onset_s + ventilator.ti_s
-    if rise_s > 0:
-        yield Phase(onset_s, risen_s, peep, slope=above / rise_s)
-    yield Phase(risen_s, end_s, peep + above)
+    risen_s = onset_s + rise_s
+    pressing = Phase(risen_s, onset_s + ventilator.ti_s, peep + above)
+    if ventilator.mode == "psv" and assist:
+        from_s = max(risen_s, onset_s + MIN_SUPPORT_S)
+        pressing = pressing._replace(watch=FLOW_FADES, watch_from_s=from_s, threshold=assist.cycle_off_fraction)
+    rising = [Phase(onset_s, risen_s, peep, slope=above / rise_s)] if rise_s else []
+    return [*rising, pressing]
 
 
-def _disconnect(phase: Phase, disconnects: Sequence[Span]) -> Iterator[Phase]:
-    """The phase, with those parts of it open during which the circuit is disconnected."""
-    rest = phase
-    for span in disconnects:
-        open_s, closed_s = max(span.at_s, rest.start_s), min(span.at_s + span.duration_s, rest.end_s)
-        if closed_s <= open_s:
-            continue
-        if open_s > rest.start_s:
-            yield rest._replace(end_s=open_s)
+def _interrupted(phase: Phase, span: Span) -> Iterator[Phase]:
+    """The phase, with that part of it replaced during which the circuit is disconnected or suction pulls."""
+    start_s, end_s = max(span.at_s, phase.start_s), min(span.at_s + span.duration_s, phase.end_s)
+    if end_s <= start_s or phase.is_open:
+        yield phase
+        return
+    if start_s > phase.start_s:
+        yield phase._replace(end_s=start_s)
+    inside = Phase(start_s, end_s, 0.0, is_expiration=phase.is_expiration)
+    if isinstance(span, Suction):
+        yield inside._replace(level=span.pressure_cmh2o)
+    else:
         escaping = phase.level if phase.is_flow else 0.0 if phase.is_expiration else FLOW_LIMIT_L_S
-        yield rest._replace(
-            start_s=open_s, end_s=closed_s, level=escaping, slope=0.0, is_flow=True, is_open=True, falls=False
-        )
-        level = phase.level + phase.slope * (closed_s - phase.start_s)
-        rest = rest._replace(start_s=closed_s, level=level)
-    if rest.end_s > rest.start_s:
-        yield rest
+        yield inside._replace(level=escaping, is_flow=True, is_open=True)
+    if phase.end_s > end_s:
+        yield phase._replace(start_s=end_s, level=phase.level + phase.slope * (end_s - phase.start_s))

@@ -1,78 +1,117 @@
 """The lung, the circuit and the sensors between two switchings of a valve: the simulator's compiled part.
 
-The airway is driven by a source of flow or of pressure that changes linearly; where it switches, ``_course`` begins a
-new phase, so nothing inside a phase jumps and fourth-order Runge-Kutta steps of 2 ms or a tenth of the lung's time
-constant leave errors far below a sensor's. A sample is the mean over its sampling interval, centred on its instant, as
-an anti-aliased converter gives it: sampled flow then adds up to the true volume wherever valves switch.
+One compartment, or two; a Kelvin body and the muscles' pull act on both, as a chest wall does. The airway is driven
+by a source of flow or of pressure that changes linearly; where it switches, ``_course`` begins a new phase, so nothing
+inside a phase jumps and fourth-order Runge-Kutta steps of 2 ms or a tenth of a time constant leave errors far
+below a sensor's. A sample is the mean over its sampling interval, centred on its instant, as an anti-aliased converter
+gives it: sampled flow then adds up to the true volume wherever valves switch.
 
-Plain scalar source that runs uncompiled too. All quantities in L, s, cmH2O, mmHg.
+Plain scalar source that runs uncompiled too. Four functions are inlined by name: that halves the time of a breath, and
+inlining more takes seconds to compile. All quantities in L, s, cmH2O, mmHg.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from adapters._course import Phase
+from adapters import _places as at
+from adapters._course import FLOW_ABOVE, NOTHING, PAW_BELOW, Phase
 from streamer.chunk import FloatArray
 
-# Names of places in the arrays that the kernel shares with ``_engine``.
-COMPLIANCE, R_INSP, R_EXP, LEAK = range(4)
-DEAD_SPACE, PHASE2_SD, PLATEAU, SLOPE, INSPIRED_CO2, SENSOR_VOLUME = range(6)
-ORIGIN, CO2_ORIGIN, RATE = range(3)
-# What a moment leaves to the next: the lung's volume, gas past the sensor in this half-breath, the running means.
-VOLUME, INHALED, EXHALED, CO2_BEFORE, CO2_NOW, MEAN_S, MEAN_PAW, MEAN_FLOW, MEAN_CO2_S, MEAN_CO2, STATE_SIZE = range(11)
-# What adds up over a breath.
-VT_INSP, VT_EXP, VT_LUNG, WORK, PPEAK, CO2_AREA, TALLY_SIZE = range(7)
+Fixed: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
+Samples: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 
-MAX_STEP_S = 0.002
-STEPS_PER_TAU = 10.0
 OPEN_ORIFICE = 2.0
 """A disconnected tube, (L/s)/sqrt(cmH2O): 1 L/s escapes at 0.25 cmH2O."""
 TINY_L = 1e-9
 
 
 @njit(cache=True)
-def airway(volume: float, level: float, phase: Phase, lung: FloatArray) -> tuple[float, float, float]:
+def muscles(now: float, pulls: FloatArray) -> float:
+    """Pressure of the respiratory muscles, cmH2O; each pull is a row of start, rise, plateau, fall (s) and height."""
+    pressure = 0.0
+    for k in range(pulls.shape[0]):
+        since = now - pulls[k, at.PULL_START]
+        falling = since - pulls[k, at.PULL_RISE] - pulls[k, at.PULL_PLATEAU]
+        if since <= 0.0 or falling >= pulls[k, at.PULL_FALL]:
+            continue
+        share = 1.0
+        if since < pulls[k, at.PULL_RISE]:
+            share = math.sin(0.5 * math.pi * since / pulls[k, at.PULL_RISE])
+        elif falling > 0.0:
+            share = math.cos(0.5 * math.pi * falling / pulls[k, at.PULL_FALL])
+        pressure += share * pulls[k, at.PULL]
+    return pressure
+
+
+@njit(cache=True, inline="always")
+def _driven(drop: float, extra: float, lung: FloatArray) -> float:
+    """Flow that a pressure drives through the airway: drop = (R + extra)·F + K2·F·abs(F), solved for F."""
+    resistance = (lung[at.R_INSP] if drop >= 0.0 else lung[at.R_EXP]) + extra
+    if lung[at.K2] == 0.0:
+        return float(drop / resistance)
+    return float(2.0 * drop / (resistance + math.sqrt(resistance * resistance + 4.0 * lung[at.K2] * abs(drop))))
+
+
+@njit(cache=True, inline="always")
+def airway(alveolar: float, level: float, phase: Phase, lung: FloatArray) -> tuple[float, float, float]:
     """Flow into the lung, flow through the sensor, airway pressure, for a source at ``level`` (L/s or cmH2O)."""
-    elastic = volume / lung[COMPLIANCE]
-    leak = lung[LEAK]
+    leak = lung[at.LEAK]
     if phase.is_open:  # the lung breathes out into the room, the source blows into it
-        flow = -elastic / (lung[R_EXP] if elastic > 0.0 else lung[R_INSP])
-        return flow, level, (level / OPEN_ORIFICE) ** 2
+        return _driven(-alveolar, 0.0, lung), level, (level / OPEN_ORIFICE) ** 2
     if phase.is_flow:
-        into = level - leak * math.sqrt(max(elastic, 0.0))
-        resistance = lung[R_INSP] if into >= 0.0 else lung[R_EXP]
-        paw = elastic + resistance * level
-        if paw > 0.0 and leak > 0.0:  # level = (paw - elastic)/R + g*sqrt(paw), solved for sqrt(paw)
-            root = 0.5 * (math.sqrt((leak * resistance) ** 2 + 4.0 * paw) - leak * resistance)
+        inward = level >= leak * math.sqrt(max(alveolar, 0.0))
+        resistance = lung[at.R_INSP] if inward else lung[at.R_EXP]
+        k2 = lung[at.K2] if inward else -lung[at.K2]
+        paw = alveolar + resistance * level + k2 * level * level
+        leaks = leak > 0.0 and (paw > 0.0 or (level > 0.0 and not inward))
+        if leaks:  # level = F + g*sqrt(paw), paw = alveolar + R*F + k2*F*F, solved for sqrt(paw)
+            half = leak * resistance + 2.0 * k2 * level * leak
+            square = 1.0 - k2 * leak * leak
+            root = math.sqrt(half * half + 4.0 * square * paw)
+            root = 2.0 * paw / (root + half) if k2 > 0.0 else 0.5 * (root - half) / square
             paw = root * root
-        return (paw - elastic) / resistance, level, paw
-    flow = (level - elastic) / (lung[R_INSP] if level >= elastic else lung[R_EXP])
-    return flow, flow + leak * math.sqrt(max(level, 0.0)), level
+        return _driven(paw - alveolar, 0.0, lung), level, paw
+    flow = _driven(level - alveolar, phase.resistance, lung)
+    paw = level - phase.resistance * flow  # of a leak, what the valve sees is neglected
+    return flow, flow + leak * math.sqrt(max(paw, 0.0)), paw
+
+
+@njit(cache=True)
+def _motion(  # noqa: PLR0917 (compiled: positions only)
+    volume: float, second: float, unrelaxed: float, pull: float, level: float, phase: Phase, lung: FloatArray
+) -> tuple[float, float, float, float, float]:
+    """As ``airway``, then flow into the second compartment and the change of pressure not yet relaxed, cmH2O/s."""
+    elastic = volume / lung[at.COMPLIANCE]
+    across = elastic - second * lung[at.ELASTANCE_2]
+    branch = across * (lung[at.BRANCH_INSP] if across >= 0.0 else lung[at.BRANCH_EXP])
+    flow, sensed, paw = airway(elastic + (unrelaxed - pull), level, phase, lung)
+    return flow, sensed, paw, branch, lung[at.STIFFNESS] * flow - lung[at.RELAXING] * unrelaxed
 
 
 @njit(cache=True)
 def exhaled_co2(volume: float, gas: FloatArray) -> float:
     """PCO2 at the sensor after ``volume`` has been exhaled, mmHg (algorithms.md §11.3)."""
-    alveolar = volume - gas[DEAD_SPACE]
-    height = gas[PLATEAU] + gas[SLOPE] * alveolar - gas[INSPIRED_CO2]
-    if gas[PHASE2_SD] > 0.0:
-        share = 0.5 * (1.0 + math.erf(alveolar / (gas[PHASE2_SD] * math.sqrt(2.0))))
+    alveolar = volume - gas[at.DEAD_SPACE]
+    height = gas[at.PLATEAU] + gas[at.SLOPE] * alveolar - gas[at.INSPIRED_CO2]
+    if gas[at.PHASE2_SD] > 0.0:
+        share = 0.5 * (1.0 + math.erf(alveolar / (gas[at.PHASE2_SD] * math.sqrt(2.0))))
     else:
         share = 1.0 if alveolar >= 0.0 else 0.0
-    return float(gas[INSPIRED_CO2] + height * share)
+    return float(gas[at.INSPIRED_CO2] + height * share)
 
 
 @njit(cache=True)
 def exhaled_area(volume: float, gas: FloatArray) -> float:
     """Integral of ``exhaled_co2`` over volume, mmHg·L, up to a constant; closed form."""
-    x = volume - gas[DEAD_SPACE]
-    base, slope, sd = gas[PLATEAU] - gas[INSPIRED_CO2], gas[SLOPE], gas[PHASE2_SD]
-    area = gas[INSPIRED_CO2] * volume
+    x = volume - gas[at.DEAD_SPACE]
+    base, slope, sd = gas[at.PLATEAU] - gas[at.INSPIRED_CO2], gas[at.SLOPE], gas[at.PHASE2_SD]
+    area = gas[at.INSPIRED_CO2] * volume
     if sd > 0.0:
         z = x / sd
         share = 0.5 * (1.0 + math.erf(z / math.sqrt(2.0)))
@@ -83,106 +122,128 @@ def exhaled_area(volume: float, gas: FloatArray) -> float:
     return float(area)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _sense_co2(passed: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray) -> float:
     """Let ``passed`` litres (towards the patient) go by the CO2 sensor; the mean PCO2 it saw."""
     if phase.is_expiration:
-        before = state[EXHALED]
+        before = state[at.EXHALED]
         after = before + max(-passed, 0.0)
-        state[EXHALED] = after
+        state[at.EXHALED] = after
         area = exhaled_area(after, gas) - exhaled_area(before, gas)
-        tally[CO2_AREA] += area
-        state[CO2_NOW] = exhaled_co2(after, gas)
-        return float(area / (after - before) if after - before > TINY_L else state[CO2_NOW])
-    before = state[INHALED]
+        tally[at.CO2_AREA] += area
+        state[at.CO2_NOW] = exhaled_co2(after, gas)
+        return float(area / (after - before) if after - before > TINY_L else state[at.CO2_NOW])
+    before = state[at.INHALED]
     after = before + max(passed, 0.0)
-    state[INHALED] = after
-    washed, excess = gas[SENSOR_VOLUME], state[CO2_BEFORE] - gas[INSPIRED_CO2]
-    state[CO2_NOW] = gas[INSPIRED_CO2] + excess * math.exp(-after / washed)
+    state[at.INHALED] = after
+    washed, excess = gas[at.SENSOR_VOLUME], state[at.CO2_BEFORE] - gas[at.INSPIRED_CO2]
+    state[at.CO2_NOW] = gas[at.INSPIRED_CO2] + excess * math.exp(-after / washed)
     if after - before <= TINY_L:
-        return float(state[CO2_NOW])
+        return float(state[at.CO2_NOW])
     area = excess * washed * (math.exp(-before / washed) - math.exp(-after / washed))
-    return float(gas[INSPIRED_CO2] + area / (after - before))
+    return float(gas[at.INSPIRED_CO2] + area / (after - before))
+
+
+@njit(cache=True, inline="always")
+def _step(  # noqa: PLR0917 (compiled: positions only)
+    phase: Phase, now: float, h: float, fixed: Fixed, state: FloatArray, tally: FloatArray
+) -> tuple[float, float]:
+    """One Runge-Kutta step of ``h`` seconds: volumes, work, means of the sample. Flow and pressure at its end."""
+    lung, gas, pulls = fixed
+    level = phase.level + phase.slope * (now - phase.start_s)
+    half = 0.5 * h
+    middle, last = level + half * phase.slope, level + h * phase.slope
+    m1 = m2 = m4 = 0.0
+    if pulls.shape[0] > 0:
+        m1, m2, m4 = muscles(now, pulls), muscles(now + half, pulls), muscles(now + h, pulls)
+    v, w, u = state[at.VOLUME], state[at.VOLUME_2], state[at.UNRELAXED]
+    f1, q1, p1, b1, u1 = _motion(v, w, u, m1, level, phase, lung)
+    f2, q2, p2, b2, u2 = _motion(v - half * b1 + half * f1, w + half * b1, u + half * u1, m2, middle, phase, lung)
+    f3, q3, p3, b3, u3 = _motion(v - half * b2 + half * f2, w + half * b2, u + half * u2, m2, middle, phase, lung)
+    f4, q4, p4, b4, u4 = _motion(v - h * b3 + h * f3, w + h * b3, u + h * u3, m4, last, phase, lung)
+    entered = h * (f1 + 2.0 * f2 + 2.0 * f3 + f4) / 6.0
+    passed = h * (q1 + 2.0 * q2 + 2.0 * q3 + q4) / 6.0
+    beyond = h * (b1 + 2.0 * b2 + 2.0 * b3 + b4) / 6.0
+    state[at.VOLUME] = v + entered - beyond
+    state[at.VOLUME_2] = w + beyond
+    state[at.UNRELAXED] = u + h * (u1 + 2.0 * u2 + 2.0 * u3 + u4) / 6.0
+    pco2 = _sense_co2(passed, phase, gas, state, tally)
+    peak = at.PMUS_EXP if phase.is_expiration else at.PMUS_INSP
+    if abs(m1) > abs(tally[peak]):
+        tally[peak] = m1
+    if phase.is_expiration:
+        tally[at.VT_EXP] += max(-passed, 0.0)
+    else:
+        tally[at.VT_INSP] += max(passed, 0.0)
+        tally[at.VT_LUNG] += max(entered, 0.0)
+        work = p1 * max(f1, 0.0) + 2.0 * (p2 * max(f2, 0.0) + p3 * max(f3, 0.0)) + p4 * max(f4, 0.0)
+        tally[at.WORK] += h * work / 6.0
+        tally[at.PPEAK] = max(tally[at.PPEAK], p1, p4)
+        tally[at.PEAK_FLOW] = max(tally[at.PEAK_FLOW], q4)
+    state[at.MEAN_S] += h
+    state[at.MEAN_PAW] += h * (p1 + 2.0 * p2 + 2.0 * p3 + p4) / 6.0
+    state[at.MEAN_FLOW] += passed
+    state[at.MEAN_CO2_S] += h
+    state[at.MEAN_CO2] += h * (gas[at.INSPIRED_CO2] if phase.is_open else pco2)
+    return q4, p4
 
 
 @njit(cache=True)
-def _step(  # noqa: PLR0917 (compiled: positions only)
-    phase: Phase, now: float, h: float, lung: FloatArray, gas: FloatArray, state: FloatArray, tally: FloatArray
-) -> None:
-    """One Runge-Kutta step of ``h`` seconds; volumes, work and the means of this sampling interval move with it."""
-    first = phase.level + phase.slope * (now - phase.start_s)
-    middle, last = first + 0.5 * h * phase.slope, first + h * phase.slope
-    volume = state[VOLUME]
-    f1, q1, p1 = airway(volume, first, phase, lung)
-    f2, q2, p2 = airway(volume + 0.5 * h * f1, middle, phase, lung)
-    f3, q3, p3 = airway(volume + 0.5 * h * f2, middle, phase, lung)
-    f4, q4, p4 = airway(volume + h * f3, last, phase, lung)
-    entered = h * (f1 + 2.0 * f2 + 2.0 * f3 + f4) / 6.0
-    passed = h * (q1 + 2.0 * q2 + 2.0 * q3 + q4) / 6.0
-    state[VOLUME] = volume + entered
-    pco2 = _sense_co2(passed, phase, gas, state, tally)
-    if phase.is_expiration:
-        tally[VT_EXP] += max(-passed, 0.0)
-    else:
-        tally[VT_INSP] += max(passed, 0.0)
-        tally[VT_LUNG] += max(entered, 0.0)
-        work = p1 * max(f1, 0.0) + 2.0 * (p2 * max(f2, 0.0) + p3 * max(f3, 0.0)) + p4 * max(f4, 0.0)
-        tally[WORK] += h * work / 6.0
-        tally[PPEAK] = max(tally[PPEAK], p1, p4)
-    state[MEAN_S] += h
-    state[MEAN_PAW] += h * (p1 + 2.0 * p2 + 2.0 * p3 + p4) / 6.0
-    state[MEAN_FLOW] += passed
-    state[MEAN_CO2_S] += h
-    state[MEAN_CO2] += h * (gas[INSPIRED_CO2] if phase.is_open else pco2)
+def _is_met(phase: Phase, flow: float, paw: float, tally: FloatArray) -> bool:
+    """What the phase watches for has come."""
+    if phase.watch == FLOW_ABOVE:
+        return flow > phase.threshold
+    if phase.watch == PAW_BELOW:
+        return paw < phase.threshold
+    return bool(tally[at.PEAK_FLOW] > 0.0 and flow < phase.threshold * tally[at.PEAK_FLOW])
 
 
 @njit(cache=True)
 def advance(  # noqa: PLR0917 (compiled: positions only)
     phase: Phase,
-    lung: FloatArray,
-    gas: FloatArray,
+    fixed: Fixed,
     clock: FloatArray,
     state: FloatArray,
     tally: FloatArray,
     index: NDArray[np.int64],
-    paw: FloatArray,
-    flow: FloatArray,
-    pco2: FloatArray,
-) -> None:
-    """Run one phase, filling in every sample whose interval ends in it.
+    samples: Samples,
+) -> float:
+    """Run one phase, filling in every sample whose interval ends in it; when it ended, which the patient may decide.
 
     Args:
         phase: The phase.
-        lung: Constants, by the names above.
-        gas: Capnogram, likewise.
+        fixed: Constants of lung and capnogram by ``_places``, and (k, PULL_SIZE) what the muscles do.
         clock: Instants of sample 0 of pressure and of CO2, and the rate; infinite instants: no sampling.
         state: What continues from phase to phase.
         tally: What adds up over the breath.
         index: (4,) samples of pressure and of CO2 since the clock's origin, and how many stand in the arrays.
-        paw: (n,) cmH2O, to be filled from ``index[2]`` on.
-        flow: (n,) L/s, likewise.
-        pco2: (n,) mmHg, to be filled from ``index[3]`` on.
+        samples: (n,) cmH2O and L/s, to be filled from ``index[2]`` on; (n,) mmHg, from ``index[3]`` on.
     """
-    tau = lung[COMPLIANCE] * min(lung[R_INSP], lung[R_EXP])
-    longest = min(MAX_STEP_S, tau / STEPS_PER_TAU)
-    now = phase.start_s
-    while now < phase.end_s:
-        edge = clock[ORIGIN] + (index[0] + 0.5) / clock[RATE]
-        co2_edge = clock[CO2_ORIGIN] + (index[1] + 0.5) / clock[RATE]
+    longest = fixed[0][at.LONGEST_STEP]
+    paw, flow, pco2 = samples
+    now, is_met = phase.start_s, False
+    while now < phase.end_s and not is_met:
+        edge = clock[at.ORIGIN] + (index[0] + 0.5) / clock[at.RATE]
+        co2_edge = clock[at.CO2_ORIGIN] + (index[1] + 0.5) / clock[at.RATE]
         stop = min(phase.end_s, edge, co2_edge)
         steps = math.ceil((stop - now) / longest)
+        h = (stop - now) / steps
         for k in range(steps):
-            h = (stop - now) / steps
-            _step(phase, now + k * h, h, lung, gas, state, tally)
+            at_flow, at_paw = _step(phase, now + k * h, h, fixed, state, tally)
+            done = stop if k + 1 == steps else now + (k + 1) * h
+            if phase.watch != NOTHING and done >= phase.watch_from_s and _is_met(phase, at_flow, at_paw, tally):
+                stop, is_met = done, True
+                break
         now = stop
         if stop == edge:
-            paw[index[2]] = state[MEAN_PAW] / state[MEAN_S]
-            flow[index[2]] = state[MEAN_FLOW] / state[MEAN_S]
-            state[MEAN_S] = state[MEAN_PAW] = state[MEAN_FLOW] = 0.0
+            paw[index[2]] = state[at.MEAN_PAW] / state[at.MEAN_S]
+            flow[index[2]] = state[at.MEAN_FLOW] / state[at.MEAN_S]
+            state[at.MEAN_S] = state[at.MEAN_PAW] = state[at.MEAN_FLOW] = 0.0
             index[0] += 1
             index[2] += 1
         if stop == co2_edge:
-            pco2[index[3]] = state[MEAN_CO2] / state[MEAN_CO2_S]
-            state[MEAN_CO2_S] = state[MEAN_CO2] = 0.0
+            pco2[index[3]] = state[at.MEAN_CO2] / state[at.MEAN_CO2_S]
+            state[at.MEAN_CO2_S] = state[at.MEAN_CO2] = 0.0
             index[1] += 1
             index[3] += 1
+    return now

@@ -1,7 +1,7 @@
 """What the simulator is asked to do: a scenario, read by ``_scenario_file`` or built in a test.
 
 Whatever is scheduled for a breath (segments, holds) happens with the first one that begins at or after its ``at_s``, as
-a ventilator does it; disconnects and gaps happen at their second.
+a ventilator does it; disconnects, suction and gaps happen at their second.
 """
 
 from __future__ import annotations
@@ -13,91 +13,50 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from adapters._tables import (
+    Assist,
+    Capnogram,
+    Circuit,
+    Lung,
+    Relaxation,
+    Second,
+    SecondCompartment,
+    Sensor,
+    Table,
+    Tube,
+    Valve,
+    Ventilator,
+)
 from streamer.context import BloodGas, Context, RecordingInfo, SessionEvent, Sidecar
 from streamer.errors import ConfigError
+
+__all__ = [
+    "Assist",
+    "Capnogram",
+    "Circuit",
+    "Course",
+    "Effort",
+    "Hold",
+    "Lung",
+    "Place",
+    "Relaxation",
+    "Scenario",
+    "Second",
+    "SecondCompartment",
+    "Segment",
+    "Sensor",
+    "Span",
+    "Suction",
+    "Tube",
+    "Valve",
+    "Ventilator",
+    "contradictions",
+]
 
 MIN_TE_S = 0.1
 """Shortest expiration the ventilator is allowed."""
 
-Second: TypeAlias = Annotated[float, Meta(ge=0, le=1e7)]
 Place: TypeAlias = tuple[str | int, ...]
-Noise: TypeAlias = Annotated[float, Meta(ge=0, le=20)]
-
-
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all tables. Every key has a default, so that a ``[[change]]`` may name any subset of them."""
-
-
-class Lung(Table, frozen=True, kw_only=True):
-    """One compartment: Paw = V/C + R·F. Expiratory resistance is the inspiratory one unless stated."""
-
-    compliance_ml_cmh2o: Annotated[float, Meta(ge=1, le=500)] = 50.0
-    resistance_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=200)] = 10.0
-    resistance_exp_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=200)] | None = None
-
-    @property
-    def expiratory(self) -> float:
-        """Resistance to expiration, cmH2O·s/L."""
-        return self.resistance_cmh2o_s_l if self.resistance_exp_cmh2o_s_l is None else self.resistance_exp_cmh2o_s_l
-
-
-class Ventilator(Table, frozen=True, kw_only=True):
-    """``vcv``: square flow, then a pause. ``pcv``: pressure above PEEP for ``ti_s``, rising over ``rise_s``.
-
-    Expiration: airway pressure falls linearly over ``fall_s`` from the lung's to PEEP, as the valve opens.
-    """
-
-    mode: Literal["vcv", "pcv"] = "vcv"
-    rate_per_min: Annotated[float, Meta(ge=1, le=150)] = 15.0
-    peep_cmh2o: Annotated[float, Meta(ge=0, le=50)] = 5.0
-    tidal_volume_ml: Annotated[float, Meta(ge=1, le=3000)] = 500.0
-    flow_l_min: Annotated[float, Meta(ge=1, le=180)] = 30.0
-    pause_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
-    inspiratory_pressure_cmh2o: Annotated[float, Meta(ge=1, le=80)] = 15.0
-    ti_s: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
-    rise_s: Annotated[float, Meta(ge=0, le=2)] = 0.0
-    fall_s: Annotated[float, Meta(ge=0, le=1)] = 0.05
-
-    @property
-    def ti_total_s(self) -> float:
-        """Inspiratory time with the pause and without holds."""
-        if self.mode == "pcv":
-            return self.ti_s
-        return self.tidal_volume_ml / 1000 / (self.flow_l_min / 60) + self.pause_s
-
-
-class Circuit(Table, frozen=True, kw_only=True):
-    """Leak on the patient's side of the flow sensor, an orifice: leak flow = g·sqrt(Paw)."""
-
-    leak_l_min_per_sqrt_cmh2o: Annotated[float, Meta(ge=0, le=30)] = 0.0
-
-
-class Sensor(Table, frozen=True, kw_only=True):
-    """What measuring adds: white noise (standard deviations), steps of the converter (0: none), errors of flow."""
-
-    paw_noise_cmh2o: Noise = 0.0
-    flow_noise_l_min: Noise = 0.0
-    pco2_noise_mmhg: Noise = 0.0
-    paw_step_cmh2o: Noise = 0.0
-    flow_step_l_min: Noise = 0.0
-    pco2_step_mmhg: Noise = 0.0
-    flow_gain: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
-    flow_gain_exp: Annotated[float, Meta(ge=0.1, le=10)] | None = None
-    flow_offset_l_min: Annotated[float, Meta(ge=-20, le=20)] = 0.0
-
-
-class Capnogram(Table, frozen=True, kw_only=True):
-    """Mainstream CO2 at the wye, by expired volume: (p0 + s·(V - VDaw))·Phi((V - VDaw)/sd), from algorithms §11.3.
-
-    A standard deviation of zero makes phase II a step. In inspiration the sensor's volume is washed out.
-    """
-
-    dead_space_ml: Annotated[float, Meta(ge=0, le=500)] = 150.0
-    phase2_sd_ml: Annotated[float, Meta(ge=0, le=200)] = 18.0
-    plateau_mmhg: Annotated[float, Meta(ge=0, le=150)] = 36.0
-    slope_mmhg_l: Annotated[float, Meta(ge=0, le=200)] = 10.0
-    inspired_mmhg: Annotated[float, Meta(ge=0, le=50)] = 0.0
-    sensor_volume_ml: Annotated[float, Meta(ge=0.1, le=50)] = 6.0
 
 
 class Segment(Table, frozen=True, kw_only=True):
@@ -109,6 +68,22 @@ class Segment(Table, frozen=True, kw_only=True):
     circuit: Circuit = Circuit()
     sensor: Sensor = Sensor()
     capnogram: Capnogram | None = None
+    second_compartment: SecondCompartment | None = None
+    relaxation: Relaxation | None = None
+    tube: Tube | None = None
+    valve: Valve | None = None
+    assist: Assist | None = None
+
+    @property
+    def assisting(self) -> Assist | None:
+        """What the patient may decide; pressure support is never without."""
+        return self.assist or (Assist() if self.ventilator.mode == "psv" else None)
+
+    @property
+    def static_compliance_ml_cmh2o(self) -> float:
+        """Of both compartments, mL/cmH2O: what a hold shows once they have equalised and relaxed."""
+        second = self.second_compartment
+        return self.lung.compliance_ml_cmh2o + (second.compliance_ml_cmh2o if second else 0.0)
 
 
 class Hold(Table, frozen=True, kw_only=True):
@@ -126,6 +101,43 @@ class Span(Table, frozen=True, kw_only=True):
     duration_s: Annotated[float, Meta(gt=0, le=86_400)]
 
 
+class Suction(Span, frozen=True, kw_only=True):
+    """A catheter that pulls the airway down to ``pressure_cmh2o``, so that gas leaves through the sensor."""
+
+    pressure_cmh2o: Annotated[float, Meta(ge=-100, lt=0)] = -12.0
+
+
+class Effort(Table, frozen=True, kw_only=True):
+    """Muscles that pull (positive: inspiratory) or push (negative: a cough, forced expiration), again and again.
+
+    Pmus rises as the first quarter of a sine, stays for ``plateau_s`` and falls as the second quarter: half a sine, if
+    there is no plateau and the times are equal. It acts from ``at_s`` on for ``duration_s`` (to the end, if absent),
+    either with every ``every``-th breath, ``offset_s`` after its onset (negative: before the onset that is due next
+    unless something triggers earlier), or freely ``rate_per_min`` times a minute, the first at ``at_s``.
+
+    Attributes:
+        amplitude_cv: Coefficient of variation of the amplitude, drawn from the seed of the scenario, never below zero.
+        timing_sd_s: Standard deviation of the time about the planned one, likewise.
+    """
+
+    amplitude_cmh2o: Annotated[float, Meta(ge=-200, le=100)]
+    at_s: Second = 0.0
+    duration_s: Annotated[float, Meta(gt=0, le=1e7)] | None = None
+    offset_s: Annotated[float, Meta(ge=-30, le=30)] | None = None
+    every: Annotated[int, Meta(ge=1, le=1000)] = 1
+    rate_per_min: Annotated[float, Meta(ge=0.5, le=600)] | None = None
+    rise_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.4
+    plateau_s: Annotated[float, Meta(ge=0, le=30)] = 0.0
+    fall_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.4
+    amplitude_cv: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    timing_sd_s: Annotated[float, Meta(ge=0, le=5)] = 0.0
+
+    @property
+    def lasts_s(self) -> float:
+        """From its first pull to its last."""
+        return self.rise_s + self.plateau_s + self.fall_s
+
+
 class Course(Table, frozen=True, kw_only=True):
     """What a scenario and its file have in common.
 
@@ -133,7 +145,7 @@ class Course(Table, frozen=True, kw_only=True):
         about: One line for a reader.
         duration_s: Length of the recording.
         rate_hz: Samples per second.
-        seed: Of the noise; the same seed gives the same samples, bit for bit.
+        seed: Of noise and of jitter; the same seed gives the same samples, bit for bit.
         start_s: Device clock of the first sample; all other times count from that sample.
         first_onset_s: Time of the first inspiration; need not fall on a sample.
         co2_delay_s: How much later (earlier, if negative) the capnograph shows what passes the wye.
@@ -148,7 +160,9 @@ class Course(Table, frozen=True, kw_only=True):
     co2_delay_s: Annotated[float, Meta(ge=-1, le=10)] = 0.0
     hold: tuple[Hold, ...] = ()
     disconnect: tuple[Span, ...] = ()
+    suction: tuple[Suction, ...] = ()
     gap: tuple[Span, ...] = ()
+    effort: tuple[Effort, ...] = ()
     recording: RecordingInfo = RecordingInfo()
     context: Context = Context()
     event: tuple[SessionEvent, ...] = ()
@@ -183,21 +197,47 @@ def contradictions(course: Course, segments: tuple[Segment, ...]) -> Iterator[tu
     """What single values cannot show, and where: segment 0 is the file's base, 1 its first ``[[change]]``."""
     for index, segment in enumerate(segments):
         place: Place = ("change", index - 1) if index else ()
-        ventilator = segment.ventilator
-        longest = 60 / ventilator.rate_per_min - MIN_TE_S
-        if ventilator.ti_total_s > longest:
-            problem = f"inspiration takes {ventilator.ti_total_s:.2f} s, this rate leaves {longest:.2f} s at most"
-            yield (*place, "ventilator", "rate_per_min"), problem
-        if ventilator.mode == "pcv" and ventilator.rise_s > ventilator.ti_s:
-            yield (*place, "ventilator", "rise_s"), "the rise is longer than the inspiration (ti_s)"
+        for at, problem in _within(segment):
+            yield (*place, *at), problem
         if (segment.capnogram is None) != (segments[0].capnogram is None):
             yield (*place, "capnogram"), "a capnograph is there from the beginning or not at all"
+    for index, effort in enumerate(course.effort):
+        for key, problem in _of_effort(effort):
+            yield ("effort", index, key), problem
     for name, spans in (
         ("change", [(segment.at_s, 0.0) for segment in segments[1:]]),
         ("hold", [(hold.at_s, 0.0) for hold in course.hold]),
         ("disconnect", [(span.at_s, span.duration_s) for span in course.disconnect]),
+        ("suction", [(span.at_s, span.duration_s) for span in course.suction]),
         ("gap", [(span.at_s, span.duration_s) for span in course.gap]),
     ):
         for index, ((start_s, lasting_s), (next_s, _)) in enumerate(pairwise(spans)):
             if start_s + lasting_s > next_s:
                 yield (name, index + 1, "at_s"), "begins before the one above it has ended; write them in order of time"
+
+
+def _within(segment: Segment) -> Iterator[tuple[Place, str]]:
+    ventilator, assist = segment.ventilator, segment.assist
+    longest = 60 / ventilator.rate_per_min - MIN_TE_S
+    if ventilator.ti_total_s > longest:
+        problem = f"inspiration takes {ventilator.ti_total_s:.2f} s, this rate leaves {longest:.2f} s at most"
+        yield ("ventilator", "rate_per_min"), problem
+    if ventilator.mode != "vcv" and ventilator.rise_s > ventilator.ti_s:
+        yield ("ventilator", "rise_s"), "the rise is longer than the inspiration (ti_s)"
+    if assist and assist.trigger == "pressure" and (segment.valve is None or segment.valve.resistance_cmh2o_s_l == 0):
+        problem = "pressure never falls at a valve without resistance: state [valve] resistance_cmh2o_s_l or use flow"
+        yield ("assist", "trigger"), problem
+
+
+def _of_effort(effort: Effort) -> Iterator[tuple[str, str]]:
+    if effort.rate_per_min is None:
+        return
+    if effort.offset_s is not None:
+        yield "offset_s", "efforts at a rate of their own know no onset: leave out offset_s or rate_per_min"
+    if effort.every > 1:
+        yield "every", "efforts at a rate of their own count no breaths: leave out every or rate_per_min"
+    if effort.lasts_s > (period_s := 60 / effort.rate_per_min):
+        problem = (
+            f"one lasts {effort.lasts_s:.2f} s, this rate leaves {period_s:.2f} s: shorten rise_s, plateau_s, fall_s"
+        )
+        yield "rate_per_min", problem

@@ -1,7 +1,7 @@
 """Scenario files: TOML with the tables of a segment, and changes that name only what differs. Read by ``simulator``.
 
-The tables ``[lung]``, ``[ventilator]``, ``[circuit]``, ``[sensor]`` and ``[capnogram]`` hold from the beginning; each
-``[[change]]`` names, from its ``at_s`` on, those keys that differ from what stands above it.
+The tables of a segment (``[lung]``, ``[ventilator]`` …) hold from the beginning; each ``[[change]]`` names, from its
+``at_s`` on, those keys that differ from what stands above it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ from typing import Any
 import msgspec
 
 from adapters._scenario import (
+    Assist,
     Capnogram,
     Circuit,
     Course,
     Lung,
+    Relaxation,
     Scenario,
     Second,
+    SecondCompartment,
     Segment,
     Sensor,
+    Tube,
+    Valve,
     Ventilator,
     contradictions,
 )
 from streamer.errors import ConfigError
 from streamer.toml import Document
 
-TABLES = ("lung", "ventilator", "circuit", "sensor", "capnogram")
+TABLES = tuple(name for name in Segment.__struct_fields__ if name != "at_s")
 
 
 class _Change(Segment, frozen=True, kw_only=True):
@@ -43,6 +48,11 @@ class _File(Course, frozen=True, kw_only=True):
     circuit: Circuit = Circuit()
     sensor: Sensor = Sensor()
     capnogram: Capnogram | None = None
+    second_compartment: SecondCompartment | None = None
+    relaxation: Relaxation | None = None
+    tube: Tube | None = None
+    valve: Valve | None = None
+    assist: Assist | None = None
     change: tuple[_Change, ...] = ()
 
 

@@ -1,7 +1,9 @@
 """What the simulator knows and a measurement has to find: the truth of a recording. Written by ``simulator``.
 
 Names and units are those of contract.md §3, so that a truth and a breath record can be compared key by key. Pressures
-of a lung (``pplat``, ``peep_total``) are its own, alveolar ones, whether or not a hold ever showed them.
+of a lung (``pplat``, ``peep_total``) are its own, whether or not a hold ever showed them: the elastic recoil of all gas
+in it over its static compliance, as if both compartments had equalised, everything had relaxed and no muscle pulled.
+Where that is not yet so, ``palv`` and a hold's ``pressure`` are what a gauge would have read in the alveoli.
 """
 
 from __future__ import annotations
@@ -10,7 +12,19 @@ from typing import Literal
 
 import msgspec
 
-from adapters._scenario import Capnogram, Circuit, Lung, Span, Ventilator
+from adapters._scenario import (
+    Assist,
+    Capnogram,
+    Circuit,
+    Lung,
+    Relaxation,
+    SecondCompartment,
+    Span,
+    Suction,
+    Tube,
+    Valve,
+    Ventilator,
+)
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -25,6 +39,17 @@ class SegmentTruth(_Part, frozen=True, kw_only=True):
     ventilator: Ventilator
     circuit: Circuit
     capnogram: Capnogram | None = None
+    second_compartment: SecondCompartment | None = None
+    relaxation: Relaxation | None = None
+    tube: Tube | None = None
+    valve: Valve | None = None
+    assist: Assist | None = None
+
+    @property
+    def crs(self) -> float:
+        """Static compliance of both compartments, mL/cmH2O."""
+        second = self.second_compartment
+        return self.lung.compliance_ml_cmh2o + (second.compliance_ml_cmh2o if second else 0.0)
 
 
 class HoldTruth(_Part, frozen=True, kw_only=True):
@@ -34,6 +59,24 @@ class HoldTruth(_Part, frozen=True, kw_only=True):
     start_s: float
     end_s: float
     pressure: float
+
+
+class EffortTruth(_Part, frozen=True, kw_only=True):
+    """One time that the muscles acted.
+
+    Attributes:
+        start_s: Device clock.
+        end_s: When it was over.
+        amplitude: Highest Pmus, cmH2O; negative if they pushed.
+        effort: Place of its ``[[effort]]`` in the scenario.
+        triggered: Onsets of the breaths it began: none (ineffective, or nothing to trigger), one, or two (double).
+    """
+
+    start_s: float
+    end_s: float
+    amplitude: float
+    effort: int
+    triggered: tuple[float, ...] = ()
 
 
 class CapnogramTruth(_Part, frozen=True, kw_only=True):
@@ -66,15 +109,23 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
         vt_exp: Through the sensor in expiration, mL.
         vt_lung: Into the lung in inspiration, mL; less than ``vt_insp`` by the leak.
         ppeak: cmH2O.
-        pplat: Alveolar pressure at the end of inspiration, cmH2O.
+        pplat: Elastic pressure at the end of inspiration, cmH2O.
         peep: Set, cmH2O.
-        peep_total_before: Alveolar pressure at the onset, cmH2O.
-        peep_total: Alveolar pressure at the end of expiration, cmH2O.
+        peep_total_before: Elastic pressure at the onset, cmH2O.
+        peep_total: Elastic pressure at the end of expiration, cmH2O.
         energy: Integral of airway pressure, PEEP included, over the volume that enters the lung, J.
         insp_hold_s: Zero-flow time at the end of inspiration, pause and hold.
         exp_hold_s: Zero-flow time at the end of expiration.
         disconnected: The circuit was open at some time of this breath.
         co2: None without a capnograph or expiration.
+        palv: Alveolar pressure at the end of inspiration as it was then, cmH2O; None where it is ``pplat``.
+        suctioned: Suction pulled at some time of this breath.
+        triggered: The patient began it.
+        pmus_insp: Pmus in inspiration where it was farthest from zero, cmH2O; negative if muscles pushed, None if none
+            acted.
+        pmus_exp: Likewise in expiration.
+        effort: The larger of the two without sign, cmH2O; None in a passive breath.
+        effort_phase: Where that was.
     """
 
     start_s: float
@@ -94,10 +145,21 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
     exp_hold_s: float = 0.0
     disconnected: bool = False
     co2: CapnogramTruth | None = None
+    palv: float | None = None
+    suctioned: bool = False
+    triggered: bool = False
+    pmus_insp: float | None = None
+    pmus_exp: float | None = None
+    effort: float | None = None
+    effort_phase: Literal["inspiration", "expiration"] | None = None
 
 
 class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1"):
-    """The truth of a recording. Breaths are those that begin in it; the last may end after it."""
+    """The truth of a recording.
+
+    Breaths and efforts are those that begin in it; the last breath may end after it, and an effort that outlasts that
+    breath is not told.
+    """
 
     rate_hz: float
     start_s: float
@@ -106,6 +168,8 @@ class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1")
     breaths: tuple[BreathTruth, ...]
     holds: tuple[HoldTruth, ...] = ()
     disconnects: tuple[Span, ...] = ()
+    suctions: tuple[Suction, ...] = ()
+    efforts: tuple[EffortTruth, ...] = ()
     gaps: tuple[Span, ...] = ()
 
 

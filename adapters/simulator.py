@@ -1,7 +1,8 @@
 """A lung on a ventilator as a source like any other, and the oracle: it states its truth.
 
 ``simulate(scenario)`` gives the same samples to the bit for the same scenario, whatever the chunk length. The model:
-one linear compartment, volume or pressure control, holds, a leak, disconnects, a mainstream capnogram, sensor noise.
+one or two compartments that may relax, a tube, the patient's muscles; volume or pressure control and pressure support,
+triggered or not; holds, a leak, disconnects, suction, a mainstream capnogram, sensor noise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from adapters._scenario import Scenario
 from adapters._scenario_file import load_scenario
-from adapters._truth import BreathTruth, HoldTruth, SegmentTruth, Truth, rounded
+from adapters._truth import BreathTruth, EffortTruth, HoldTruth, SegmentTruth, Truth, rounded
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.context import Sidecar
 
@@ -78,10 +79,12 @@ class Simulation:
         first, last = next(cuts, (0, 0))
         breaths: list[BreathTruth] = []
         holds: list[HoldTruth] = []
+        efforts: list[EffortTruth] = []
         for stretch in _engine.run(scenario):
             if 0 <= stretch.truth.start_s - scenario.start_s < scenario.duration_s:
                 breaths.append(stretch.truth)
                 holds += stretch.holds
+            efforts += [effort for effort in stretch.efforts if effort.start_s - scenario.start_s < scenario.duration_s]
             for channel, strip in strips.items():
                 strip.append({"paw": stretch.paw, "flow": stretch.flow, "pco2": stretch.pco2}[channel])
             while first < last <= position + min(strip.size for strip in strips.values()):
@@ -92,7 +95,7 @@ class Simulation:
                 yield Chunk(source=SOURCE, start_s=start_s, rate_hz=scenario.rate_hz, channels=channels)
                 position = last
                 first, last = next(cuts, (0, 0))
-        self._truth[:] = [self._told(breaths, holds)]
+        self._truth[:] = [self._told(breaths, holds, efforts)]
 
     def _cuts(self, chunk_s: float) -> Iterator[tuple[int, int]]:
         """First and last (exclusive) sample of each chunk."""
@@ -105,7 +108,7 @@ class Simulation:
             for first in range(run_start, run_end, length):
                 yield first, min(first + length, run_end)
 
-    def _told(self, breaths: list[BreathTruth], holds: list[HoldTruth]) -> Truth:
+    def _told(self, breaths: list[BreathTruth], holds: list[HoldTruth], efforts: list[EffortTruth]) -> Truth:
         scenario = self.scenario
         segments = tuple(
             SegmentTruth(
@@ -114,6 +117,11 @@ class Simulation:
                 ventilator=segment.ventilator,
                 circuit=segment.circuit,
                 capnogram=segment.capnogram,
+                second_compartment=segment.second_compartment,
+                relaxation=segment.relaxation,
+                tube=segment.tube,
+                valve=segment.valve,
+                assist=segment.assisting,
             )
             for segment in scenario.segments
         )
@@ -125,6 +133,8 @@ class Simulation:
             breaths=tuple(breaths),
             holds=tuple(holds),
             disconnects=scenario.disconnect,
+            suctions=scenario.suction,
+            efforts=tuple(efforts),
             gaps=scenario.gap,
         )
         return rounded(truth)

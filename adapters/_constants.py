@@ -1,0 +1,74 @@
+"""The tables of a segment as the kernel's numbers, in L, s, cmH2O and mmHg. Used by ``_engine``."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from adapters import _places as at
+from adapters._scenario import Segment
+from streamer.chunk import FloatArray
+from streamer.units import ML_PER_L, S_PER_MIN
+
+MAX_STEP_S = 0.002
+STEPS_PER_TAU = 10.0
+
+
+def lung_constants(segment: Segment) -> FloatArray:
+    """Compartments, airway, leak and relaxation; zeros for what is absent."""
+    part, second, relaxation = segment.lung, segment.second_compartment, segment.relaxation
+    constants = np.zeros(at.LUNG_SIZE)
+    constants[at.COMPLIANCE] = part.compliance_ml_cmh2o / ML_PER_L
+    constants[at.R_INSP], constants[at.R_EXP] = part.resistance_cmh2o_s_l, part.expiratory
+    constants[at.LEAK] = segment.circuit.leak_l_min_per_sqrt_cmh2o / S_PER_MIN
+    constants[at.K2] = segment.tube.k2_cmh2o_s2_l2 if segment.tube else 0.0
+    if second:
+        constants[at.ELASTANCE_2] = ML_PER_L / second.compliance_ml_cmh2o
+        constants[at.BRANCH_INSP], constants[at.BRANCH_EXP] = (
+            1 / second.resistance_cmh2o_s_l,
+            1 / second.expiratory,
+        )
+    if relaxation:
+        constants[at.STIFFNESS] = relaxation.stiffness_cmh2o_l
+        constants[at.RELAXING] = 1 / relaxation.time_constant_s
+    constants[at.LONGEST_STEP] = _longest_step_s(constants)
+    return constants
+
+
+def _longest_step_s(lung: FloatArray) -> float:
+    """For the fastest that the lung can do: fill through the airway, or swing gas between compartments."""
+    c = float(lung[at.COMPLIANCE])
+    tau = c * float(min(lung[at.R_INSP], lung[at.R_EXP])) / (1.0 + c * float(lung[at.STIFFNESS]))
+    swings = float(max(lung[at.BRANCH_INSP], lung[at.BRANCH_EXP])) * (1.0 / c + float(lung[at.ELASTANCE_2]))
+    return min(MAX_STEP_S, tau / STEPS_PER_TAU, 1.0 / (swings * STEPS_PER_TAU) if swings else math.inf)
+
+
+def gas_constants(segment: Segment) -> FloatArray:
+    """The capnogram; of one that is absent, a sensor in fresh gas."""
+    part = segment.capnogram
+    if part is None:
+        return np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    litres = np.array([part.dead_space_ml, part.phase2_sd_ml, part.sensor_volume_ml]) / ML_PER_L
+    return np.array([litres[0], litres[1], part.plateau_mmhg, part.slope_mmhg_l, part.inspired_mmhg, litres[2]])
+
+
+def resize(state: FloatArray, before: FloatArray, after: FloatArray) -> None:
+    """New constants. Each compartment keeps its pressure: what changes is recruited or lost, not blown in."""
+    elastic = state[at.VOLUME] / before[at.COMPLIANCE]
+    second = state[at.VOLUME_2] * before[at.ELASTANCE_2] if before[at.ELASTANCE_2] else elastic
+    state[at.VOLUME] *= after[at.COMPLIANCE] / before[at.COMPLIANCE]
+    state[at.VOLUME_2] = second / after[at.ELASTANCE_2] if after[at.ELASTANCE_2] else 0.0
+    if not after[at.RELAXING]:
+        state[at.UNRELAXED] = 0.0
+
+
+def static_pressure(state: FloatArray, constants: FloatArray) -> float:
+    """Elastic recoil of all gas in the lung, cmH2O: compartments equalised, relaxed, no muscle pulling."""
+    second = 1 / constants[at.ELASTANCE_2] if constants[at.ELASTANCE_2] else 0.0
+    return float((state[at.VOLUME] + state[at.VOLUME_2]) / (constants[at.COMPLIANCE] + second))
+
+
+def alveolar_pressure(state: FloatArray, constants: FloatArray, pull: float) -> float:
+    """What a hold would show at this moment, cmH2O, while the muscles pull with ``pull``."""
+    return float(state[at.VOLUME] / constants[at.COMPLIANCE] + state[at.UNRELAXED] - pull)

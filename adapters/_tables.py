@@ -1,0 +1,148 @@
+"""The tables of a segment in a scenario: what the patient, the ventilator and the sensors are. Used by ``_scenario``.
+
+What a plain lung does without (second compartment, relaxation, tube, valve, assist) is a table of its own, absent by
+default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+Second: TypeAlias = Annotated[float, Meta(ge=0, le=1e7)]
+Noise: TypeAlias = Annotated[float, Meta(ge=0, le=20)]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all tables. Every key has a default, so that a ``[[change]]`` may name any subset of them."""
+
+
+class Lung(Table, frozen=True, kw_only=True):
+    """Airway and first compartment: Paw = V/C + R·F. Expiratory resistance is the inspiratory one unless stated."""
+
+    compliance_ml_cmh2o: Annotated[float, Meta(ge=1, le=500)] = 50.0
+    resistance_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=200)] = 10.0
+    resistance_exp_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=200)] | None = None
+
+    @property
+    def expiratory(self) -> float:
+        """Resistance to expiration, cmH2O·s/L."""
+        return self.resistance_cmh2o_s_l if self.resistance_exp_cmh2o_s_l is None else self.resistance_exp_cmh2o_s_l
+
+
+class SecondCompartment(Table, frozen=True, kw_only=True):
+    """A compartment beside the lung's first, behind the common airway and a branch of its own: V2/C2 + R2·F2 = V1/C1.
+
+    The first has no branch, which costs no generality: seen from the airway opening, every pair of linear parallel
+    compartments is such a pair, with other numbers (Otis et al., J Appl Physiol 1956;8:427).
+    """
+
+    compliance_ml_cmh2o: Annotated[float, Meta(ge=1, le=500)] = 25.0
+    resistance_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=500)] = 30.0
+    resistance_exp_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=500)] | None = None
+
+    @property
+    def expiratory(self) -> float:
+        """Resistance of the branch while its compartment empties, cmH2O·s/L."""
+        return self.resistance_cmh2o_s_l if self.resistance_exp_cmh2o_s_l is None else self.resistance_exp_cmh2o_s_l
+
+
+class Relaxation(Table, frozen=True, kw_only=True):
+    """Stress relaxation, one Kelvin body beside the elastance: dPk/dt = stiffness·F - Pk/time constant (§4.1.4).
+
+    It acts on the volume of both compartments, as the chest wall does.
+    """
+
+    stiffness_cmh2o_l: Annotated[float, Meta(ge=0, le=200)] = 8.0
+    time_constant_s: Annotated[float, Meta(ge=0.02, le=60)] = 0.75
+
+
+class Tube(Table, frozen=True, kw_only=True):
+    """What a tube adds to the airway's linear resistance: P = R·F + k2·F·abs(F) (Rohrer 1915)."""
+
+    k2_cmh2o_s2_l2: Annotated[float, Meta(ge=0, le=100)] = 0.0
+
+
+class Valve(Table, frozen=True, kw_only=True):
+    """Expiratory valve and its limb: Paw = PEEP - R·F, above PEEP as gas leaves, below it as the patient draws."""
+
+    resistance_cmh2o_s_l: Annotated[float, Meta(ge=0, le=50)] = 0.0
+
+
+class Ventilator(Table, frozen=True, kw_only=True):
+    """``vcv``: square flow, then a pause. ``pcv``: pressure above PEEP for ``ti_s``, rising over ``rise_s``.
+
+    ``psv``: the same pressure until flow has fallen as ``[assist]`` says, for ``ti_s`` at most; ``rate_per_min`` is
+    what the ventilator does for a patient who triggers nothing.
+
+    Expiration: airway pressure falls linearly over ``fall_s`` from the lung's to PEEP, as the valve opens.
+    """
+
+    mode: Literal["vcv", "pcv", "psv"] = "vcv"
+    rate_per_min: Annotated[float, Meta(ge=1, le=150)] = 15.0
+    peep_cmh2o: Annotated[float, Meta(ge=0, le=50)] = 5.0
+    tidal_volume_ml: Annotated[float, Meta(ge=1, le=3000)] = 500.0
+    flow_l_min: Annotated[float, Meta(ge=1, le=180)] = 30.0
+    pause_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    inspiratory_pressure_cmh2o: Annotated[float, Meta(ge=1, le=80)] = 15.0
+    ti_s: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
+    rise_s: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    fall_s: Annotated[float, Meta(ge=0, le=1)] = 0.05
+
+    @property
+    def ti_total_s(self) -> float:
+        """Inspiratory time with the pause and without holds; the longest, where the patient may end it."""
+        if self.mode != "vcv":
+            return self.ti_s
+        return self.tidal_volume_ml / 1000 / (self.flow_l_min / 60) + self.pause_s
+
+
+class Assist(Table, frozen=True, kw_only=True):
+    """What lets the patient begin a breath, and end one of pressure support.
+
+    A breath begins as soon as expiration has lasted ``MIN_TE_S`` and flow through the sensor exceeds the trigger (a
+    leak counts, so it may trigger by itself) or airway pressure falls by the trigger below PEEP, which needs a
+    ``[valve]``.
+    """
+
+    trigger: Literal["flow", "pressure"] = "flow"
+    trigger_flow_l_min: Annotated[float, Meta(ge=0.1, le=60)] = 2.0
+    trigger_pressure_cmh2o: Annotated[float, Meta(ge=0.1, le=20)] = 2.0
+    cycle_off_fraction: Annotated[float, Meta(ge=0.01, le=0.9)] = 0.25
+    """Of the breath's peak flow, at which pressure support ends."""
+
+
+class Circuit(Table, frozen=True, kw_only=True):
+    """Leak on the patient's side of the flow sensor, an orifice: leak flow = g·sqrt(Paw)."""
+
+    leak_l_min_per_sqrt_cmh2o: Annotated[float, Meta(ge=0, le=30)] = 0.0
+
+
+class Sensor(Table, frozen=True, kw_only=True):
+    """What measuring adds: white noise (standard deviations), steps of the converter (0: none), errors of flow."""
+
+    paw_noise_cmh2o: Noise = 0.0
+    flow_noise_l_min: Noise = 0.0
+    pco2_noise_mmhg: Noise = 0.0
+    paw_step_cmh2o: Noise = 0.0
+    flow_step_l_min: Noise = 0.0
+    pco2_step_mmhg: Noise = 0.0
+    flow_gain: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
+    flow_gain_exp: Annotated[float, Meta(ge=0.1, le=10)] | None = None
+    flow_offset_l_min: Annotated[float, Meta(ge=-20, le=20)] = 0.0
+
+
+class Capnogram(Table, frozen=True, kw_only=True):
+    """Mainstream CO2 at the wye, by expired volume: (p0 + s·(V - VDaw))·Phi((V - VDaw)/sd), from algorithms §11.3.
+
+    A standard deviation of zero makes phase II a step. In inspiration the sensor's volume is washed out.
+    """
+
+    dead_space_ml: Annotated[float, Meta(ge=0, le=500)] = 150.0
+    phase2_sd_ml: Annotated[float, Meta(ge=0, le=200)] = 18.0
+    plateau_mmhg: Annotated[float, Meta(ge=0, le=150)] = 36.0
+    slope_mmhg_l: Annotated[float, Meta(ge=0, le=200)] = 10.0
+    inspired_mmhg: Annotated[float, Meta(ge=0, le=50)] = 0.0
+    sensor_volume_ml: Annotated[float, Meta(ge=0.1, le=50)] = 6.0
