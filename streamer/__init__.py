@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from streamer.chunk import Channel, Chunk
     from streamer.context import BloodGas, Context, SessionEvent
     from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
+    from streamer.rls import RecursiveFit
 
 __all__ = [
     "Bed", "BloodGas", "Breath", "BreathRecord", "Channel", "Chunk", "Context", "CoreSettings", "Event", "Flag",
-    "Notice", "NoticeKind", "SessionEvent", "Stat", "Summary",
+    "Notice", "NoticeKind", "RecursiveFit", "SessionEvent", "Stat", "Summary",
 ]  # fmt: skip
 
 __distribution__ = "ventstream"
@@ -25,6 +26,7 @@ __distribution__ = "ventstream"
 _HOME = {
     "Bed": "bed", "CoreSettings": "bed", "Breath": "breath", "Channel": "chunk", "Chunk": "chunk",
     "BloodGas": "context", "Context": "context", "SessionEvent": "context",
+    "RecursiveFit": "rls",
 }  # fmt: skip
 """Names that are not in ``records``."""
 

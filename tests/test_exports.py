@@ -11,7 +11,7 @@ import streamer
 
 PUBLIC = {
     "Bed", "BloodGas", "Breath", "BreathRecord", "Channel", "Chunk", "Context", "CoreSettings", "Event", "Flag",
-    "Notice", "NoticeKind", "SessionEvent", "Stat", "Summary",
+    "Notice", "NoticeKind", "RecursiveFit", "SessionEvent", "Stat", "Summary",
 }  # fmt: skip
 
 

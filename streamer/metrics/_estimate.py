@@ -50,7 +50,7 @@ MAX_EXCESS_CMH2O, MAX_EXCESS_SHARE = 1.5, 0.12
 """What valves and circuits leave in the strips; as a share of peak pressure above total PEEP where that is more."""
 TRIGGER_DIP_CMH2O = 1.0
 MAX_OFF, MAX_SPREAD, SPREAD_ERRORS = 0.10, 0.04, 2.0
-MAX_PERIOD_SPREAD, MAX_TI_SPREAD = 0.03, 0.05
+MAX_PERIOD_SPREAD, MAX_TI_SPREAD = 0.02, 0.02
 MAX_UNCLOSED, MAX_UNCLOSED_CHANGE, UNCLOSED_L = 0.15, 0.08, 0.010
 """Algorithms §2.3 allow a change of 5 %; passive recorded breaths vary by 4 to 7 %, and compliance by half of it."""
 MAX_LEAK = 0.20
