@@ -1,0 +1,293 @@
+"""The decision behind every ``_est`` metric: which estimator, and each gate on both of its sides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.breath import Breath
+from streamer.context import Context
+from streamer.metrics import Fold, Given, Past, fold, measure
+from streamer.metrics._estimate import Estimate, estimate_of
+from streamer.metrics._given import start_of
+from streamer.metrics._time_constant import from_time_constant, time_constant
+from streamer.reasons import Reason
+from streamer.records import Flag
+from tests.metrics.waves import Lung, pcv, vcv
+
+FIELDS = {"crs_est", "pplat_est", "driving_pressure_est", "peep_total_est"}
+STEADY = Past(8, 20.0, 0.0, 0.005, 0.0, 0.0, 0.0)
+"""Eight breaths alike: 20 cmH2O/L, even pace."""
+SQUARE = vcv(rr=12, flow=0.5)
+DECAYING = pcv(ti=1.0, rr=12)
+AT_REST = pcv(ti=2.5, rr=10)
+
+
+def decide(one: Breath, folded: Fold | None = None, past: Past = STEADY, **context: Any) -> Estimate:
+    folded = fold(one) if folded is None else folded
+    given_ = Given(context=Context(**context), before=folded, past=past)
+    return estimate_of(one, folded, given_, start_of(folded, folded))
+
+
+@pytest.mark.parametrize(
+    ("one", "method"),
+    [(SQUARE, "slope_vcv"), (DECAYING, "lsf4"), (AT_REST, "pcv_zero_flow")],
+    ids=["square", "decaying", "at rest"],
+)
+def test_each_inspiration_has_its_estimator(one: Breath, method: str) -> None:
+    found = decide(one)
+    assert (found.method, found.refused, found.effort) == (method, None, None)
+    assert 1000 / found.elastance == pytest.approx(50, rel=0.005)
+    assert found.p0 == pytest.approx(5, abs=0.05)
+    assert found.ri == pytest.approx(10, rel=0.01)
+
+
+def test_falling_flow_of_volume_control_is_fitted_as_a_whole() -> None:
+    one = Lung().falling_flow(0.8, 0.2, 1.0).pressure(0.0, 4.0).breath(1)
+    found = decide(one)
+    assert found.method == "lsf4"
+    assert 1000 / found.elastance == pytest.approx(50, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("one", "mode", "method"),
+    [
+        (SQUARE, "pcv", "lsf4"),
+        (SQUARE, "vcv", "slope_vcv"),
+        (AT_REST, "vcv", "lsf4"),
+        (AT_REST, "pcv", "pcv_zero_flow"),
+    ],
+    ids=["square pcv", "square vcv", "at rest vcv", "at rest pcv"],
+)
+def test_the_context_knows_the_mode_better(one: Breath, mode: str, method: str) -> None:
+    assert decide(one, mode=mode).method == method
+
+
+def test_pressure_support_is_the_patients_unless_passivity_is_asserted() -> None:
+    assert decide(DECAYING, mode="psv").refused == Reason.PATIENT_EFFORT
+    assert decide(DECAYING, mode="psv", passive="asserted").refused is None
+
+
+def edited(one: Breath, **fields: float) -> Callable[[], Estimate]:
+    return lambda: decide(one, fold(one)._replace(**fields))
+
+
+WITHIN_AND_BEYOND = {
+    # gate: (what is within, what is beyond, the reason)
+    "error": (edited(DECAYING, fit_error=0.049), edited(DECAYING, fit_error=0.051), "fit_illcond"),
+    "error of a slope": (edited(SQUARE, square_error=0.049), edited(SQUARE, square_error=0.051), "fit_illcond"),
+    "blind": (edited(DECAYING, fit_blind=0.19), edited(DECAYING, fit_blind=0.21), "fit_illcond"),
+    "condition": (edited(DECAYING, fit_condition=29.9), edited(DECAYING, fit_condition=30.1), "fit_illcond"),
+    "condition of a slope": (edited(SQUARE, fit_condition=300.0), edited(SQUARE, square_blind=0.21), "fit_illcond"),
+    "elastance": (edited(DECAYING), edited(DECAYING, fit_elastance=-20.0), "fit_poor"),
+    "explained": (edited(DECAYING, fit_explained=0.951), edited(DECAYING, fit_explained=0.949), "fit_poor"),
+    "left": (edited(DECAYING, fit_left=0.79), edited(DECAYING, fit_left=0.81), "fit_poor"),
+    "resistance": (edited(DECAYING, fit_ri=15.9), edited(DECAYING, fit_ri=61.0), "fit_poor"),
+    "negative resistance": (edited(DECAYING), edited(DECAYING, fit_re=-0.1), "fit_poor"),
+    "wide": (edited(DECAYING, fit_wide=0.14), edited(DECAYING, fit_wide=0.16), "fit_window_disagree"),
+    "apart": (edited(DECAYING, fit_apart=0.99), edited(DECAYING, fit_apart=1.01), "fit_window_disagree"),
+    "apart at zero flow": (edited(AT_REST, fit_apart=2.49), edited(AT_REST, fit_apart=2.51), "fit_window_disagree"),
+    "bend": (edited(SQUARE, square_apart=0.99), edited(SQUARE, square_apart=1.01), "fit_window_disagree"),
+    "start": (edited(DECAYING, start_excess=-1.4), edited(DECAYING, start_excess=-1.9), "patient_effort"),
+    "turn": (edited(DECAYING, turn_excess=1.4), edited(DECAYING, turn_excess=1.9), "patient_effort"),
+    "fall": (edited(DECAYING, fall_excess=-1.4), edited(DECAYING, fall_excess=-1.9), "patient_effort"),
+    "end": (edited(DECAYING, end_excess=-1.4), edited(DECAYING, end_excess=-1.9), "patient_effort"),
+    "dip": (edited(DECAYING, start_min_paw=4.1), edited(DECAYING, start_min_paw=3.9), "patient_effort"),
+    "in and out": (edited(DECAYING, fit_ri=15.0), edited(DECAYING, fit_ri=17.0), "estimates_disagree"),
+    "static": (edited(AT_REST, fit_elastance=22.0), edited(AT_REST, fit_elastance=24.0), "estimates_disagree"),
+}
+
+
+@pytest.mark.parametrize("gate", WITHIN_AND_BEYOND)
+def test_gates(gate: str) -> None:
+    within, beyond, reason = WITHIN_AND_BEYOND[gate]
+    assert within().refused is None
+    assert beyond().refused == reason
+    assert (beyond().effort is not None) == (reason == "patient_effort")
+
+
+@pytest.mark.parametrize(
+    ("past", "reason"),
+    [
+        (STEADY._replace(breaths=2), "low_coverage"),
+        (STEADY._replace(elastance=18.3), None),
+        (STEADY._replace(elastance=18.0), "patient_effort"),
+        (STEADY._replace(spread=0.039), None),
+        (STEADY._replace(spread=0.041), "patient_effort"),
+        (STEADY._replace(spread=0.09, error=0.046), None),
+        (STEADY._replace(spread=math.inf, elastance=math.inf), "patient_effort"),
+        (STEADY._replace(period_spread=0.019), None),
+        (STEADY._replace(period_spread=0.021), "patient_effort"),
+        (STEADY._replace(ti_spread=0.021), "patient_effort"),
+        (STEADY._replace(unclosed=0.07), None),
+        (STEADY._replace(unclosed=0.09), "volume_not_closed"),
+        (STEADY._replace(hold_crs=50.0, hold_at_s=0.0), None),
+        (STEADY._replace(hold_crs=41.0, hold_at_s=0.0), "estimates_disagree"),
+        (STEADY._replace(hold_crs=41.0, hold_at_s=-896.0), None),
+    ],
+    ids=str,
+)
+def test_the_past(past: Past, reason: str | None) -> None:
+    assert decide(DECAYING, past=past).refused == reason
+
+
+def test_inspiratory_time_may_vary_under_square_flow() -> None:
+    """Volume control with another volume is not the patient's doing."""
+    assert decide(SQUARE, past=STEADY._replace(ti_spread=0.3)).refused is None
+
+
+@pytest.mark.parametrize("past", [STEADY._replace(period_spread=0.2), STEADY._replace(ti_spread=0.2)])
+def test_pace_says_nothing_where_passivity_is_asserted(past: Past) -> None:
+    assert decide(DECAYING, past=past, passive="asserted").refused is None
+
+
+def test_strips_speak_even_where_passivity_is_asserted() -> None:
+    folded = fold(DECAYING)._replace(start_excess=-3.0)
+    assert decide(DECAYING, folded, passive="asserted").refused == Reason.PATIENT_EFFORT
+
+
+def given_(one: Breath, **context: Any) -> Given:
+    return Given(context=Context(**context), before=fold(one), past=STEADY)
+
+
+@pytest.mark.parametrize("one", [SQUARE, DECAYING, AT_REST])
+def test_what_is_given_belongs_together(one: Breath) -> None:
+    found = measure(one, fold(one), given_(one), frozenset())
+    values = found.values
+    assert values.keys() >= FIELDS
+    assert values["driving_pressure_est"] == pytest.approx(values["pplat_est"] - values["peep_total_est"])
+    assert values["crs_est"] * values["driving_pressure_est"] == pytest.approx(1000 * fold(one).tidal_insp)
+    assert {found.methods["crs_est"]} == {found.methods["pplat_est"]} == {found.methods["driving_pressure_est"]}
+
+
+def test_nothing_is_called_measured() -> None:
+    """Contract, promise 3."""
+    found = measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset())
+    assert found.missing["pplat"] == found.missing["crs"] == Reason.NO_HOLD
+
+
+def test_quality_a_needs_a_word_on_passivity() -> None:
+    """Algorithms §4.5: not asserted, never A; and total PEEP without a hold is B at best (§4.2)."""
+    assert measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset()).quality["crs_est"] == "B"
+    found = measure(SQUARE, fold(SQUARE), given_(SQUARE, passive="asserted"), frozenset())
+    assert found.quality["crs_est"] == "A"
+    assert found.quality["pplat_est"] == found.quality["peep_total_est"] == "B"
+    poor = fold(SQUARE)._replace(fit_explained=0.97)
+    assert measure(SQUARE, poor, given_(SQUARE, passive="asserted"), frozenset()).quality["crs_est"] == "B"
+
+
+@pytest.mark.parametrize("flag", [Flag.INEFFECTIVE_EFFORT, Flag.FLOW_STARVATION, Flag.REVERSE_TRIGGER_SUSPECT])
+def test_labels_of_effort_withhold_all(flag: Flag) -> None:
+    found = measure(SQUARE, fold(SQUARE), given_(SQUARE, passive="asserted"), frozenset({flag}))
+    for key in (*FIELDS, "rrs_insp_est", "rrs_exp_est", "tau_exp", "stress_index"):
+        assert found.missing[key] == Reason.PATIENT_EFFORT, key
+
+
+def test_fit_quality_is_shown_even_where_nothing_is_trusted() -> None:
+    one = Lung().constant_flow(0.5, 1.0).pressure(0.0, 4.0).breath(1, noise=(2.0, 0.0))
+    found = measure(one, fold(one), Given(), frozenset())
+    assert "crs_est" in found.missing
+    assert 0.0 < found.values["fit_r2"] < 1.0
+    assert found.values["fit_rmse"] > 0.3
+
+
+def test_no_pressure_no_estimate() -> None:
+    one = vcv()
+    silent = type(one)(**{name: getattr(one, name) for name in one.__slots__} | {"paw": np.full(one.paw.size, np.nan)})
+    found = measure(silent, fold(silent), Given(past=STEADY), frozenset())
+    assert {found.missing[key] for key in FIELDS} == {Reason.PAW_MISSING}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    c=st.floats(0.01, 0.1),
+    r=st.floats(5, 50),
+    peep=st.floats(0, 20),
+    rate_hz=st.sampled_from([50.0, 100.0, 200.0]),
+    phase=st.floats(0.01, 0.99),
+    pause_s=st.sampled_from([0.0, 0.2]),
+)
+def test_noiseless_square_flow_is_exact(
+    c: float, r: float, peep: float, rate_hz: float, phase: float, pause_s: float
+) -> None:
+    """Algorithms §11.1: C within 0.5 %; here from equilibrium, for any lung, rate and place between two samples."""
+    one = vcv(c=c, r=r, peep=peep, vt=10 * c, flow=10 * c, rr=6, pause_s=pause_s, rate_hz=rate_hz, phase=phase)
+    found = decide(one, past=STEADY._replace(elastance=1 / c))
+    assert 1 / found.elastance == pytest.approx(c, rel=0.005)
+    if found.refused is None:
+        assert found.ri == pytest.approx(r, rel=0.02, abs=0.5 / rate_hz / c)  # half a sample of volume
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    c=st.floats(0.01, 0.1),
+    r=st.floats(5, 50),
+    peep=st.floats(0, 20),
+    above=st.floats(5, 25),
+    rate_hz=st.sampled_from([50.0, 100.0, 200.0]),
+    rise_s=st.sampled_from([0.0, 0.1, 0.2]),
+)
+def test_noiseless_pressure_control_is_exact_or_refused(  # noqa: PLR0917 (hypothesis names them)
+    c: float, r: float, peep: float, above: float, rate_hz: float, rise_s: float
+) -> None:
+    one = pcv(c=c, r=r, peep=peep, above=above, ti=1.2, rise_s=rise_s, rr=6, rate_hz=rate_hz)
+    found = decide(one, past=STEADY._replace(elastance=1 / c))
+    if found.refused is None:
+        assert 1 / found.elastance == pytest.approx(c, rel=0.005 if rate_hz >= 100 else 0.015)
+
+
+def test_scaling_pressure_scales_elastance_and_resistance() -> None:
+    one = pcv(peep=0, ti=1.0, rr=12)
+    twice = type(one)(**{name: getattr(one, name) for name in one.__slots__} | {"paw": 2.0 * one.paw})
+    first, second = decide(one), decide(twice, past=STEADY._replace(elastance=40.0))
+    for name in ("elastance", "ri", "re"):
+        assert getattr(second, name) == pytest.approx(2 * getattr(first, name), rel=1e-9)
+
+
+# the tau method: formulas, and oracle O-2
+
+LETTER = {  # the published comment on the tau method, its Table 1: R, C → Pplat, C, R by the method at PEEP 0
+    "A": (5.0, 0.05, 13.0, 0.05, 5.0),
+    "B": (21.0, 0.095, 8.00, 0.0812, 24.6),
+}
+
+
+def letter(name: str) -> tuple[float, float, float]:
+    """Total PEEP, plateau, peak of the letter's patient in steady state: VT 0.65 L, Ti 1.3 s, pause 0.3 s, Te 2.4 s."""
+    r, c, *_ = LETTER[name]
+    left = math.exp(-2.4 / (r * c))
+    total = 0.65 * left / (1.0 - left) / c
+    return total, total + 0.65 / c, total + 0.65 / c + r * 0.5
+
+
+@pytest.mark.parametrize("name", LETTER)
+def test_o2_the_published_errors_of_the_tau_method(name: str) -> None:
+    """With set PEEP in the place of total PEEP, to the printed digit."""
+    r, c, pplat, compliance, resistance = LETTER[name]
+    _, _, peak = letter(name)
+    found = from_time_constant(vt=0.65, flow_end=0.5, ppeak=peak, p0=0.0, tau=r * c)
+    assert round(found.pplat, 2) == pplat
+    assert round(found.compliance, 4) == compliance
+    assert round(found.resistance, 1) == resistance
+
+
+@pytest.mark.parametrize("name", LETTER)
+def test_o2_total_peep_makes_it_exact(name: str) -> None:
+    r, c, *_ = LETTER[name]
+    total, plateau, peak = letter(name)
+    found = from_time_constant(vt=0.65, flow_end=0.5, ppeak=peak, p0=total, tau=r * c)
+    assert found == pytest.approx((c, r, plateau), rel=1e-12)
+    if name == "B":
+        assert (round(found.pplat, 3), round(found.compliance, 4)) == (9.778, 0.0950)
+
+
+def test_the_time_constant_from_volume_and_peak_flow() -> None:
+    """Algorithms §4.4: 0.59999 in two steps for a true 0.6 s."""
+    vt = 0.6 * (1.0 - math.exp(-2.4 / 0.6))
+    assert time_constant(vt=vt, peak_flow=1.0, te=2.4) == pytest.approx(0.6, abs=1e-8)
