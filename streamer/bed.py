@@ -36,7 +36,7 @@ EVENT_KINDS = {
     "settings": NoticeKind.SETTINGS,
 }
 """Kinds of session events that have a kind of notice; the others are notes."""
-BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT})
+BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
 """A breath so labelled says nothing about the state in which the next one began."""
 
 

@@ -9,10 +9,13 @@ import math
 
 from streamer.breath import Breath
 from streamer.metrics._fold_co2 import NOTHING, capnogram
+from streamer.metrics._fold_events import events
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_volumes import volumes
 from streamer.metrics._folded import Fold, is_stopped
+
+FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
 
 
 def fold(breath: Breath) -> Fold:
@@ -24,7 +27,8 @@ def fold(breath: Breath) -> Fold:
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
-    return Fold._make((*held, *moved, *pressed, *gas))
+    shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
+    return Fold._make((*held, *moved, *pressed, *gas, *shapes))
 
 
 def nothing() -> Fold:
