@@ -23,7 +23,7 @@ from streamer.breath import Breath
 from streamer.chunk import Block, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
-from streamer.labels import Labeller
+from streamer.labels import Labeller, completed
 from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold, Given, fold, measure
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
@@ -172,7 +172,7 @@ class Bed:
         )
         self._before = None if flags & BREAKS else (breath.end_s, folded)
         found = _in_order(due, self._rolling.push(record))
-        found += notices
+        found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
         if Flag.APNOEA in flags:
             detail = f"no breath for {breath.end_s - breath.start_s:.0f} s"

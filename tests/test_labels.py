@@ -187,27 +187,3 @@ def test_incomplete_breaths_get_no_labels_and_teach_nothing(flag: Flag) -> None:
     ward = Ward()
     assert ward.push(cycle(ti=0.2, te=0.1, flags=frozenset({flag})), exp_volume=0.0, low_paw=0.0) == {flag}
     assert not ward.push()
-
-
-# ── holds
-
-
-def test_hold_label_and_notice() -> None:
-    labeller = Labeller("b")
-    pause, long_hold = vcv(pause_s=0.6, rr=10), vcv(pause_s=2.5, rr=8, start_s=100.0)
-    assert labeller.push(pause, fold(pause)) == ({Flag.HOLD}, [])
-    flags, notices = labeller.push(long_hold, fold(long_hold))
-    assert flags == {Flag.HOLD}
-    assert [notice.kind for notice in notices] == [NoticeKind.HOLD]
-    assert notices[0].at_s == pytest.approx(101.0, abs=0.03)
-    assert notices[0].values["paw_cmh2o"] == pytest.approx(15.0, abs=0.05)
-    assert notices[0].values["p1_cmh2o"] == pytest.approx(15.0, abs=0.05)
-    assert notices[0].values["duration_s"] == pytest.approx(2.5, abs=0.03)
-
-
-def test_expiratory_hold_is_a_notice() -> None:
-    one = Lung(0.05, 20.0).constant_flow(0.5, 1.0).pressure(0.0, 0.8).constant_flow(0.0, 2.0).breath(1)
-    flags, notices = Labeller("b").push(one, fold(one))
-    assert flags == {Flag.HOLD}
-    assert notices[0].detail == "end-expiratory hold"
-    assert notices[0].bed == "b"

@@ -27,13 +27,14 @@ from collections import deque
 from streamer.breath import Breath
 from streamer.labels._airway import Airway
 from streamer.labels._circuit import Circuit
-from streamer.labels._cycle import MEMORY, Cycles, is_triggered
+from streamer.labels._cycle import Cycles, is_triggered
 from streamer.labels._effort import Efforts
 from streamer.labels._folded import Folded
-from streamer.labels._holds import told
+from streamer.labels._history import MEMORY
+from streamer.labels._holds import Holds, completed
 from streamer.records import Flag, Notice, NoticeKind
 
-__all__ = ["Folded", "Labeller"]
+__all__ = ["Folded", "Labeller", "completed"]
 
 INCOMPLETE = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.APNOEA})
 UNRELATED = frozenset({Flag.GAP, Flag.COUGH, Flag.SUCTION})
@@ -54,6 +55,7 @@ class Labeller:
         self._airway = Airway()
         self._cycles = Cycles()
         self._efforts = Efforts()
+        self._holds = Holds(self._bed)
         self._peep: deque[float] = deque(maxlen=MEMORY)
         self._before: Folded | None = None
 
@@ -72,7 +74,7 @@ class Labeller:
             flags |= excluded
         elif is_whole:
             flags |= self._labels(breath, folded)
-            notices += [self._notice(NoticeKind.HOLD, *hold) for hold in told(breath, folded)]
+            notices += self._holds.push(breath, folded, flags)
         if not is_whole or excluded:
             self._circuit.interrupt()
             self._cycles.doubled = False
@@ -92,5 +94,5 @@ class Labeller:
             self._peep.append(folded.end_paw)
         return found
 
-    def _notice(self, kind: NoticeKind, at_s: float, detail: str, values: dict[str, float] | None = None) -> Notice:
-        return Notice(bed=self._bed, at_s=at_s, kind=kind, detail=detail, values=dict(values or {}))
+    def _notice(self, kind: NoticeKind, at_s: float, detail: str) -> Notice:
+        return Notice(bed=self._bed, at_s=at_s, kind=kind, detail=detail)

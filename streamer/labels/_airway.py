@@ -8,6 +8,7 @@ from statistics import median
 
 from streamer.breath import Breath
 from streamer.labels._folded import Folded
+from streamer.labels._history import MEMORY, MIN_HISTORY
 from streamer.records import Flag
 
 MIN_REVERSALS, WITHIN_S = 3, 1.0
@@ -16,7 +17,6 @@ ABOVE_PEAKS_CMH2O = 15.0
 MAX_VOLUME_SHARE = 1.25
 """A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
 MIN_SUCKED_S = 0.3
-MEMORY, MIN_HISTORY = 20, 5
 FIT = 3
 """Pressure as high in more breaths running than this is a new state (a setting, a kinked tube), not a cough."""
 

@@ -7,10 +7,9 @@ from collections import deque
 
 from streamer.breath import Breath
 from streamer.labels._folded import Folded
+from streamer.labels._history import MEMORY, MIN_HISTORY
 from streamer.records import Flag
 
-MEMORY = 20
-MIN_HISTORY = 5
 TRIGGER_DIP_CMH2O = 0.5
 MIN_EXHALED_SHARE = 0.10
 HALF, TWICE = 0.5, 2.0

@@ -14,6 +14,7 @@ from collections import deque
 from statistics import median
 
 from streamer.labels._folded import Folded
+from streamer.labels._history import MEMORY, MIN_HISTORY
 from streamer.records import Flag
 
 MIN_SAG_CMH2O = 1.5
@@ -22,7 +23,6 @@ EARLY_SAG = 0.44
 """Centre of the sag, as a share of the chord, before which no passive lung has it; noise moves it by 0.01."""
 MIN_FALL_CMH2O = 0.5
 SAME_VOLUME = 0.10
-MEMORY, MIN_HISTORY = 20, 5
 MIN_LATE_CMH2O, MIN_LATE_L_S = 1.0, 6.0 / 60.0
 """A late deflection: of pressure under flow that is set, of flow elsewhere (algorithms §2.4)."""
 SAME_PHASE_S = 0.2

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+MAX_FLOW_CV = 0.05
+MAX_RAMP_SHARE = 0.10
+
 
 class Fold(NamedTuple):
     """One breath reduced to numbers: L, L/s, cmH2O, s, mmHg, cmH2O·L. NaN: not there. Made by ``_fold.fold``.
@@ -126,6 +129,12 @@ class Fold(NamedTuple):
     def is_stopped(self) -> bool:
         """Expiratory flow did not cease by itself; PEEP is then read before it was stopped."""
         return is_stopped(self.exp_hold_s, self.exp_hold_stop, self.exp_hold_jump)
+
+    @property
+    def is_square(self) -> bool:
+        """Inspiratory flow was constant: within 5 % over 20-80 % of its time, and 10 % as judged by the volume."""
+        ramp = abs(self.square_flow * self.flow_s - self.insp_volume)
+        return self.square_flow_cv <= MAX_FLOW_CV and ramp <= MAX_RAMP_SHARE * self.insp_volume
 
     @property
     def is_unclear(self) -> bool:

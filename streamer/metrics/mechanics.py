@@ -14,8 +14,6 @@ from streamer.units import ML_PER_L
 COMPLIANCE = (3.0, 250.0)
 """mL/cmH2O that are physically plausible (algorithms §12)."""
 MAX_LEAK = 0.20
-MAX_FLOW_CV = 0.05
-MAX_RAMP_SHARE = 0.10
 
 
 @metric(
@@ -70,8 +68,7 @@ def rrs(pplat: float, folded: Fold) -> Graded:
 
     Constant flow assumed, and checked over 20-80 % of its time and against the volume.
     """
-    ramp = abs(folded.square_flow * folded.flow_s - folded.insp_volume) / folded.insp_volume
-    if not (folded.square_flow_cv <= MAX_FLOW_CV and ramp <= MAX_RAMP_SHARE):
+    if not folded.is_square:
         raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
     return Graded((folded.square_stop_paw - pplat) / folded.square_flow, None, "r_max")
 
