@@ -1,11 +1,16 @@
 """A muscle at work inside a breath: labels that say "not passive". Floor 1, inside ``labels``.
 
-Flow starvation and a lung that stiffens as it fills both leave pressure below its chord. Three things tell them apart:
-an effort sags early (a passive lung's sag has its centre at 0.47 of the chord or later, whatever the stiffening: V to
-the power 1.1 gives 0.471, a square 0.5, exponentials more), pressure falls under constant flow only when something
-pulls, and a lung sags alike from breath to breath of the same volume. Limits: an effort that lasts through the whole
-inspiration, in every breath alike and too weak to lower pressure, is not told from a stiff lung and gets no label;
-nor does one against flow that is neither constant nor falling in a straight line.
+Flow starvation and a lung that stiffens as it fills both leave pressure below its chord. Three things tell them
+apart: an effort sags early (a passive lung's sag has its centre at 0.47 of the chord or later, whatever the
+stiffening: V to the power 1.1 gives 0.471, a square 0.5, exponentials more), pressure falls under constant flow only
+when something pulls, and a lung sags alike from breath to breath of the same volume. Limits: an effort that lasts
+through the whole inspiration, in every breath alike and too weak to lower pressure, is not told from a stiff lung and
+gets no label; nor does one against flow that is neither constant nor falling in a straight line. Pressure noise of
+0.5 cmH2O (standard deviation) can give a stiff lung the label.
+
+Reverse triggering is sought in breaths that no dip of pressure preceded. Limits: a trigger effort below 0.5 cmH2O passes
+for none, the first four breaths get no label, an effort that draws the next breath at once shows as a double trigger,
+and in volume control with falling flow only pressure below the breath's first one counts.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from streamer.records import Flag
 MIN_SAG_CMH2O = 1.5
 """Below the chord from 10 to 90 % of the flow time (algorithms §2.4)."""
 EARLY_SAG = 0.44
-"""Centre of the sag, as a share of the chord, before which no passive lung has it; noise moves it by 0.01."""
+"""Centre of the sag as a share of the chord, before which no passive lung has it; 0.2 cmH2O of noise is 0.01 there."""
 MIN_FALL_CMH2O = 0.5
 SAME_VOLUME = 0.10
 MIN_LATE_CMH2O, MIN_LATE_L_S = 1.0, 6.0 / 60.0
