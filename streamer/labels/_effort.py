@@ -8,9 +8,9 @@ through the whole inspiration, in every breath alike and too weak to lower press
 gets no label; nor does one against flow that is neither constant nor falling in a straight line. Pressure noise of
 0.5 cmH2O (standard deviation) can give a stiff lung the label.
 
-Reverse triggering is sought in breaths that no dip of pressure preceded. Limits: a trigger effort below 0.5 cmH2O is
-taken for none, the first four breaths get no label, an effort that draws the next breath at once shows as a double trigger,
-and in volume control with falling flow only pressure below the breath's first one counts.
+Reverse triggering is sought in breaths that no dip of pressure preceded. Limits: a trigger effort below 0.5 cmH2O
+is taken for none, the first four breaths get no label, an effort that draws the next breath at once shows as a
+double trigger, and in volume control with falling flow only pressure below the breath's first one counts.
 """
 
 from __future__ import annotations
