@@ -23,7 +23,7 @@ from streamer.breath import Breath
 from streamer.chunk import Block, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
-from streamer.labels import Labeller
+from streamer.labels import Labeller, completed
 from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold, Given, Measures, Memory, fold, measure
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
@@ -36,7 +36,7 @@ EVENT_KINDS = {
     "settings": NoticeKind.SETTINGS,
 }
 """Kinds of session events that have a kind of notice; the others are notes."""
-BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT})
+BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
 """A breath so labelled says nothing about the state in which the next one began."""
 
 
@@ -174,7 +174,7 @@ class Bed:
         )
         self._remember(breath, folded, measures, flags)
         found = _in_order(due, self._rolling.push(record))
-        found += notices
+        found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
         if Flag.APNOEA in flags:
             detail = f"no breath for {breath.end_s - breath.start_s:.0f} s"

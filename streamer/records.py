@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 
 class Flag(StrEnum):
-    """Labels of a breath; several may hold. Rules and sources: ``labels.py`` and ``segment.py``."""
+    """Labels of a breath; several may hold. Rules and sources: ``labels`` and ``segment``."""
 
     HOLD = "hold"
     AFTER_GAP = "after_gap"

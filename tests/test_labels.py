@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 
-from streamer.breath import Breath
 from streamer.labels import Labeller
-from streamer.metrics import Fold, fold
-from streamer.records import Flag, Notice, NoticeKind
-from tests.metrics.waves import Lung, breath, vcv
-
-NAN = math.nan
-
-
-def cycle(*, ti: float = 1.0, te: float = 3.0, **flags: object) -> Breath:
-    n = max(3, round((ti + te) * 100) + 1)
-    one = breath(np.zeros(n), np.zeros(n), min(round(ti * 100), n - 1), **flags)
-    return dataclasses.replace(one, insp_end_s=ti, end_s=ti + te)
-
-
-def folded(**fields: float) -> Fold:
-    normal = {
-        "insp_volume": 0.5, "exp_volume": 0.5, "end_paw": 5.0, "start_min_paw": 5.0, "end_min_paw": 5.0, "low_paw": 5.0,
-        "efforts": 0.0,
-    }  # fmt: skip
-    return Fold._make([NAN] * len(Fold._fields))._replace(**normal | fields)
-
-
-TRIGGERED = {"start_min_paw": 4.0}
-
-
-class Ward:
-    """A labeller that has seen some normal breaths."""
-
-    def __init__(self, normal: int = 10) -> None:
-        self.labeller = Labeller("b")
-        self.notices: list[Notice] = []
-        for _ in range(normal):
-            assert not self.push()
-
-    def push(self, one: Breath | None = None, **fields: float) -> frozenset[Flag]:
-        flags, notices = self.labeller.push(one or cycle(), folded(**fields))
-        self.notices += notices
-        return flags
-
-    @property
-    def kinds(self) -> list[NoticeKind]:
-        return [notice.kind for notice in self.notices]
+from streamer.metrics import fold
+from streamer.records import Flag, NoticeKind
+from tests.metrics.waves import Lung, vcv
+from tests.ward import TRIGGERED, Ward, cycle, folded
 
 
 def test_normal_breaths_have_no_labels() -> None:
@@ -226,27 +187,3 @@ def test_incomplete_breaths_get_no_labels_and_teach_nothing(flag: Flag) -> None:
     ward = Ward()
     assert ward.push(cycle(ti=0.2, te=0.1, flags=frozenset({flag})), exp_volume=0.0, low_paw=0.0) == {flag}
     assert not ward.push()
-
-
-# ── holds
-
-
-def test_hold_label_and_notice() -> None:
-    labeller = Labeller("b")
-    pause, long_hold = vcv(pause_s=0.6, rr=10), vcv(pause_s=2.5, rr=8, start_s=100.0)
-    assert labeller.push(pause, fold(pause)) == ({Flag.HOLD}, [])
-    flags, notices = labeller.push(long_hold, fold(long_hold))
-    assert flags == {Flag.HOLD}
-    assert [notice.kind for notice in notices] == [NoticeKind.HOLD]
-    assert notices[0].at_s == pytest.approx(101.0, abs=0.03)
-    assert notices[0].values["paw_cmh2o"] == pytest.approx(15.0, abs=0.05)
-    assert notices[0].values["p1_cmh2o"] == pytest.approx(15.0, abs=0.05)
-    assert notices[0].values["duration_s"] == pytest.approx(2.5, abs=0.03)
-
-
-def test_expiratory_hold_is_a_notice() -> None:
-    one = Lung(0.05, 20.0).constant_flow(0.5, 1.0).pressure(0.0, 0.8).constant_flow(0.0, 2.0).breath(1)
-    flags, notices = Labeller("b").push(one, fold(one))
-    assert flags == {Flag.HOLD}
-    assert notices[0].detail == "end-expiratory hold"
-    assert notices[0].bed == "b"

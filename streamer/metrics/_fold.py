@@ -10,6 +10,7 @@ import math
 from streamer.breath import Breath
 from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import NOTHING, capnogram
+from streamer.metrics._fold_events import events
 from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_pressures import pressures
@@ -19,7 +20,7 @@ from streamer.metrics._folded import Fold, is_square, is_stopped
 
 MIN_SAMPLES = 8
 FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
-LUNG = len(Fold._fields) - Fold._fields.index("fit_elastance")
+LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
 
 
@@ -32,7 +33,8 @@ def fold(breath: Breath) -> Fold:
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
-    return Fold._make((*held, *moved, *pressed, *gas, *_lung(breath, moved)))
+    shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
+    return Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved)))
 
 
 def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-MAX_FLOW_CV = 0.05
-MAX_RAMP_SHARE = 0.10
+MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
 
 
 class Fold(NamedTuple):
@@ -95,7 +94,25 @@ class Fold(NamedTuple):
     """Time from sample 0 until PCO2 has halved: tells a delayed capnogram."""
     co2_holes: float
     """Samples of PCO2 that are missing."""
-
+    # shapes that tell events: _fold_events
+    sag: float
+    """Depth of pressure below its chord from 10 to 90 % of the flow time; NaN unless flow is steady or falls evenly."""
+    sag_at: float
+    """Centre of the area between both, as a share of the chord: 0.5 for a sag that is symmetrical."""
+    sag_fall: float
+    """How far pressure falls in that time while flow is constant."""
+    late_fall: float
+    """Fall of pressure in the second half of an inspiration whose flow is set."""
+    late_swing: float
+    """Trough of flow in late inspiration, or of outflow in early expiration, L/s: depth below both sides."""
+    late_at_s: float
+    """Instant of the larger of the two, counted from sample 0."""
+    top_paw: float
+    """Highest pressure of the whole breath (3-point medians)."""
+    reversals: float
+    """Most reversals of flow, from 10 L/min one way to 10 L/min the other, within one second."""
+    sucked_s: float
+    """Longest time below -3 cmH2O with less than 10 L/min of inflow."""
     # the equation of motion fitted to the whole breath: _fold_fit. E in cmH2O/L, R in cmH2O·s/L
     fit_elastance: float
     fit_ri: float

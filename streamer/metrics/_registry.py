@@ -34,14 +34,19 @@ WITHHELD: Withheld = (
 """Labels of a breath that withhold every metric (algorithms §2.4)."""
 ALWAYS: Withheld = ()
 GAP: Withheld = ((Flag.GAP, Reason.GAP),)
-MECHANICS: Withheld = (*GAP, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
+EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
+"""What every metric but the times and the rate is withheld for: a breath that is none to measure."""
+MECHANICS: Withheld = (*EXCLUDED, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
 PASSIVE: Withheld = (
     *MECHANICS,
     (Flag.INEFFECTIVE_EFFORT, Reason.PATIENT_EFFORT),
     (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT),
     (Flag.REVERSE_TRIGGER_SUSPECT, Reason.PATIENT_EFFORT),
 )
-CO2: Withheld = (*GAP, (Flag.GAP_SHORT, Reason.GAP))
+"""For estimates that assume a passive lung in this breath. Measured holds are judged by what pressure did in them."""
+NOT_PASSIVE = frozenset(flag for flag, reason in PASSIVE if reason is Reason.PATIENT_EFFORT)
+"""Labels of a breath in which the patient's muscles worked."""
+CO2: Withheld = (*EXCLUDED, (Flag.GAP_SHORT, Reason.GAP))
 
 
 class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)
@@ -96,7 +101,7 @@ class Metric:
     methods: tuple[str, ...] = ()
     bounds: tuple[float, float]
     absent: Reason = Reason.IMPLAUSIBLE
-    withheld: Withheld = GAP
+    withheld: Withheld = EXCLUDED
     also: tuple[str, ...] = ()
     formula: Formula = field(repr=False)
     needs: tuple[str, ...]

@@ -8,6 +8,7 @@ from streamer.metrics._given import Given, Start
 from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
 from streamer.metrics.volumes import LEAK_NOTED, SENSOR_RATIO
 from streamer.reasons import Reason
+from streamer.records import Flag
 from streamer.units import ML_PER_L
 
 COMPLIANCE = (3.0, 250.0)
@@ -60,7 +61,7 @@ def cdyn(ppeak: float, tidal_insp: float, breath: Breath, start: Start) -> Grade
     held=True,
     methods=("r_max",),
     absent=Reason.FLOW_NOT_CONSTANT,
-    withheld=MECHANICS,
+    withheld=(*MECHANICS, (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT)),
 )
 def rrs(pplat: float, folded: Fold) -> Graded:
     """(Pressure when constant flow stops - plateau) / that flow, cmH2O·s/L; ``r_max``: tissue resistance included.

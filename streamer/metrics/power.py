@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Start
-from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
+from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import JOULE_PER_L_CMH2O
@@ -20,7 +20,7 @@ MAX_POWER = 120.0
 """J/min that are plausible (algorithms §12), except in the short first half of a double trigger."""
 MAX_UNCLOSED = 0.15
 DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
-EFFORTS = DOUBLES | {Flag.INEFFECTIVE_EFFORT}
+EFFORTS = DOUBLES | NOT_PASSIVE
 
 
 def is_unclosed(folded: Fold) -> bool:

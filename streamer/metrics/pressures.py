@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, is_incomplete, total_peep
-from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
+from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, NotMeasurable, metric
 from streamer.reasons import Reason
+from streamer.records import Flag
 
 CMH2O = "cm[H2O]"
 AIRWAY_CMH2O = (-30.0, 120.0)
@@ -76,8 +78,12 @@ def peep(end_paw: float, folded: Fold) -> float | Graded:
     absent=Reason.NO_HOLD,
     withheld=MECHANICS,
 )
-def pplat(folded: Fold, given: Given, start: Start, ppeak: float) -> Graded:
-    """Mean of the 100 ms ending 0.5 s after flow was stopped; of the last 100 ms of a shorter hold (0.3 s or more)."""
+def pplat(folded: Fold, given: Given, start: Start, ppeak: float, flags: Collection[Flag]) -> Graded:
+    """Mean of the 100 ms ending 0.5 s after flow was stopped; of the last 100 ms of a shorter hold (0.3 s or more).
+
+    An effort elsewhere in the breath does not withhold it: the hold shows whether it was passive itself. Quality is
+    then B, whatever is asserted of the patient.
+    """
     if not folded.is_hold:
         raise NotMeasurable(Reason.NO_HOLD)
     is_standard = not math.isnan(folded.hold_p05)
@@ -88,7 +94,12 @@ def pplat(folded: Fold, given: Given, start: Start, ppeak: float) -> Graded:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     if not is_standard:
         return Graded(value, "B", "pause_short")
-    return Graded(value, "A" if given.context.passive == "asserted" else "B", "standard")
+    return Graded(value, _grade(given, flags), "standard")
+
+
+def _grade(given: Given, flags: Collection[Flag]) -> str:
+    """Of a pressure read in a hold: A only where the patient is known to be passive and no label says otherwise."""
+    return "A" if given.context.passive == "asserted" and NOT_PASSIVE.isdisjoint(flags) else "B"
 
 
 def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
@@ -111,9 +122,9 @@ def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
     withheld=MECHANICS,
     also=("pmean",),
 )
-def peep_total(folded: Fold, given: Given) -> Graded:
+def peep_total(folded: Fold, given: Given, flags: Collection[Flag]) -> Graded:
     """Mean of the last 100 ms of a settled end-expiratory hold of 1 s or more, cmH2O."""
-    return Graded(total_peep(folded), "A" if given.context.passive == "asserted" else "B")
+    return Graded(total_peep(folded), _grade(given, flags))
 
 
 @metric(

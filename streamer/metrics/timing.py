@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._registry import ALWAYS, NotMeasurable, metric
+from streamer.metrics._registry import ALWAYS, GAP, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.units import S_PER_MIN
 
 BREATH_S = (0.0, 60.0)
 
 
-@metric(unit="s", about="Inspiratory time: onset to expiratory onset, pause included", bounds=(0.02, 60.0))
+@metric(
+    unit="s", about="Inspiratory time: onset to expiratory onset, pause included", bounds=(0.02, 60.0), withheld=GAP
+)
 def ti(breath: Breath) -> float:
     """Inspiratory time, s."""
     return breath.insp_end_s - breath.start_s
@@ -28,7 +30,7 @@ def t_pause(pause_s: float) -> float:
     return pause_s
 
 
-@metric(unit="s", about="Expiratory time: expiratory onset to the next inspiration", bounds=(0.0, 60.0))
+@metric(unit="s", about="Expiratory time: expiratory onset to the next inspiration", bounds=(0.0, 60.0), withheld=GAP)
 def te(breath: Breath) -> float:
     """Expiratory time, s; missing when the next breath stacked on this one."""
     expired_s = breath.end_s - breath.insp_end_s

@@ -1,0 +1,62 @@
+"""Cough and suction: breaths that are no breaths to measure. Floor 1, inside ``labels``."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import median
+
+from streamer.breath import Breath
+from streamer.labels._folded import Folded
+from streamer.labels._history import MEMORY, MIN_HISTORY
+from streamer.records import Flag
+
+MIN_REVERSALS, WITHIN_S = 3, 1.0
+"""Reversals of flow, each from 10 L/min one way to 10 L/min the other, within a second: a breath has one or two."""
+ABOVE_PEAKS_CMH2O = 15.0
+MAX_VOLUME_SHARE = 1.25
+"""A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
+MIN_SUCKED_S = 0.3
+FIT = 3
+"""Pressure as high in more breaths running than this is a new state (a setting, a kinked tube), not a cough."""
+
+
+class Airway:
+    """Cough by flow or by pressure, suction by pressure."""
+
+    def __init__(self) -> None:
+        self._peaks: deque[float] = deque(maxlen=MEMORY)
+        self._volumes: deque[float] = deque(maxlen=MEMORY)
+        self._high = 0
+        self._turned_s: float | None = None
+
+    def push(self, breath: Breath, folded: Folded) -> set[Flag]:
+        """Labels of this breath; then it joins the recent ones."""
+        self._high = self._high + 1 if self._is_high(folded) else 0
+        if self._high > FIT:
+            self._peaks.clear()
+            self._volumes.clear()
+            self._high = 0
+        if not math.isnan(folded.peak_paw):
+            self._peaks.append(folded.peak_paw)
+            self._volumes.append(folded.insp_volume)
+        found: set[Flag] = set()
+        if self._high or self._is_shaken(breath, folded):
+            found.add(Flag.COUGH)
+        if folded.sucked_s > MIN_SUCKED_S:
+            found.add(Flag.SUCTION)
+        return found
+
+    def _is_high(self, folded: Folded) -> bool:
+        """Pressure is far above the usual peak, volume is not."""
+        if len(self._peaks) < MIN_HISTORY or folded.insp_volume > MAX_VOLUME_SHARE * median(self._volumes):
+            return False
+        return folded.top_paw > median(self._peaks) + ABOVE_PEAKS_CMH2O
+
+    def _is_shaken(self, breath: Breath, folded: Folded) -> bool:
+        """Flow goes back and forth; two whole cycles within a second are three reversals, one of them between both."""
+        turns = folded.reversals > 0
+        before_s, self._turned_s = self._turned_s, breath.start_s if turns else None
+        if folded.reversals >= MIN_REVERSALS:
+            return True
+        return turns and before_s is not None and breath.end_s - before_s <= WITHIN_S

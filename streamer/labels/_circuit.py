@@ -1,0 +1,56 @@
+"""The circuit, seen from pressure and returned volume: is it open. Floor 1, inside ``labels``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from statistics import median
+
+from streamer.breath import Breath
+from streamer.labels._folded import Folded
+from streamer.records import Flag, NoticeKind
+
+LOW_PEEP_SHARE, LOW_PAW_CMH2O, LOW_PAW_FROM_PEEP = 0.3, 2.0, 5.0
+MIN_RETURN_SHARE = 0.3
+MIN_TE_SHARE = 0.5
+"""An expiration shorter than half of its inspiration has no time to return the volume: that is stacking, not a leak."""
+SUCKED_CMH2O = -3.0
+"""An open circuit is at atmospheric pressure; far below it a patient, or suction, pulls on a closed one."""
+NORMAL_TO_RECONNECT = 3
+
+
+class Circuit:
+    """Open or closed; an open circuit stays open until three normal breaths, whatever else is forgotten."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._normal = 0
+        self._escaped = False
+
+    def interrupt(self) -> None:
+        """The breath before is no longer the one before."""
+        self._escaped = False
+
+    def push(self, breath: Breath, folded: Folded, peeps: Collection[float]) -> tuple[NoticeKind, float, str] | None:
+        """Follow one breath; what to tell, and of when, where it opens and when three normal breaths have passed."""
+        peep = median(peeps) if peeps else math.nan
+        floor = LOW_PAW_CMH2O if peep >= LOW_PAW_FROM_PEEP else LOW_PEEP_SHARE * peep
+        is_low = SUCKED_CMH2O < folded.low_paw < floor
+        is_cycle = breath.end_s - breath.insp_end_s >= MIN_TE_SHARE * (breath.insp_end_s - breath.start_s)
+        escaped = is_cycle and folded.exp_volume < MIN_RETURN_SHARE * folded.insp_volume
+        twice, self._escaped = escaped and self._escaped, escaped
+        if is_low or twice:
+            self._normal = 0
+            if self.is_open:
+                return None
+            self.is_open = True
+            detail = "airway pressure fell away" if is_low else "hardly any gas came back, twice"
+            return NoticeKind.DISCONNECT, breath.start_s, detail
+        if not self.is_open:
+            return None
+        is_normal = not escaped and Flag.APNOEA not in breath.flags
+        self._normal = self._normal + 1 if is_normal else 0
+        if self._normal < NORMAL_TO_RECONNECT:
+            return None
+        self.is_open = False
+        return NoticeKind.RECONNECT, breath.end_s, "three normal breaths"
