@@ -179,7 +179,7 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
         work = p1 * max(f1, 0.0) + 2.0 * (p2 * max(f2, 0.0) + p3 * max(f3, 0.0)) + p4 * max(f4, 0.0)
         tally[at.WORK] += h * work / 6.0
         tally[at.PPEAK] = max(tally[at.PPEAK], p1, p4)
-        tally[at.PEAK_FLOW] = max(tally[at.PEAK_FLOW], q4)
+        tally[at.PEAK_FLOW] = max(tally[at.PEAK_FLOW], q1, q4)
     state[at.MEAN_S] += h
     state[at.MEAN_PAW] += h * (p1 + 2.0 * p2 + 2.0 * p3 + p4) / 6.0
     state[at.MEAN_FLOW] += passed

@@ -79,12 +79,6 @@ class Segment(Table, frozen=True, kw_only=True):
         """What the patient may decide; pressure support is never without."""
         return self.assist or (Assist() if self.ventilator.mode == "psv" else None)
 
-    @property
-    def static_compliance_ml_cmh2o(self) -> float:
-        """Of both compartments, mL/cmH2O: what a hold shows once they have equalised and relaxed."""
-        second = self.second_compartment
-        return self.lung.compliance_ml_cmh2o + (second.compliance_ml_cmh2o if second else 0.0)
-
 
 class Hold(Table, frozen=True, kw_only=True):
     """Both valves closed at the end of inspiration or of expiration."""
