@@ -147,6 +147,7 @@ def test_a_cough_is_a_burst_of_pushes() -> None:
     [
         (Effort(amplitude_cmh2o=5, rate_per_min=12, offset_s=0.2), "effort.0.offset_s: efforts at a rate"),
         (Effort(amplitude_cmh2o=5, rate_per_min=12, every=2), "effort.0.every: efforts at a rate"),
+        (Effort(amplitude_cmh2o=5, offset_s=-4.1), "effort.0.offset_s: reaches back past the breath before: -4.00 s"),
         (Effort(amplitude_cmh2o=5, rate_per_min=90), "effort.0.rate_per_min: one lasts 0.80 s"),
     ],
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import adapters
 from adapters._scenario import Assist, Relaxation, Scenario, SecondCompartment, Segment, Tube, Ventilator
 from adapters._scenario_file import bundled, load_scenario
+from adapters.simulator import simulate
 from streamer.errors import ConfigError
 
 BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
@@ -71,6 +74,18 @@ def test_tables_that_are_absent_by_default_come_with_a_change(tmp_path: Path) ->
     assert (second.relaxation, second.tube) == (Relaxation(stiffness_cmh2o_l=0), Tube(k2_cmh2o_s2_l2=6))
     assert third.relaxation == second.relaxation
     assert (third.second_compartment, third.assist) == (SecondCompartment(compliance_ml_cmh2o=12), Assist())
+
+
+def test_the_examples_of_the_guide_can_be_simulated(tmp_path: Path) -> None:
+    guide = (Path(adapters.__file__).parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        path = tmp_path / "example.toml"
+        path.write_text(block, encoding="utf-8")
+        truth = simulate(load_scenario(path)).truth
+        assert max(breath.effort or 0 for breath in truth.breaths) > 4
+        assert len({effort.effort for effort in truth.efforts}) == block.count("[[effort]]")
 
 
 def test_an_unknown_name_lists_the_bundled_ones() -> None:
