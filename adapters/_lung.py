@@ -6,8 +6,8 @@ inside a phase jumps and fourth-order Runge-Kutta steps of 2 ms or a tenth of a 
 below a sensor's. A sample is the mean over its sampling interval, centred on its instant, as an anti-aliased converter
 gives it: sampled flow then adds up to the true volume wherever valves switch.
 
-Plain scalar source that runs uncompiled too. Four functions are inlined by name: that halves the time of a breath, and
-inlining more takes seconds to compile. All quantities in L, s, cmH2O, mmHg.
+Plain scalar source that runs uncompiled too. Four functions are inlined by name: that takes a third off the time of a
+breath, and inlining more takes seconds to compile. All quantities in L, s, cmH2O, mmHg.
 """
 
 from __future__ import annotations
