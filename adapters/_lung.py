@@ -6,8 +6,8 @@ inside a phase jumps and fourth-order Runge-Kutta steps of 2 ms or a tenth of a 
 below a sensor's. A sample is the mean over its sampling interval, centred on its instant, as an anti-aliased converter
 gives it: sampled flow then adds up to the true volume wherever valves switch.
 
-Plain scalar source that runs uncompiled too. Four functions are inlined by name: that halves the time of a breath, and
-inlining more takes seconds to compile. All quantities in L, s, cmH2O, mmHg.
+Plain scalar source that runs uncompiled too. Four functions are inlined by name: that takes a third off the time of a
+breath, and inlining more takes seconds to compile. All quantities in L, s, cmH2O, mmHg.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
         work = p1 * max(f1, 0.0) + 2.0 * (p2 * max(f2, 0.0) + p3 * max(f3, 0.0)) + p4 * max(f4, 0.0)
         tally[at.WORK] += h * work / 6.0
         tally[at.PPEAK] = max(tally[at.PPEAK], p1, p4)
-        tally[at.PEAK_FLOW] = max(tally[at.PEAK_FLOW], q4)
+        tally[at.PEAK_FLOW] = max(tally[at.PEAK_FLOW], q1, q4)
     state[at.MEAN_S] += h
     state[at.MEAN_PAW] += h * (p1 + 2.0 * p2 + 2.0 * p3 + p4) / 6.0
     state[at.MEAN_FLOW] += passed

@@ -1,4 +1,7 @@
-"""Names of places in the arrays that the simulator's kernel shares with those who fill and read them."""
+"""Names of places in the arrays that the simulator's kernel shares with those who fill and read them.
+
+Compiled code keeps the numbers it was compiled with and knows only its own file: who changes one changes ``_lung`` too.
+"""
 
 from __future__ import annotations
 

@@ -79,12 +79,6 @@ class Segment(Table, frozen=True, kw_only=True):
         """What the patient may decide; pressure support is never without."""
         return self.assist or (Assist() if self.ventilator.mode == "psv" else None)
 
-    @property
-    def static_compliance_ml_cmh2o(self) -> float:
-        """Of both compartments, mL/cmH2O: what a hold shows once they have equalised and relaxed."""
-        second = self.second_compartment
-        return self.lung.compliance_ml_cmh2o + (second.compliance_ml_cmh2o if second else 0.0)
-
 
 class Hold(Table, frozen=True, kw_only=True):
     """Both valves closed at the end of inspiration or of expiration."""
@@ -201,8 +195,9 @@ def contradictions(course: Course, segments: tuple[Segment, ...]) -> Iterator[tu
             yield (*place, *at), problem
         if (segment.capnogram is None) != (segments[0].capnogram is None):
             yield (*place, "capnogram"), "a capnograph is there from the beginning or not at all"
+    shortest_s = min(60 / segment.ventilator.rate_per_min for segment in segments)
     for index, effort in enumerate(course.effort):
-        for key, problem in _of_effort(effort):
+        for key, problem in _of_effort(effort, shortest_s):
             yield ("effort", index, key), problem
     for name, spans in (
         ("change", [(segment.at_s, 0.0) for segment in segments[1:]]),
@@ -229,7 +224,9 @@ def _within(segment: Segment) -> Iterator[tuple[Place, str]]:
         yield ("assist", "trigger"), problem
 
 
-def _of_effort(effort: Effort) -> Iterator[tuple[str, str]]:
+def _of_effort(effort: Effort, shortest_s: float) -> Iterator[tuple[str, str]]:
+    if effort.offset_s is not None and effort.offset_s < -shortest_s:
+        yield "offset_s", f"reaches back past the breath before: {-shortest_s:.2f} s at the least"
     if effort.rate_per_min is None:
         return
     if effort.offset_s is not None:

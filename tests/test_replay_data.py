@@ -30,7 +30,7 @@ def recording_of(name: str) -> Path:
 
 
 def test_every_file_belongs_to_a_scenario() -> None:
-    assert set(NAMES) == {"dead_space", "demo", "disconnect", "leak", "pcv", "vcv_hold"}
+    assert set(NAMES) == {"dead_space", "demo", "disconnect", "effort", "leak", "pcv", "vcv_hold"}
     assert {path.name.partition(".")[0] for path in FOLDER.iterdir() if path.is_file()} <= {*NAMES, "README"}
     assert {name: path.parent for name, path in bundled().items()} == dict.fromkeys(NAMES, FOLDER / "scenarios")
     assert all(path.stat().st_size < MAX_BYTES for path in FOLDER.rglob("*"))
@@ -74,10 +74,10 @@ def test_it_says_where_it_comes_from(name: str) -> None:
     recording = open_recording(recording_of(name))
     known = recording.sidecar.recording
     assert (known.source, known.licence, known.device) == ("simulated", "Apache-2.0", "ventstream simulator")
-    assert recording.sidecar.context.passive == "asserted"
     chunks = [item for item in recording.items() if isinstance(item, Chunk)]
     assert recording.damaged_rows == 0
     truth = msgspec.json.decode((FOLDER / f"{name}.truth.json").read_bytes(), type=Truth)
+    assert recording.sidecar.context.passive == ("not_asserted" if truth.efforts else "asserted")
     assert {chunk.rate_hz for chunk in chunks} == {truth.rate_hz} == {known.rate_hz}
     missing_s = sum(gap.duration_s for gap in truth.gaps)
     assert sum(map(len, chunks)) == round((truth.duration_s - missing_s) * truth.rate_hz)

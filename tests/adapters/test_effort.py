@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from adapters._scenario import Effort, Hold, Scenario
+from adapters._scenario import Effort, Hold, Relaxation, Scenario
 from adapters.simulator import simulate
 from streamer.chunk import Channel, FloatArray
 from streamer.errors import ConfigError
@@ -147,9 +147,30 @@ def test_a_cough_is_a_burst_of_pushes() -> None:
     [
         (Effort(amplitude_cmh2o=5, rate_per_min=12, offset_s=0.2), "effort.0.offset_s: efforts at a rate"),
         (Effort(amplitude_cmh2o=5, rate_per_min=12, every=2), "effort.0.every: efforts at a rate"),
+        (Effort(amplitude_cmh2o=5, offset_s=-4.1), "effort.0.offset_s: reaches back past the breath before: -4.00 s"),
         (Effort(amplitude_cmh2o=5, rate_per_min=90), "effort.0.rate_per_min: one lasts 0.80 s"),
     ],
 )
 def test_efforts_that_contradict_themselves_are_refused(effort: Effort, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         Scenario(effort=(effort,))
+
+
+def slope_of_volume_control(**changes: object) -> float:
+    """Compliance (mL/cmH2O) as the slope of pressure between 20 and 80 % of a square inspiration gives it."""
+    efforts = changes.pop("effort", ())
+    part = msgspec.structs.replace(vcv(lung(0.04, 10, 12), 8, 0.42, 0.5, 20), **changes)
+    simulation = simulate(Scenario(duration_s=13, segments=(part,), first_onset_s=0.0033, effort=efforts))
+    breath, paw = simulation.truth.breaths[2], joined(simulation)[Channel.PAW]
+    ti_s = breath.insp_end_s - breath.start_s
+    first, last = (round(100 * (breath.start_s + share * ti_s)) for share in (0.2, 0.8))
+    return 500 / float(np.polyfit(np.arange(first, last) / 100, paw[first:last], 1)[0])
+
+
+def test_what_misleads_estimators_misleads_them_as_much_as_is_known() -> None:
+    """Algorithms §4.4: -16 % by stress relaxation, less by an early effort, +22 % by a late one of only 2 cmH2O."""
+    assert slope_of_volume_control() == pytest.approx(40, rel=1e-3)
+    assert slope_of_volume_control(relaxation=Relaxation()) == pytest.approx(40 * 0.84, rel=0.02)
+    early, late = (Effort(amplitude_cmh2o=2, offset_s=offset_s) for offset_s in (0.0, 0.5))
+    assert slope_of_volume_control(effort=(early,)) < 40 * 0.97
+    assert slope_of_volume_control(effort=(late,)) == pytest.approx(40 * 1.22, rel=0.03)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from adapters._scenario import Scenario, Segment, Ventilator
+import adapters
+from adapters._scenario import Assist, Relaxation, Scenario, SecondCompartment, Segment, Tube, Ventilator
 from adapters._scenario_file import bundled, load_scenario
+from adapters.simulator import simulate
 from streamer.errors import ConfigError
 
 BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
@@ -24,6 +27,15 @@ BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
         ("[[change]]\nlung = {}\n", "missing key 'at_s'"),
         ("[[change]]\nat_s = 3\ncapnogram = {}\n", ":3: [[change]] capnogram: a capnograph"),
         ("[[gap]]\nat_s = 3\nduration_s = 4\n[[gap]]\nat_s = 5\nduration_s = 1\n", ":5: [[gap]]"),
+        ("[[effort]]\nat_s = 3\n", "missing key 'amplitude_cmh2o'"),
+        ("[[effort]]\namplitude_cmh2o = 5\nrate_per_min = 12\noffset_s = 0.2\n", ":4: [[effort]] offset_s = 0.2: "),
+        ("[[effort]]\namplitude_cmh2o = 5\nrate_per_min = 12\nevery = 2\n", "leave out every or rate_per_min"),
+        ("[[effort]]\namplitude_cmh2o = 5\nrate_per_min = 90\n", ":3: [[effort]] rate_per_min = 90: one lasts 0.80 s"),
+        ('[assist]\ntrigger = "pressure"\n', ":2: [assist] trigger = 'pressure': pressure never falls"),
+        ('[ventilator]\nmode = "psv"\nti_s = 4\n', "inspiration takes 4.00 s"),
+        ('[ventilator]\nmode = "psv"\nrise_s = 1.2\n', ":3: [ventilator] rise_s = 1.2: the rise is longer"),
+        ("[[suction]]\nat_s = 3\nduration_s = 2\npressure_cmh2o = 4\n", ":4: [[suction]] pressure_cmh2o = 4: expected"),
+        ("[second_compartment]\ncompliance = 4\n", ":2: unknown key 'compliance' in [second_compartment]"),
         ("rate_hz = 5\n", ":1: rate_hz = 5: expected"),
         ("duration_s = \n", ":1: not TOML"),
     ],
@@ -48,6 +60,32 @@ def test_a_change_names_only_what_differs(tmp_path: Path) -> None:
     parts = [(s.at_s, s.lung.compliance_ml_cmh2o, s.lung.resistance_cmh2o_s_l, s.ventilator.peep_cmh2o)
              for s in load_scenario(path).segments]  # fmt: skip
     assert parts == [(0, 40, 10, 7), (5, 40, 20, 7), (9, 40, 20, 9)]
+
+
+def test_tables_that_are_absent_by_default_come_with_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(
+        "[relaxation]\n[[change]]\nat_s = 5\nrelaxation = { stiffness_cmh2o_l = 0 }\ntube = { k2_cmh2o_s2_l2 = 6 }\n"
+        "[[change]]\nat_s = 9\nsecond_compartment = { compliance_ml_cmh2o = 12 }\nassist = {}\n",
+        encoding="utf-8",
+    )
+    first, second, third = load_scenario(path).segments
+    assert (first.relaxation, first.tube, first.assist) == (Relaxation(), None, None)
+    assert (second.relaxation, second.tube) == (Relaxation(stiffness_cmh2o_l=0), Tube(k2_cmh2o_s2_l2=6))
+    assert third.relaxation == second.relaxation
+    assert (third.second_compartment, third.assist) == (SecondCompartment(compliance_ml_cmh2o=12), Assist())
+
+
+def test_the_examples_of_the_guide_can_be_simulated(tmp_path: Path) -> None:
+    guide = (Path(adapters.__file__).parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        path = tmp_path / "example.toml"
+        path.write_text(block, encoding="utf-8")
+        truth = simulate(load_scenario(path)).truth
+        assert max(breath.effort or 0 for breath in truth.breaths) > 4
+        assert len({effort.effort for effort in truth.efforts}) == block.count("[[effort]]")
 
 
 def test_an_unknown_name_lists_the_bundled_ones() -> None:

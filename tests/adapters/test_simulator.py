@@ -14,14 +14,21 @@ from hypothesis import strategies as st
 
 from adapters import simulator
 from adapters._scenario import (
+    Assist,
     Capnogram,
     Circuit,
+    Effort,
     Hold,
     Lung,
+    Relaxation,
     Scenario,
+    SecondCompartment,
     Segment,
     Sensor,
     Span,
+    Suction,
+    Tube,
+    Valve,
     Ventilator,
 )
 from adapters.simulator import simulate
@@ -49,6 +56,30 @@ LIVELY = Scenario(
     disconnect=(Span(at_s=24.4, duration_s=3),),
     gap=(Span(at_s=31.0, duration_s=1.5),),
 )
+BUSY = Scenario(
+    duration_s=40,
+    seed=3,
+    first_onset_s=0.123,
+    segments=(
+        Segment(
+            capnogram=Capnogram(),
+            sensor=NOISE,
+            second_compartment=SecondCompartment(),
+            relaxation=Relaxation(),
+            tube=Tube(k2_cmh2o_s2_l2=5),
+            valve=Valve(resistance_cmh2o_s_l=3),
+            assist=Assist(),
+        ),
+        Segment(at_s=15, capnogram=Capnogram(), sensor=NOISE, ventilator=Ventilator(mode="psv", rise_s=0.1)),
+    ),
+    hold=(Hold(at_s=7, kind="inspiratory", duration_s=1.5),),
+    suction=(Suction(at_s=24.4, duration_s=1.2),),
+    effort=(
+        Effort(amplitude_cmh2o=6, rate_per_min=19, amplitude_cv=0.3, timing_sd_s=0.1),
+        Effort(amplitude_cmh2o=4, offset_s=-0.3, every=2, rise_s=0.2),
+        Effort(amplitude_cmh2o=-40, rate_per_min=240, rise_s=0.04, fall_s=0.1, at_s=30, duration_s=1),
+    ),
+)
 
 
 async def test_it_is_an_adapter_like_any_other(tmp_path: Path) -> None:
@@ -64,21 +95,25 @@ async def test_it_is_an_adapter_like_any_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chunk_s", [0.01, 0.37, 5.0, 1000.0])
-def test_chunk_length_changes_no_sample(chunk_s: float) -> None:
-    one, other = simulate(LIVELY), simulate(LIVELY)
+@pytest.mark.parametrize("scenario", [LIVELY, BUSY], ids=["lively", "busy"])
+def test_chunk_length_changes_no_sample(scenario: Scenario, chunk_s: float) -> None:
+    one, other = simulate(scenario), simulate(scenario)
     assert contract.stream(one.chunks(chunk_s)).form() == contract.stream(other.chunks(1.0)).form()
-    assert one.truth == other.truth == simulate(LIVELY).truth
+    assert one.truth == other.truth == simulate(scenario).truth
 
 
-def test_uncompiled_source_gives_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["leak", "busy"])
+def test_uncompiled_source_gives_the_same(name: str, tmp_path: Path) -> None:
     """The kernel stays plain Python that runs without a compiler."""
     source = (
         "import sys, numpy as np; from adapters.simulator import simulate; "
-        "np.save(sys.argv[1], next(simulate('leak').chunks(8.0)).channels['paw'])"
+        "from tests.adapters.test_simulator import BUSY; "
+        "chunk = next(simulate(sys.argv[2] if sys.argv[2] == 'leak' else BUSY).chunks(8.0)); "
+        "np.save(sys.argv[1], chunk.channels['paw'])"
     )
     place = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    subprocess.run([sys.executable, "-c", source, str(tmp_path / "paw.npy")], check=True, env=place)
-    compiled = next(simulate("leak").chunks(8.0)).channels[Channel.PAW]
+    subprocess.run([sys.executable, "-c", source, str(tmp_path / "paw.npy"), name], check=True, env=place)
+    compiled = next(simulate("leak" if name == "leak" else BUSY).chunks(8.0)).channels[Channel.PAW]
     assert np.allclose(np.load(tmp_path / "paw.npy"), compiled, rtol=0, atol=1e-9)
 
 
