@@ -90,8 +90,9 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
     effort = _effort(folded, given, start, p0)
     refused = (
         _unfit(breath, folded, given.past)
-        or _conditioned(method, folded, elastance, error)
+        or _singular(method, folded, elastance)
         or effort
+        or _unsure(method, folded, error)
         or _shaped(method, folded, ri, re, re_error)
         or _repeated(given.past, elastance)
         or _held(breath, given.past, elastance)
@@ -131,13 +132,18 @@ def _unfit(breath: Breath, folded: Fold, past: Past) -> Reason | None:
     return Reason.FIT_ILLCOND if breath.end_s - breath.insp_end_s < MIN_TE_S else None
 
 
-def _conditioned(method: str, folded: Fold, elastance: float, error: float) -> Reason | None:
-    """The waveform tells the parameters apart, well enough to see a part that differs."""
-    blind = folded.square_blind if method == SLOPE else folded.fit_blind
+def _singular(method: str, folded: Fold, elastance: float) -> Reason | None:
+    """The waveform does not tell the parameters apart, or tells of no lung."""
     condition = 0.0 if method == SLOPE else folded.fit_condition
-    if not (condition <= MAX_CONDITION and error <= MAX_ERROR and blind <= MAX_BLIND):
+    if math.isnan(elastance) or not condition <= MAX_CONDITION:
         return Reason.FIT_ILLCOND
     return None if elastance > 0.0 else Reason.FIT_POOR
+
+
+def _unsure(method: str, folded: Fold, error: float) -> Reason | None:
+    """Noise leaves the elastance, or a part that differs, in doubt."""
+    blind = folded.square_blind if method == SLOPE else folded.fit_blind
+    return None if error <= MAX_ERROR and blind <= MAX_BLIND else Reason.FIT_ILLCOND
 
 
 def _effort(folded: Fold, given: Given, start: Start, p0: float) -> Reason | None:

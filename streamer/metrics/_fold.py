@@ -13,6 +13,7 @@ from streamer.metrics._fold_co2 import NOTHING, capnogram
 from streamer.metrics._fold_events import events
 from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
+from streamer.metrics._fold_moments import moments
 from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
@@ -44,7 +45,9 @@ def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
     if insp_end < MIN_SAMPLES or breath.flow.size < 2 * MIN_SAMPLES or math.isnan(breath.paw[0]):
         return [math.nan] * LUNG
     stop = insp_end - round(pause_s * rate_hz)
-    whole, tidal, volume = fit(breath.flow, breath.paw, rate_hz, insp_end, breath.leak_conductance, stop)
+    leak = breath.leak_conductance
+    sums, noise, width, tidal, volume = moments(breath.flow, breath.paw, rate_hz, insp_end, leak, stop)
+    whole = fit(sums, noise, width)
     lung, ramp = whole, NO_RAMP
     if is_square(mean, variation, flow_s, moved[0]):
         late_s = breath.start_s - breath.onset_s
