@@ -15,6 +15,8 @@ MIN_EXHALED_SHARE = 0.10
 HALF, TWICE = 0.5, 2.0
 REGULAR_CV = 0.05
 LEAK_SUSPECT = 0.20
+MIN_SIZE, MIN_RISE_CMH2O = 0.20, 2.0
+"""Of the largest recent breath, and of pressure: gas blown in to hold PEEP, or drawn without support, is no cycle."""
 
 
 def is_triggered(folded: Folded, before: Folded | None) -> bool:
@@ -30,6 +32,7 @@ class Cycles:
     def __init__(self) -> None:
         self._ti: deque[float] = deque(maxlen=MEMORY)
         self._periods: deque[float] = deque(maxlen=MEMORY)
+        self._inspired: deque[float] = deque(maxlen=MIN_HISTORY)
         self._untriggered = 0
         self.doubled = False
         """The next breath is the second of a double trigger."""
@@ -41,6 +44,7 @@ class Cycles:
         mean_ti = math.fsum(self._ti) / len(self._ti) if len(self._ti) >= MIN_HISTORY else math.nan
         doubles = Flag.STACKED in breath.flags or folded.exp_volume < MIN_EXHALED_SHARE * folded.insp_volume
         doubles = doubles or (triggered and te < HALF * mean_ti)
+        doubles = self._is_cycle(folded) and doubles
         if doubles or self.doubled:
             found.add(Flag.DOUBLE_TRIGGER)
         self.doubled = doubles
@@ -52,6 +56,12 @@ class Cycles:
             found.add(Flag.AUTOTRIGGER_SUSPECT)
         self._ti.append(ti)
         return found
+
+    def _is_cycle(self, folded: Folded) -> bool:
+        """The ventilator gave a breath: without that there is none to double."""
+        self._inspired.append(folded.insp_volume)
+        large = folded.insp_volume >= MIN_SIZE * max(self._inspired)
+        return large or not folded.peak_paw - folded.start_min_paw < MIN_RISE_CMH2O
 
     def _is_autotrigger(self, breath: Breath, period: float, *, triggered: bool) -> bool:
         self._periods.append(period)

@@ -1,8 +1,8 @@
 """The equation of motion fitted to one passive breath: ``P = E·V + Ri·F⁺ + Re·F⁻ + P0``. Floor 1; compiled.
 
 ``lsf4`` of algorithms §4.4, from the sums of ``_fold_moments``. The fit over both halves of both phases is the
-published one; fits that leave one half out say whether the answer hangs on a part of the breath, which it does not in a passive
-lung. What is skipped is predicted afterwards, in ``_fold_checks``.
+published one; fits that leave one half out say whether the answer hangs on a part of the breath, which it does not in a
+passive lung. What is skipped is predicted afterwards, in ``_fold_checks``.
 
 Regressors are measured, too: noise of flow makes plain least squares read resistance too low, and compliance with
 it. Noise is told from the second differences of neighbouring samples and its expected square taken off the sums (bias-
