@@ -20,6 +20,8 @@ from streamer.metrics._fold_volumes import volumes
 from streamer.metrics._folded import Fold, is_square, is_stopped
 
 MIN_SAMPLES = 8
+MAX_R_ERROR = 0.2
+"""Relative error of expiratory resistance beyond which nothing is predicted with it."""
 FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
 LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
@@ -52,7 +54,8 @@ def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
     if is_square(mean, variation, flow_s, moved[0]):
         late_s = breath.start_s - breath.onset_s
         lung = ramp = square(tidal, volume, breath.paw, rate_hz, insp_end, flow_s, late_s)
-    elastance, ri, re, p0, *_ = lung
+    elastance, ri, re, p0, _, re_error, *_ = lung
+    re = re if re_error <= MAX_R_ERROR else math.nan
     checked = checks(tidal, volume, breath.paw, rate_hz, insp_end, (elastance, ri, re, p0))
     return [*whole, *ramp, *checked]
 

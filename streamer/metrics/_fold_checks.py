@@ -31,7 +31,7 @@ def checks(  # noqa: PLR0917 (compiled: positions only)
     insp_end: int,
     lung: tuple[float, float, float, float],
 ) -> tuple[float, ...]:
-    """Fields ``start_excess`` to ``tau_apart`` of a Fold, in order; ``lung``: E, Ri, Re, P0 (NaN resistance: none).
+    """Fields ``start_excess`` to ``tau_fall`` of a Fold, in order.
 
     Args:
         flow: (n,) L/s, leak-corrected.
@@ -39,17 +39,24 @@ def checks(  # noqa: PLR0917 (compiled: positions only)
         paw: (n,) cmH2O.
         rate_hz: Samples per second.
         insp_end: First sample of expiration.
-        lung: Elastance cmH2O/L, resistances cmH2O·s/L, total PEEP cmH2O.
+        lung: Elastance cmH2O/L, resistances cmH2O·s/L (NaN: not known), total PEEP cmH2O.
     """
     first, second = math.ceil(STRIPS_S[0] * rate_hz - 1e-9), math.ceil(STRIPS_S[1] * rate_hz - 1e-9)
     third = math.ceil(STRIPS_S[2] * rate_hz - 1e-9)
     start = (first, min(second, insp_end - EDGE))
+    elastance, r_insp, r_exp, p0 = lung
+    at_rest = (
+        elastance,
+        r_insp,
+        0.0 if math.isnan(r_exp) else r_exp,
+        p0,
+    )  # where it is not known, gas has left by then
     end = (max(flow.size - 1 - third, insp_end + first), flow.size - 1)
     strips = (
         _excess(flow, volume, paw, start, insp_end, lung),
         _excess(flow, volume, paw, (insp_end + first, insp_end + second), insp_end, lung),
         _excess(flow, volume, paw, (insp_end + second, insp_end + third), insp_end, lung),
-        _excess(flow, volume, paw, end, insp_end, lung),
+        _excess(flow, volume, paw, end, insp_end, at_rest),
     )
     return (*strips, *_zero(flow, paw, rate_hz, insp_end), *_tau(flow, volume, paw, rate_hz, insp_end))
 
@@ -63,7 +70,7 @@ def _excess(  # noqa: PLR0917 (compiled: positions only)
     insp_end: int,
     lung: tuple[float, float, float, float],
 ) -> float:
-    """Mean of pressure less E·V + R·F + P0 over a span, cmH2O; NaN where it is too short."""
+    """Mean of pressure less E·V + R·F + P0 over a span, cmH2O; NaN where it is too short or R is not known."""
     elastance, r_insp, r_exp, p0 = lung
     last = min(span[1], flow.size)
     n = last - span[0]
@@ -71,10 +78,7 @@ def _excess(  # noqa: PLR0917 (compiled: positions only)
         return NAN
     total = 0.0
     for i in range(span[0], last):
-        resistance = r_insp if i < insp_end else r_exp
-        total += paw[i] - elastance * volume[i] - p0
-        if not math.isnan(resistance):
-            total -= resistance * flow[i]
+        total += paw[i] - elastance * volume[i] - (r_insp if i < insp_end else r_exp) * flow[i] - p0
     return total / n
 
 

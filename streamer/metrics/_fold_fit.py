@@ -44,8 +44,8 @@ from streamer.metrics._parts import (
 NAN = math.nan
 MIN_ROWS = 12.0
 SINGULAR, CONVERGED, SWEEPS = 1e6, 1e-13, 12
-SPLIT_LIMIT, SPLIT_DEVIATIONS = 0.10, 2.5
-"""Elastance may differ between parts by a tenth, or by so many standard errors where noise is large."""
+SPLIT_LIMIT, SPLIT_DEVIATIONS = 0.07, 2.5
+"""Elastance may differ between parts by 7 %, or by so many standard errors where noise is large."""
 PLACE = np.array([[VV, VI, VE, V1], [VI, II, ZERO, I1], [VE, ZERO, EE, E1], [V1, I1, E1, ZERO]])
 
 

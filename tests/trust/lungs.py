@@ -17,6 +17,7 @@ from adapters._scenario import (
     Segment,
     Sensor,
     Tube,
+    Valve,
     Ventilator,
 )
 
@@ -57,6 +58,13 @@ def named(mode: str, sensor: Sensor) -> Iterator[tuple[str, Case]]:
         ("stiff", 25.0, 12.0, None, {}),
         ("very stiff", 12.0, 10.0, None, {}),
         ("obstructed, gas trapped", 70.0, 15.0, 25.0, {}),
+        (
+            "tracheal tube, valve",
+            40.0,
+            6.0,
+            None,
+            {"tube": Tube(k2_cmh2o_s2_l2=6.0), "valve": Valve(resistance_cmh2o_s_l=3)},
+        ),
         ("two compartments", 30.0, 6.0, None, {"second_compartment": SecondCompartment(compliance_ml_cmh2o=20)}),
         ("stress relaxation", 40.0, 8.0, None, {"relaxation": Relaxation()}),
         ("narrow tube", 40.0, 4.0, None, {"tube": Tube(k2_cmh2o_s2_l2=10.0)}),
@@ -117,11 +125,11 @@ def random_case(rng: np.random.Generator, mode: str, efforts: Callable[..., tupl
 def is_identifiable(mode: str, *, c: float, r: float, r_exp: float, ti_s: float, te_s: float) -> bool:
     """Whether the fitted parts hold enough of the lung's time constants to tell its parameters apart.
 
-    Volume control gives compliance by a slope, and needs some expiration for total PEEP. Pressure control shows it by
-    how flow decays, so both phases count. Gas that is not out after three time constants more is trapped by half.
+    Pressure control shows compliance by how flow decays: each phase has to show one time constant. Volume control shows
+    it by a slope, and needs a third of one of expiration for total PEEP.
     """
     inspired, expired = 1000 * (ti_s - SKIPPED_INSP_S) / (c * r), 1000 * (te_s - SKIPPED_EXP_S) / (c * r_exp)
-    return expired >= 0.3 if mode == "vcv" else inspired >= 1.0 and expired >= 0.5
+    return expired >= 1.0 / 3.0 if mode == "vcv" else min(inspired, expired) >= 1.0
 
 
 def repeated(
