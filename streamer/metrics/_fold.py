@@ -8,19 +8,22 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
+from streamer.chunk import FloatArray
 from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import NOTHING, capnogram
 from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_pressures import pressures
+from streamer.metrics._fold_rise import rise
 from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
 from streamer.metrics._folded import Fold, is_square, is_stopped
 
 MIN_SAMPLES = 8
 FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
-LUNG = len(Fold._fields) - Fold._fields.index("fit_elastance")
+LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
+NO_LEVEL = (math.nan,) * 4
 
 
 def fold(breath: Breath) -> Fold:
@@ -32,7 +35,7 @@ def fold(breath: Breath) -> Fold:
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
-    return Fold._make((*held, *moved, *pressed, *gas, *_lung(breath, moved)))
+    return Fold._make((*held, *moved, *pressed, *gas, *_lung(breath, moved), *_rise(breath, moved, tidal)))
 
 
 def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
@@ -50,6 +53,14 @@ def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
     elastance, ri, re, p0, *_ = lung
     checked = checks(tidal, volume, breath.paw, rate_hz, insp_end, (elastance, ri, re, p0))
     return [*whole, *ramp, *checked]
+
+
+def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray) -> tuple[float, ...]:
+    """Fields ``level_paw`` to ``rise_area``; a pause is no part of the flow time."""
+    stop = breath.insp_end - round(moved[FLOW_S + 1] * breath.rate_hz)
+    if stop < MIN_SAMPLES or math.isnan(breath.paw[0]):
+        return NO_LEVEL
+    return rise(tidal, breath.paw, breath.rate_hz, stop, breath.start_s - breath.onset_s)
 
 
 def nothing() -> Fold:
