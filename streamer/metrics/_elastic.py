@@ -2,8 +2,8 @@
 
 The elastic pressure of a breath runs from total PEEP to the plateau. Each is taken from a hold where this breath has
 one, else from the estimate, and the two make one pair for everything that is derived of it, so that parts of power add
-up. PEEP stands for total PEEP only beside a plateau from a hold, after an expiration that was complete (this is the
-pair of ``driving_pressure``).
+up. PEEP stands for total PEEP only where that is neither measured nor estimated, beside a plateau from a hold and after
+an expiration that was complete: up to a tenth of peak expiratory flow may still run then, so it is graded B.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ VCV_SIMPLE, PCV_FULL = "vcv_simple", "pcv_full"
 MIN_ELASTIC_CMH2O = 0.5
 MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
 """Pressure is level when it moves by less between the last quarters of the flow time, or by less of its height."""
+
+PEAKS = 3.0
+"""An overshoot may stand so many times as high above the level; more is a plateau after a peak, not a level."""
 
 
 class Elastic(NamedTuple):
@@ -45,20 +48,21 @@ def elastic(start: Start, pplat: Maybe, pplat_est: Maybe, peep_total_est: Maybe)
         NotMeasurable: The estimate's reason where there is no plateau of either kind, ``exhalation_incomplete`` where
             only total PEEP is unknown, ``implausible`` where the plateau is not above it.
     """
-    held = isinstance(pplat, Graded)
     plateau = pplat if isinstance(pplat, Graded) else pplat_est
     if not isinstance(plateau, Graded):
         raise NotMeasurable(plateau)
-    if start.is_total or (held and not start.is_incomplete):
-        rest = Graded(start.paw, "B" if start.is_own else "A")
+    if start.is_total:
+        rest = Graded(start.paw, "A")
     elif isinstance(peep_total_est, Graded):
-        rest, held = peep_total_est, False
+        rest = peep_total_est
+    elif not start.is_incomplete:
+        rest = Graded(start.paw, "B")
     else:
         raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
     if plateau.value - rest.value < MIN_ELASTIC_CMH2O:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    quality = max(plateau.quality or "A", rest.quality or "A")
-    return Elastic(rest.value, plateau.value, quality, MEASURED if held else ESTIMATED)
+    method = MEASURED if plateau is pplat and rest is not peep_total_est else ESTIMATED
+    return Elastic(rest.value, plateau.value, max(plateau.quality or "A", rest.quality or "A"), method)
 
 
 def closed_form(folded: Fold, rr: float, lung: Elastic, resistance: Maybe) -> Graded:
@@ -89,6 +93,7 @@ def closed_form(folded: Fold, rr: float, lung: Elastic, resistance: Maybe) -> Gr
 
 
 def is_level(folded: Fold, above: float) -> bool:
-    """Pressure control: pressure no longer moves late in inspiration, while flow decelerates."""
+    """Pressure control: pressure no longer moves late in inspiration, near its peak, while flow decelerates."""
     limit = max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
-    return above > 0.0 and abs(folded.level_drift) <= limit and folded.level_slowing < 1.0
+    stays = abs(folded.level_drift) <= limit and folded.peak_paw - folded.level_paw <= PEAKS * limit
+    return above > 0.0 and stays and folded.level_slowing < 1.0

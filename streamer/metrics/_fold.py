@@ -35,7 +35,7 @@ def fold(breath: Breath) -> Fold:
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
-    return Fold._make((*held, *moved, *pressed, *gas, *_lung(breath, moved), *_rise(breath, moved, tidal)))
+    return Fold._make((*held, *moved, *pressed, *gas, *_lung(breath, moved), *_rise(breath, moved, tidal, int(first))))
 
 
 def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
@@ -55,9 +55,10 @@ def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
     return [*whole, *ramp, *checked]
 
 
-def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray) -> tuple[float, ...]:
-    """Fields ``level_paw`` to ``rise_area``; a pause is no part of the flow time."""
+def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray, hold: int) -> tuple[float, ...]:
+    """Fields ``level_paw`` to ``rise_area``; neither a pause nor a hold (from sample ``hold`` on) is flow time."""
     stop = breath.insp_end - round(moved[FLOW_S + 1] * breath.rate_hz)
+    stop = stop if hold < 0 else min(stop, hold)
     if stop < MIN_SAMPLES or math.isnan(breath.paw[0]):
         return NO_LEVEL
     return rise(tidal, breath.paw, breath.rate_hz, stop, breath.start_s - breath.onset_s)

@@ -35,12 +35,12 @@ def estimated(one: Breath, c: float, **given: object) -> Measures:
 
 
 def test_parts_of_a_held_breath() -> None:
-    """O-1a at 8 breaths a minute: a third each."""
+    """O-1a at 8 breaths a minute: a third each. PEEP stands for total PEEP, hence B."""
     found = held()
     for key in PARTS:
         assert found.values[key] == pytest.approx(3.67749 * 8 / 15, rel=0.01)
         assert found.methods[key] == "measured"
-        assert found.quality[key] == "A"
+        assert found.quality[key] == "B"
 
 
 def test_parts_without_a_hold() -> None:
@@ -141,8 +141,8 @@ def test_without_a_plateau_the_estimate_says_why() -> None:
     ("known", "pplat", "rest", "expected"),
     [
         ((7.0, 5.0, True, True, False), Graded(20.0, "A"), Graded(6.0, "B"), (7.0, 20.0, "A", "measured")),
-        ((5.0, 5.0, False, False, False), Graded(20.0, "B"), Graded(6.0, "B"), (5.0, 20.0, "B", "measured")),
-        ((5.0, 5.0, False, False, True), Graded(20.0, "A"), Graded(6.0, "B"), (5.0, 20.0, "B", "measured")),
+        ((5.0, 5.0, False, False, False), Graded(20.0, "A"), Graded(6.0, "B"), (6.0, 20.0, "B", "estimated")),
+        ((5.0, 5.0, False, False, False), Graded(20.0, "A"), Reason.FIT_POOR, (5.0, 20.0, "B", "measured")),
         ((5.0, 5.0, False, True, False), Graded(20.0, "A"), Graded(6.0, "B"), (6.0, 20.0, "B", "estimated")),
         ((7.0, 5.0, True, False, False), Reason.NO_HOLD, Graded(6.0, "B"), (7.0, 19.0, "B", "estimated")),
         ((5.0, 5.0, False, False, False), Reason.NO_HOLD, Graded(6.0, "B"), (6.0, 19.0, "B", "estimated")),
@@ -154,7 +154,7 @@ def test_without_a_plateau_the_estimate_says_why() -> None:
 def test_one_pair_of_pressures(
     known: tuple[float, float, bool, bool, bool], pplat: Graded | Reason, rest: Graded | Reason, expected: object
 ) -> None:
-    """From a hold where there is one; PEEP only beside a plateau and after a complete expiration."""
+    """From holds where there are any; PEEP only if nothing else, and after a complete expiration."""
     plateau = Graded(19.0, "B") if isinstance(rest, Graded) else rest
     if isinstance(expected, Reason):
         with pytest.raises(NotMeasurable) as said:
