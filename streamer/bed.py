@@ -199,9 +199,7 @@ class Bed:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
         past = self._memory.past()
-        if self._blood_gas is None:
-            return Given(context=self._context, before=before, past=past)
-        drawn_s, gas = self._blood_gas
+        drawn_s, gas = self._blood_gas or (breath.end_s, None)
         age_s = breath.end_s - drawn_s
         return Given(context=self._context, before=before, past=past, blood_gas=gas, blood_gas_age_s=age_s)
 
