@@ -28,10 +28,9 @@ def held(**lung: float) -> Measures:
     return measured(one, start_from(one, context=PASSIVE))
 
 
-def estimated(one: Breath, c: float, **given: object) -> Measures:
+def estimated(one: Breath, c: float) -> Measures:
     """As the ninth of breaths that all gave this compliance (L/cmH2O)."""
-    past = Past(8, 1 / c, 0.0, 0.01, 0.0, 0.0, 0.0)
-    return measured(one, start_from(one, **{"context": PASSIVE, "past": past} | given))
+    return measured(one, start_from(one, context=PASSIVE, past=Past(8, 1 / c, 0.0, 0.01, 0.0, 0.0, 0.0)))
 
 
 def test_parts_of_a_held_breath() -> None:
@@ -182,11 +181,11 @@ def test_square_flow_has_the_simple_form() -> None:
 def test_level_pressure_has_the_full_form(  # noqa: PLR0917
     c: float, r: float, peep: float, rise_s: float, ti: float, phase: float
 ) -> None:
-    """With the rise time found in the waveform; a linear ramp from equilibrium is exact but for sampling."""
+    """With the rise time found in the waveform; a linear ramp from equilibrium is exact but for samples of 10 ms."""
     found = estimated(pcv(c=c, r=r, peep=peep, rise_s=rise_s, ti=ti, rr=8, phase=phase), c)
     if "mp_surrogate" in found.values:
         assert found.methods["mp_surrogate"] in {"pcv_full", "vcv_simple"}
-        assert found.values["mp_surrogate"] == pytest.approx(found.values["mp"], rel=0.015)
+        assert found.values["mp_surrogate"] == pytest.approx(found.values["mp"], rel=0.01 + 0.3 * 0.01 / (r * c))
         assert "mp" not in found.quality
     else:
         assert "crs_est" in found.missing or found.missing["mp_surrogate"] == "no_closed_form"
