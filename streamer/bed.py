@@ -24,7 +24,7 @@ from streamer.chunk import Block, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.labels import Labeller, completed
-from streamer.metrics import HELD, METRICS, WEIGHTED_BY, Fold, Given, Measures, Memory, fold, measure
+from streamer.metrics import HELD, METRICS, WEIGHTED_BY, CrossCheck, Fold, Given, Measures, Memory, fold, measure
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import Segmenter, SegmentSettings, segment_settings
@@ -89,6 +89,7 @@ class Bed:
         self._blood_gas: tuple[float, BloodGas] | None = None
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
+        self._crosscheck = CrossCheck(bed_id)
         told = (*map(_event_notice, events), *map(_gas_notice, blood_gases))
         for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
             self._wait(notice)
@@ -176,6 +177,7 @@ class Bed:
         found = _in_order(due, self._rolling.push(record))
         found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
+        found += self._crosscheck.push(record)
         if Flag.APNOEA in flags:
             detail = f"no breath for {breath.end_s - breath.start_s:.0f} s"
             found.append(Notice(bed=self._bed, at_s=breath.end_s, kind=NoticeKind.APNOEA, detail=detail))
@@ -197,9 +199,7 @@ class Bed:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
         past = self._memory.past()
-        if self._blood_gas is None:
-            return Given(context=self._context, before=before, past=past)
-        drawn_s, gas = self._blood_gas
+        drawn_s, gas = self._blood_gas or (breath.end_s, None)
         age_s = breath.end_s - drawn_s
         return Given(context=self._context, before=before, past=past, blood_gas=gas, blood_gas_age_s=age_s)
 

@@ -28,6 +28,7 @@ class Reason(StrEnum):
         "expiration was cut short: end-expiratory pressure is not total PEEP",
     )
     FLOW_NOT_CONSTANT = "flow_not_constant", "resistance from a hold needs constant inspiratory flow before it"
+    NO_CLOSED_FORM = "no_closed_form", "neither flow was constant nor pressure level: no closed form fits this breath"
     PATIENT_EFFORT = "patient_effort", "the patient breathes, or nothing shows that the patient does not"
     FIT_POOR = "fit_poor", "a passive lung of one compartment does not describe this breath"
     FIT_ILLCOND = "fit_illcond", "this waveform does not tell the parameters apart"

@@ -42,6 +42,7 @@ class NoticeKind(StrEnum):
     DISCONNECT = "disconnect"
     RECONNECT = "reconnect"
     HOLD = "hold"
+    CROSS_CHECK = "cross_check"
     POSITION = "position"
     SETTINGS = "settings"
     NOTE = "note"

@@ -17,7 +17,9 @@ S_PER_MIN = 60.0
 ML_PER_L = 1000.0
 
 JOULE_PER_L_CMH2O = 0.0980665
-"""K: work of one litre moved against one cmH2O; exact. The literature rounds it to 0.098."""
+"""K: work of one litre moved against one cmH2O; exact."""
+ROUNDED_JOULE_PER_L_CMH2O = 0.098
+"""K as the literature rounds it; only to reproduce published numbers."""
 
 BODY_K = 310.15
 ICE_POINT_K = 273.15

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from streamer.metrics import METRICS
+from streamer.reasons import Reason
 
 REPO = Path(__file__).parents[1]
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -121,7 +122,9 @@ def test_the_two_commands_name_what_exists() -> None:
 def test_the_readme_names_only_metrics_that_exist() -> None:
     text = README[README.index("## How far to trust") : README.index("## Recordings")]
     named = {word for word in re.findall(r"`(\w+)`", text) if "_" in word or word in METRICS}
-    assert named <= METRICS.keys(), named - METRICS.keys()
+    methods = {method for one in METRICS.values() for method in one.methods}
+    known = {*METRICS, *(f"{key}_method" for key in METRICS), *methods, *(reason.value for reason in Reason)}
+    assert named <= known, named - known
 
 
 def test_the_safety_note_stands_first() -> None:

@@ -112,7 +112,7 @@ def any_lung(draw: st.DrawFn) -> Scenario:
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(any_lung())
 def test_without_noise_it_is_right_or_missing(scenario: Scenario) -> None:
-    """Compliance within 1.5 % (2 % at 50 Hz: half a sample of the shortest inspiration), plateau within 0.3 cmH2O."""
+    """Compliance within 0.5 % and a sample's share of inspiration (3 % at 50 Hz), plateau within 0.3 cmH2O."""
     truths = simulate(scenario).truth.breaths
     if max(breath.ppeak for breath in truths) > 110:
         return
@@ -121,7 +121,7 @@ def test_without_noise_it_is_right_or_missing(scenario: Scenario) -> None:
             assert record.missing["crs_est"]
             continue
         truth = min(truths, key=lambda breath: abs(breath.start_s - record.start_s))
-        within = 0.015 if scenario.rate_hz >= 100 else 0.02
+        within = 0.005 + 1.0 / (scenario.rate_hz * (truth.insp_end_s - truth.start_s))
         assert record.values["crs_est"] == pytest.approx(scenario.segments[0].lung.compliance_ml_cmh2o, rel=within)
         assert record.values["pplat_est"] == pytest.approx(truth.pplat, abs=0.3)
         assert record.values["peep_total_est"] == pytest.approx(truth.peep_total_before, abs=0.3)

@@ -31,6 +31,12 @@ VOLUME_CONTROL = {  # C L/cmH2O, R, Re, PEEP, VT L, F L/s, pause s, RR → Pplat
     "O-1c": ((0.095, 21, None, 0, 0.65, 0.5, 0.3, 15), (9.7785, 20.2785, 1.074547, 16.11820)),
 }
 
+PARTS = {
+    "O-1a": {"mp_peep": 3.67749, "mp_elastic": 3.67749, "mp_resistive": 3.67749},
+    "O-1b": {"mp_peep": 11.01483, "mp_elastic": 5.50741, "mp_resistive": 5.50741},
+    "O-1c": {"mp_peep": 2.80761, "mp_elastic": 3.27103, "mp_resistive": 10.03956},
+}
+
 
 def volume_control(name: str, onset_s: float, hold: tuple[Hold, ...] = ()) -> Scenario:
     (c, r, r_exp, peep, vt, flow, pause_s, rr), _ = VOLUME_CONTROL[name]
@@ -72,7 +78,7 @@ def test_o1_volume_control(name: str, onset_s: float) -> None:
 @pytest.mark.parametrize("name", VOLUME_CONTROL)
 def test_o1_holds(name: str, onset_s: float) -> None:
     """Total PEEP, then plateau, compliance and resistance of the next breath."""
-    (c, r, _, _, vt, flow, *_), (plateau, _, work, _) = VOLUME_CONTROL[name]
+    (c, r, _, _, vt, flow, _, rr), (plateau, _, work, _) = VOLUME_CONTROL[name]
     total = plateau - vt / c
     held = (Hold(at_s=8, kind="expiratory", duration_s=2), Hold(at_s=12, kind="inspiratory", duration_s=0.6))
     found = [record for record in records(volume_control(name, onset_s, held)) if Flag.HOLD in record.flags]
@@ -90,6 +96,11 @@ def test_o1_holds(name: str, onset_s: float) -> None:
     )  # what pressure rises in a sample
     assert record.values["energy"] == pytest.approx(work, rel=WORK)
     assert record.quality["pplat"] == "A"
+    for key, part in PARTS[name].items():  # of the same breath 15 or 26 times a minute, without the hold
+        assert record.values[key] * rr / record.values["rr"] == pytest.approx(
+            part, abs=WORK * sum(PARTS[name].values())
+        )
+        assert record.methods[key] == "measured"
 
 
 PRESSURE_CONTROL = {  # C, R, PEEP, dP, Ti, Ts, RR → VT L, alveolar end-inspiratory P, W J, mp J/min

@@ -18,20 +18,33 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamer.breath import Breath
+from streamer.metrics._crosscheck import CrossCheck
 from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, start_of
 from streamer.metrics._past import Memory, Past
-from streamer.metrics._registry import WITHHELD, Graded, Metric, NotMeasurable, Step, declared, in_order, metric, plan
+from streamer.metrics._registry import (
+    WITHHELD,
+    Graded,
+    Maybe,
+    Metric,
+    NotMeasurable,
+    Step,
+    declared,
+    in_order,
+    maybe,
+    metric,
+    plan,
+)
 from streamer.reasons import Reason
 from streamer.records import Flag
 
 __all__ = [
-    "HELD", "METRICS", "WEIGHTED_BY", "Estimate", "Fold", "Given", "Graded", "Measures", "Memory", "Metric",
-    "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
+    "HELD", "METRICS", "WEIGHTED_BY", "CrossCheck", "Estimate", "Fold", "Given", "Graded", "Measures", "Memory",
+    "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
 ]  # fmt: skip
 
-FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "capnography")
+FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography")
 """The order in which families are shown; any other file follows."""
 MIN_FULL_RATE_HZ = 50.0
 """Below, quality is B at best (algorithms §1)."""
@@ -55,6 +68,12 @@ class Measures(NamedTuple):
     methods: dict[str, str]
     estimate: Estimate | None = None
     """The lung as this breath alone shows it, trusted or not; None where the breath is withheld altogether."""
+
+    def maybe(self, key: str) -> Maybe:
+        """What a metric gives, or why it gives nothing."""
+        if key in self.values:
+            return Graded(self.values[key], self.quality.get(key), self.methods.get(key))
+        return Reason(self.missing[key])  # type: ignore[call-arg]  # looks up a member
 
 
 def fold(breath: Breath) -> Fold:
@@ -115,6 +134,8 @@ def _labelled(flags: frozenset[Flag]) -> Mapping[str, str]:
 
 def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str | None:
     """Run one formula; its value goes into ``found``, or its reason is returned."""
+    for key in step.maybe:
+        pool[maybe(key)] = found.maybe(key)
     try:
         value = step.run(pool)
     except NotMeasurable as answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
+from streamer.chunk import FloatArray
 from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import NOTHING, capnogram
 from streamer.metrics._fold_events import events
@@ -15,6 +16,7 @@ from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_moments import moments
 from streamer.metrics._fold_pressures import pressures
+from streamer.metrics._fold_rise import rise
 from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
 from streamer.metrics._folded import Fold, is_square, is_stopped
@@ -25,6 +27,7 @@ MAX_R_ERROR = 0.2
 FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
 LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
+NO_LEVEL = (math.nan,) * 4
 
 
 def fold(breath: Breath) -> Fold:
@@ -37,7 +40,8 @@ def fold(breath: Breath) -> Fold:
     pco2 = breath.pco2
     gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
     shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
-    return Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved)))
+    risen = _rise(breath, moved, tidal, int(first))
+    return Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved), *risen))
 
 
 def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
@@ -58,6 +62,15 @@ def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
     re = re if re_error <= MAX_R_ERROR else math.nan
     checked = checks(tidal, volume, breath.paw, rate_hz, insp_end, (elastance, ri, re, p0))
     return [*whole, *ramp, *checked]
+
+
+def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray, hold: int) -> tuple[float, ...]:
+    """Fields ``level_paw`` to ``rise_area``; neither a pause nor a hold (from sample ``hold`` on) is flow time."""
+    stop = breath.insp_end - round(moved[FLOW_S + 1] * breath.rate_hz)
+    stop = stop if hold < 0 else min(stop, hold)
+    if stop < MIN_SAMPLES or math.isnan(breath.paw[0]):
+        return NO_LEVEL
+    return rise(tidal, breath.paw, breath.rate_hz, stop, breath.start_s - breath.onset_s)
 
 
 def nothing() -> Fold:

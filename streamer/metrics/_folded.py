@@ -169,6 +169,15 @@ class Fold(NamedTuple):
     """Difference of its halves, over what is allowed."""
     tau_fall: float
     """Fall of mean pressure from the first to the second half, cmH2O."""
+    # the pressure that inspiration settles at, and the way there: _fold_rise
+    level_paw: float
+    """Mean pressure of the last quarter of the flow time."""
+    level_drift: float
+    """The same less the quarter before: none in pressure control."""
+    level_slowing: float
+    """Flow of the last quarter over that of the quarter before: below 1 flow decelerates."""
+    rise_area: float
+    """Area by which pressure stays below that level from the onset on, cmH2O·s."""
 
     @property
     def is_square(self) -> bool:

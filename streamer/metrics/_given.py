@@ -11,6 +11,7 @@ from streamer.metrics._folded import Fold
 from streamer.metrics._past import NO_PAST, Past
 from streamer.metrics._registry import NotMeasurable
 from streamer.reasons import Reason
+from streamer.units import predicted_body_weight_kg
 
 MAX_END_SLOPE = 2.0
 """cmH2O/s in the end-expiratory window beyond which expiration counts as incomplete."""
@@ -18,6 +19,8 @@ MAX_END_FLOW_SHARE = 0.10
 """End-expiratory over peak expiratory flow beyond which set PEEP is not total PEEP (algorithms §12)."""
 MAX_HOLD_SLOPE = 0.5
 MAX_HOLD_RISE = 0.5
+MIN_BODY_KG = 20.0
+"""Predicted body weight below which the formula, made for adults, gives nonsense."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +85,17 @@ def total_peep(folded: Fold) -> float:
     if abs(folded.exp_hold_slope) >= MAX_HOLD_SLOPE or folded.exp_hold_rise > MAX_HOLD_RISE:
         raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
     return folded.exp_hold_paw
+
+
+def body_kg(context: Context) -> float:
+    """Predicted body weight, kg.
+
+    Raises:
+        NotMeasurable: ``context_missing`` without sex and height, ``implausible`` where the formula does not hold.
+    """
+    if context.sex is None or context.height_cm is None:
+        raise NotMeasurable(Reason.CONTEXT_MISSING)
+    weight = predicted_body_weight_kg(context.sex, context.height_cm)
+    if weight < MIN_BODY_KG:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return weight

@@ -5,6 +5,9 @@ The function's name is the key. Its parameters name what it needs: a field of ``
 with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or raises
 ``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero, ``implausible``.
 What needs a missing metric is missing with the same reason; quality is the worst of what went in.
+
+Parameters that the declaration lists in ``maybe`` may be missing: they come as ``Maybe``, a ``Graded`` or the reason
+why there is none, and the formula itself passes on the quality of those it used.
 """
 
 from __future__ import annotations
@@ -65,6 +68,8 @@ class Graded(NamedTuple):
     method: str | None = None
 
 
+Maybe: TypeAlias = Graded | Reason
+"""A metric that need not be there: what it gives, or why it gives nothing."""
 Formula: TypeAlias = Callable[..., "float | Graded"]
 
 
@@ -86,6 +91,7 @@ class Metric:
         absent: Reason when what it needs is not in the breath (NaN).
         withheld: Labels that withhold it, besides those that withhold everything.
         also: Metrics that must be there too, although the formula does not read them.
+        maybe: Those of its parameters that are metrics which need not be there.
         formula: The function.
         needs: Its parameters.
     """
@@ -103,6 +109,7 @@ class Metric:
     absent: Reason = Reason.IMPLAUSIBLE
     withheld: Withheld = EXCLUDED
     also: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
     formula: Formula = field(repr=False)
     needs: tuple[str, ...]
 
@@ -147,6 +154,8 @@ def in_order(metrics: Mapping[str, Metric]) -> tuple[Metric, ...]:
     for one in metrics.values():
         if unknown := [name for name in (*one.needs, *one.also) if name not in known and name not in metrics]:
             raise TypeError(f"metric {one.key!r} needs {unknown[0]!r}, which is no fold, metric or given value")
+        if wrong := [name for name in one.maybe if name not in metrics or name not in one.needs]:
+            raise TypeError(f"metric {one.key!r} may do without {wrong[0]!r}, which is no metric or no parameter of it")
         if one.weighted_by is not None and one.weighted_by not in metrics:
             raise TypeError(f"metric {one.key!r} is weighted by {one.weighted_by!r}, which is no metric")
     graph = {key: [name for name in (*one.needs, *one.also) if name in metrics] for key, one in metrics.items()}
@@ -162,6 +171,7 @@ class Step(NamedTuple):
     key: str
     run: Callable[[dict[str, Any]], float | Graded]
     keys: tuple[str, ...]
+    maybe: tuple[str, ...]
     low: float
     high: float
     absent: str
@@ -169,20 +179,26 @@ class Step(NamedTuple):
 
 
 def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
-    """The ordered metrics as steps; ``keys`` are those needs that are metrics themselves."""
+    """The ordered metrics as steps; ``keys`` are those needs that are metrics themselves and have to be there."""
     metrics = tuple(ordered)
     keys = {one.key for one in metrics}
     return tuple(
         Step(
             one.key,
-            _bound(one.formula, one.needs),
-            tuple(name for name in (*one.needs, *one.also) if name in keys),
+            _bound(one.formula, tuple(maybe(name) if name in one.maybe else name for name in one.needs)),
+            tuple(name for name in (*one.needs, *one.also) if name in keys and name not in one.maybe),
+            one.maybe,
             *one.bounds,
             one.absent.value,
             one.withheld,
         )
         for one in metrics
     )
+
+
+def maybe(key: str) -> str:
+    """Under which name the ``Maybe`` of a metric lies beside its number."""
+    return f"{key}?"
 
 
 def _bound(formula: Formula, needs: tuple[str, ...]) -> Callable[[dict[str, Any]], float | Graded]:

@@ -10,10 +10,10 @@ import math
 
 from streamer.context import Context
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given
+from streamer.metrics._given import Given, body_kg
 from streamer.metrics._registry import CO2, Graded, NotMeasurable, metric
 from streamer.reasons import Reason
-from streamer.units import PH2O_BODY_MMHG, S_PER_MIN, STANDARD_MMHG, predicted_body_weight_kg
+from streamer.units import PH2O_BODY_MMHG, S_PER_MIN, STANDARD_MMHG
 
 MAX_DELAY_S = 0.02
 MAX_FALL_S = 0.3
@@ -25,7 +25,6 @@ REBREATHING_MMHG, REBREATHING_REFUSED_MMHG = 3.0, 8.0
 ABOVE_ARTERIAL_MMHG = 10.0
 STALE_S = 60.0 * S_PER_MIN
 NORMAL_VENTILATION, NORMAL_PACO2 = 100.0, 37.5
-MIN_BODY_KG = 20.0
 
 
 @metric(
@@ -97,9 +96,4 @@ def vent_ratio(minute_volume: float, given: Given) -> float:
         raise NotMeasurable(Reason.ABG_MISSING)
     if not 0.0 <= given.blood_gas_age_s <= STALE_S:
         raise NotMeasurable(Reason.ABG_STALE)
-    if context.sex is None or context.height_cm is None:
-        raise NotMeasurable(Reason.CONTEXT_MISSING)
-    body_kg = predicted_body_weight_kg(context.sex, context.height_cm)
-    if body_kg < MIN_BODY_KG:
-        raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return 1000.0 * minute_volume * gas.pco2_art_mmhg / (body_kg * NORMAL_VENTILATION * NORMAL_PACO2)
+    return 1000.0 * minute_volume * gas.pco2_art_mmhg / (body_kg(context) * NORMAL_VENTILATION * NORMAL_PACO2)

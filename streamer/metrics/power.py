@@ -2,15 +2,17 @@
 
 ``K`` = 0.0980665 J per litre and cmH2O. Work on leak-corrected volume; power = energy per breath times rate; over a
 window: energy over time. No plateau, model or passivity is needed for the energy that the ventilator delivers.
+Its parts, and the closed form that it is checked against, are in ``power_parts``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from streamer.metrics._crosscheck import is_apart
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Start
-from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, NotMeasurable, metric
+from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import JOULE_PER_L_CMH2O
@@ -47,13 +49,15 @@ def energy(folded: Fold, flags: Collection[Flag]) -> float | Graded:
     bounds=POWER,
     weighted_by="ttot",
     source="geometric method",
+    maybe=("mp_surrogate",),
 )
-def mp(energy: float, rr: float, flags: Collection[Flag]) -> float:
-    """Energy times rate, J/min; negative where the patient does the work."""
+def mp(energy: float, rr: float, flags: Collection[Flag], mp_surrogate: Maybe) -> float | Graded:
+    """Energy times rate, J/min; negative where the patient does the work. B where the closed form disagrees."""
     power = energy * rr
     if power > MAX_POWER and DOUBLES.isdisjoint(flags):
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return power
+    doubted = isinstance(mp_surrogate, Graded) and is_apart(power, mp_surrogate.value)
+    return Graded(power, "B") if doubted else power
 
 
 @metric(

@@ -94,7 +94,7 @@ WITHIN_AND_BEYOND = {
     "bend": (edited(SQUARE, square_apart=0.99), edited(SQUARE, square_apart=1.01), "fit_window_disagree"),
     "start": (edited(DECAYING, start_excess=-1.4), edited(DECAYING, start_excess=-1.9), "patient_effort"),
     "turn": (edited(DECAYING, turn_excess=-1.7), edited(DECAYING, turn_excess=-1.9), "patient_effort"),
-    "faster than one lung": (edited(DECAYING, turn_excess=1.7), edited(DECAYING, turn_excess=1.9), "fit_poor"),
+    "faster than one lung": (edited(DECAYING, turn_excess=1.1), edited(DECAYING, turn_excess=1.3), "fit_poor"),
     "fall": (edited(DECAYING, fall_excess=-1.4), edited(DECAYING, fall_excess=-1.9), "patient_effort"),
     "end": (edited(DECAYING, end_excess=-1.4), edited(DECAYING, end_excess=-1.9), "patient_effort"),
     "dip": (edited(DECAYING, start_min_paw=4.1), edited(DECAYING, start_min_paw=3.9), "patient_effort"),

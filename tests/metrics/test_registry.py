@@ -12,7 +12,8 @@ from streamer.reasons import Reason
 KEYS = """
 ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp leak_frac minute_volume ppeak pmean peep pplat peep_total
 auto_peep driving_pressure crs cdyn rrs crs_est peep_total_est pplat_est driving_pressure_est rrs_insp_est rrs_exp_est
-tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre petco2 pico2 vent_ratio
+tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre mp_surrogate
+mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio
 """
 
 
@@ -38,7 +39,8 @@ def test_each_says_what_it_is(one: Metric) -> None:
 def test_weights_and_holds() -> None:
     assert dict(WEIGHTED_BY) == {
         "rr": "ttot", "minute_volume": "ttot", "mp": "ttot", "mp_dyn": "ttot", "mp_loop": "ttot",
-        "energy_per_litre": "vt_insp", "vent_ratio": "ttot",
+        "mp_surrogate": "ttot", "mp_peep": "ttot", "mp_elastic": "ttot", "mp_resistive": "ttot", "mp_pbw": "ttot",
+        "mp_crs": "ttot", "energy_per_litre": "vt_insp", "vent_ratio": "ttot",
     }  # fmt: skip
     assert {"pplat", "peep_total", "auto_peep", "driving_pressure", "crs", "rrs"} == HELD
 
@@ -56,6 +58,8 @@ def test_each_comes_after_what_it_needs() -> None:
         ([declare("a", "nowhere")], "'a' needs 'nowhere'"),
         ([declare("a", also=("nowhere",))], "'a' needs 'nowhere'"),
         ([declare("a", "b"), declare("b", "a")], "need each other"),
+        ([declare("a", "breath", maybe=("breath",))], "'a' may do without 'breath'"),
+        ([declare("a", "breath", maybe=("b",)), declare("b", "breath")], "'a' may do without 'b'"),
         ([declare("insp_volume", "breath")], "has the name of a fold"),
         ([declare("a", "breath", weighted_by="b")], "weighted by 'b'"),
     ],

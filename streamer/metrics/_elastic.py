@@ -1,0 +1,99 @@
+"""Between which pressures the lung was moved, and which closed form of power fits how. Floor 1.
+
+The elastic pressure of a breath runs from total PEEP to the plateau. Each is taken from a hold where this breath has
+one, else from the estimate, and the two make one pair for everything that is derived of it, so that parts of power add
+up. PEEP stands for total PEEP only where that is neither measured nor estimated, beside a plateau from a hold and after
+an expiration that was complete: up to a tenth of peak expiratory flow may still run then, so it is graded B.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamer.metrics._closed_forms import pcv_full, vcv_simple
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Start
+from streamer.metrics._registry import Graded, Maybe, NotMeasurable
+from streamer.reasons import Reason
+
+MEASURED, ESTIMATED = "measured", "estimated"
+METHODS = (MEASURED, ESTIMATED)
+VCV_SIMPLE, PCV_FULL = "vcv_simple", "pcv_full"
+MIN_ELASTIC_CMH2O = 0.5
+MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
+"""Pressure is level when it moves by less between the last quarters of the flow time, or by less of its height."""
+
+PEAKS = 3.0
+"""An overshoot may stand so many times as high above the level; more is a plateau after a peak, not a level."""
+
+
+class Elastic(NamedTuple):
+    """Total PEEP and plateau of one breath, cmH2O; the worse quality of the two; how they were found."""
+
+    rest: float
+    plateau: float
+    quality: str
+    method: str
+
+    @property
+    def above(self) -> float:
+        """Elastic (driving) pressure, cmH2O."""
+        return self.plateau - self.rest
+
+
+def elastic(start: Start, pplat: Maybe, pplat_est: Maybe, peep_total_est: Maybe) -> Elastic:
+    """The pair of a breath.
+
+    Raises:
+        NotMeasurable: The estimate's reason where there is no plateau of either kind, ``exhalation_incomplete`` where
+            only total PEEP is unknown, ``implausible`` where the plateau is not above it.
+    """
+    plateau = pplat if isinstance(pplat, Graded) else pplat_est
+    if not isinstance(plateau, Graded):
+        raise NotMeasurable(plateau)
+    if start.is_total:
+        rest = Graded(start.paw, "A")
+    elif isinstance(peep_total_est, Graded):
+        rest = peep_total_est
+    elif not start.is_incomplete:
+        rest = Graded(start.paw, "B")
+    else:
+        raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
+    if plateau.value - rest.value < MIN_ELASTIC_CMH2O:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    method = MEASURED if plateau is pplat and rest is not peep_total_est else ESTIMATED
+    return Elastic(rest.value, plateau.value, max(plateau.quality or "A", rest.quality or "A"), method)
+
+
+def closed_form(folded: Fold, rr: float, lung: Elastic, resistance: Maybe) -> Graded:
+    """Power by the closed form of this breath's shape, J/min; in pressure control resistance shapes the rise.
+
+    Raises:
+        NotMeasurable: ``no_closed_form`` where flow is not square and pressure not level.
+    """
+    vt = folded.tidal_insp
+    if folded.is_square:
+        power = vcv_simple(vt=vt, rr=rr, ppeak=folded.square_stop_paw, driving_pressure=lung.above)
+        return Graded(power, lung.quality, VCV_SIMPLE)
+    above = folded.level_paw - lung.rest
+    if not is_level(folded, above):
+        raise NotMeasurable(Reason.NO_CLOSED_FORM)
+    if not isinstance(resistance, Graded):
+        raise NotMeasurable(resistance)
+    power = pcv_full(
+        vt=vt,
+        rr=rr,
+        above=above,
+        peep=lung.rest,
+        compliance=vt / lung.above,
+        resistance=resistance.value,
+        rise_s=max(2.0 * folded.rise_area / above, 0.0),
+    )
+    return Graded(power, max(lung.quality, resistance.quality or "A"), PCV_FULL)
+
+
+def is_level(folded: Fold, above: float) -> bool:
+    """Pressure control: pressure no longer moves late in inspiration, near its peak, while flow decelerates."""
+    limit = max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
+    stays = abs(folded.level_drift) <= limit and folded.peak_paw - folded.level_paw <= PEAKS * limit
+    return above > 0.0 and stays and folded.level_slowing < 1.0

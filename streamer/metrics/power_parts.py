@@ -1,0 +1,177 @@
+"""Parts of mechanical power, its closed form, and power by body and lung size (algorithms §5.2-5.3). Floor 1.
+
+    mp = mp_peep + mp_elastic + mp_resistive        K·RR·VT·(total PEEP), K·RR·½·VT·ΔP, and what is left
+
+The three come from one pair of pressures (``_elastic``) and are there together or not at all, so that they add up to
+``mp`` breath by breath and, weighted by time alike, in a window whose breaths all have them. Where what is left would
+be negative, all three are withheld: the lung cannot store more than was delivered, so the plateau, total PEEP or the
+work is wrong, and nothing says which.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamer.breath import Breath
+from streamer.metrics._elastic import ESTIMATED, MEASURED, METHODS, PCV_FULL, VCV_SIMPLE, closed_form, elastic
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given, Start, body_kg
+from streamer.metrics._registry import MECHANICS, PASSIVE, Graded, Maybe, NotMeasurable, metric
+from streamer.metrics.mechanics import leak_grade
+from streamer.metrics.power import MAX_POWER, POWER
+from streamer.reasons import Reason
+from streamer.units import JOULE_PER_L_CMH2O
+
+PRESSURES = ("pplat", "pplat_est", "peep_total_est")
+
+
+@metric(
+    unit="J/min",
+    about="Mechanical power by the closed form that fits the breath: a check on mp, not a better number",
+    bounds=(POWER[0], MAX_POWER),
+    weighted_by="ttot",
+    methods=(VCV_SIMPLE, PCV_FULL),
+    absent=Reason.NO_CLOSED_FORM,
+    withheld=PASSIVE,
+    source="Gattinoni 2016, Becher 2019",
+    maybe=(*PRESSURES, "rrs_insp_est"),
+)
+def mp_surrogate(  # noqa: PLR0917 (names are what it needs)
+    folded: Fold,
+    rr: float,
+    start: Start,
+    breath: Breath,
+    pplat: Maybe,
+    pplat_est: Maybe,
+    peep_total_est: Maybe,
+    rrs_insp_est: Maybe,
+) -> Graded:
+    """Square flow: ``vcv_simple``; level pressure: ``pcv_full``, its rise time from the waveform. J/min."""
+    grade = leak_grade(breath)
+    lung = elastic(start, pplat, pplat_est, peep_total_est)
+    value, quality, method = closed_form(folded, rr, lung, rrs_insp_est)
+    return Graded(value, max(grade, quality or ""), method)
+
+
+class Parts(NamedTuple):
+    """Parts of the power of a breath, J/min, with their quality and method."""
+
+    peep: float
+    elastic: float
+    resistive: float
+    quality: str
+    method: str
+
+
+@metric(
+    unit="J/min",
+    about="Part of mechanical power that moves the tidal volume against total PEEP",
+    bounds=POWER,
+    weighted_by="ttot",
+    methods=METHODS,
+    withheld=PASSIVE,
+    maybe=PRESSURES,
+)
+def mp_peep(  # noqa: PLR0917 (names are what it needs)
+    mp: float,
+    rr: float,
+    tidal_insp: float,
+    start: Start,
+    breath: Breath,
+    pplat: Maybe,
+    pplat_est: Maybe,
+    peep_total_est: Maybe,
+) -> Graded:
+    """K·RR·VT·(total PEEP), J/min."""
+    parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
+    return Graded(parts.peep, parts.quality, parts.method)
+
+
+@metric(
+    unit="J/min",
+    about="Part of mechanical power that stretches the lung and chest wall, above total PEEP",
+    bounds=POWER,
+    weighted_by="ttot",
+    methods=METHODS,
+    withheld=PASSIVE,
+    maybe=PRESSURES,
+)
+def mp_elastic(  # noqa: PLR0917 (names are what it needs)
+    mp: float,
+    rr: float,
+    tidal_insp: float,
+    start: Start,
+    breath: Breath,
+    pplat: Maybe,
+    pplat_est: Maybe,
+    peep_total_est: Maybe,
+) -> Graded:
+    """K·RR·½·VT·(plateau - total PEEP), J/min."""
+    parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
+    return Graded(parts.elastic, parts.quality, parts.method)
+
+
+@metric(
+    unit="J/min",
+    about="Part of mechanical power that resistance dissipates in inspiration",
+    bounds=POWER,
+    weighted_by="ttot",
+    methods=METHODS,
+    withheld=PASSIVE,
+    maybe=PRESSURES,
+)
+def mp_resistive(  # noqa: PLR0917 (names are what it needs)
+    mp: float,
+    rr: float,
+    tidal_insp: float,
+    start: Start,
+    breath: Breath,
+    pplat: Maybe,
+    pplat_est: Maybe,
+    peep_total_est: Maybe,
+) -> Graded:
+    """What the other two leave of the integral, J/min; never negative."""
+    parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
+    return Graded(parts.resistive, parts.quality, parts.method)
+
+
+def _parts(
+    mp: float, rr: float, tidal_insp: float, breath: Breath, pressures: tuple[Start, Maybe, Maybe, Maybe]
+) -> Parts:
+    grade = leak_grade(breath)
+    lung = elastic(*pressures)
+    per_cmh2o = JOULE_PER_L_CMH2O * rr * tidal_insp
+    peep, stretch = per_cmh2o * lung.rest, per_cmh2o * 0.5 * lung.above
+    resistive = mp - peep - stretch
+    if resistive < 0.0:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return Parts(peep, stretch, resistive, max(grade, lung.quality), lung.method)
+
+
+@metric(
+    unit="J/min/kg",
+    about="Mechanical power by predicted body weight",
+    bounds=(-5.0, 30.0),
+    weighted_by="ttot",
+)
+def mp_pbw(mp: float, given: Given) -> float:
+    """``mp`` over predicted body weight, J/min/kg."""
+    return mp / body_kg(given.context)
+
+
+@metric(
+    unit="J/min/(mL/cmH2O)",
+    ucum="J/min/(mL/cm[H2O])",
+    about="Mechanical power by compliance of the respiratory system",
+    bounds=(-5.0, 100.0),
+    weighted_by="ttot",
+    methods=METHODS,
+    withheld=MECHANICS,
+    maybe=("crs", "crs_est"),
+)
+def mp_crs(mp: float, crs: Maybe, crs_est: Maybe) -> Graded:
+    """``mp`` over ``crs`` where this breath has a hold, else over ``crs_est``, J/min per mL/cmH2O."""
+    found = crs if isinstance(crs, Graded) else crs_est
+    if not isinstance(found, Graded):
+        raise NotMeasurable(found)
+    return Graded(mp / found.value, found.quality, MEASURED if found is crs else ESTIMATED)
