@@ -32,7 +32,6 @@ from streamer.metrics._registry import (
     Step,
     declared,
     in_order,
-    maybe,
     metric,
     plan,
 )
@@ -69,12 +68,6 @@ class Measures(NamedTuple):
     estimate: Estimate | None = None
     """The lung as this breath alone shows it, trusted or not; None where the breath is withheld altogether."""
 
-    def maybe(self, key: str) -> Maybe:
-        """What a metric gives, or why it gives nothing."""
-        if key in self.values:
-            return Graded(self.values[key], self.quality.get(key), self.methods.get(key))
-        return Reason(self.missing[key])  # type: ignore[call-arg]  # looks up a member
-
 
 def fold(breath: Breath) -> Fold:
     """Reduce a breath's arrays to the numbers that metrics are written in."""
@@ -110,17 +103,25 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
     for step in _PLAN:
-        if step.key in missing:
-            continue
-        for key in step.keys:
-            if key in missing:
-                missing[step.key] = missing[key]
-                break
-        else:
-            reason = _apply(step, pool, found, worst)
-            if reason is not None:
-                missing[step.key] = reason
+        if step.key not in missing:
+            for key in step.keys:
+                if key in missing:
+                    missing[step.key] = missing[key]
+                    break
+            else:
+                reason = _apply(step, pool, found, worst)
+                if reason is not None:
+                    missing[step.key] = reason
+        if step.maybe:
+            pool[step.maybe] = _maybe(step.key, found)
     return found
+
+
+def _maybe(key: str, found: Measures) -> Maybe:
+    """What a metric gives, or why it gives nothing."""
+    if key in found.values:
+        return Graded(found.values[key], found.quality.get(key), found.methods.get(key))
+    return Reason(found.missing[key])  # type: ignore[call-arg]  # looks up a member
 
 
 @cache
@@ -134,8 +135,6 @@ def _labelled(flags: frozenset[Flag]) -> Mapping[str, str]:
 
 def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str | None:
     """Run one formula; its value goes into ``found``, or its reason is returned."""
-    for key in step.maybe:
-        pool[maybe(key)] = found.maybe(key)
     try:
         value = step.run(pool)
     except NotMeasurable as answer:

@@ -171,7 +171,8 @@ class Step(NamedTuple):
     key: str
     run: Callable[[dict[str, Any]], float | Graded]
     keys: tuple[str, ...]
-    maybe: tuple[str, ...]
+    maybe: str
+    """Under which name others find it if it may be missing; empty where no other does."""
     low: float
     high: float
     absent: str
@@ -182,12 +183,13 @@ def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
     """The ordered metrics as steps; ``keys`` are those needs that are metrics themselves and have to be there."""
     metrics = tuple(ordered)
     keys = {one.key for one in metrics}
+    optional = {name for one in metrics for name in one.maybe}
     return tuple(
         Step(
             one.key,
             _bound(one.formula, tuple(maybe(name) if name in one.maybe else name for name in one.needs)),
             tuple(name for name in (*one.needs, *one.also) if name in keys and name not in one.maybe),
-            one.maybe,
+            maybe(one.key) if one.key in optional else "",
             *one.bounds,
             one.absent.value,
             one.withheld,
