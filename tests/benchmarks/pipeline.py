@@ -130,16 +130,58 @@ def segment(path: Path, hours: float) -> tuple[float, int, int]:
     return timed(run)
 
 
-def measure(path: Path, hours: float) -> tuple[float, int, int]:
-    """Fold and all metrics, on the breaths of ten minutes over and over: no part of them is a part of another stage."""
+def breaths_of_a_block() -> list[Any]:
+    """Ten minutes, segmented."""
     from streamer.align import Aligner
-    from streamer.context import Context
-    from streamer.metrics import Given, fold, measure
     from streamer.segment import Segmenter
 
     aligner, segmenter = Aligner(), Segmenter()
     blocks = chain.from_iterable(aligner.push(chunk) for chunk in repeated(BLOCK_S / 3600))
-    breaths = list(chain.from_iterable(segmenter.push(block) for block in blocks))[1:]
+    return list(chain.from_iterable(segmenter.push(block) for block in blocks))[1:]
+
+
+def estimate(path: Path, hours: float) -> tuple[float, int, int]:
+    """All estimators: their kernels, the decision, the memory of the bed, and the metrics they give."""
+    from streamer.context import Context
+    from streamer.metrics import _PLAN, METRICS, Given, Measures, Memory, _apply, _fold, fold
+    from streamer.metrics._estimate import estimate_of
+    from streamer.metrics._given import start_of
+
+    breaths = breaths_of_a_block()
+    samples = sum(breath.flow.size - 1 for breath in breaths)
+    copies = round(hours * 3600 / BLOCK_S)
+    steps = [step for step in _PLAN if METRICS[step.key].formula.__module__.endswith("estimates")]
+    folds = [fold(breath) for breath in breaths]
+    first = folds[0]._fields.index("insp_volume")
+    moved = [folded[first:] for folded in folds]
+
+    def run() -> tuple[int, int]:
+        for _ in range(copies):
+            memory = Memory()
+            for breath, folded, volumes in zip(breaths, folds, moved, strict=True):
+                _fold._lung(breath, volumes)
+                given = Given(context=Context(), before=folded, past=memory.past())
+                start = start_of(folded, folded)
+                found = estimate_of(breath, folded, given, start)
+                memory.push(breath, folded, found)
+                pool = dict(zip(folded._fields, folded, strict=True))
+                pool |= {"breath": breath, "folded": folded, "ppeak": folded.peak_paw, "estimate": found}
+                measures = Measures({}, {}, {}, {})
+                for step in steps:
+                    lacking = any(key in measures.missing for key in step.keys)
+                    if lacking or _apply(step, pool, measures, "") is not None:
+                        measures.missing[step.key] = "missing"
+        return copies * samples, copies * len(breaths)
+
+    return timed(run)
+
+
+def measure(path: Path, hours: float) -> tuple[float, int, int]:
+    """Fold and all metrics, on the breaths of ten minutes over and over: no part of them is a part of another stage."""
+    from streamer.context import Context
+    from streamer.metrics import Given, fold, measure
+
+    breaths = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
     given = Given(context=Context(), before=None)
@@ -193,6 +235,7 @@ STAGES: dict[str, tuple[Callable[[Path, float], tuple[float, int, int]], str]] =
     "parse csv": (parse, "csv"),
     "parse pb840": (parse, "pb840"),
     "segment": (segment, ""),
+    "estimate": (estimate, ""),
     "measure": (measure, ""),
     "core": (core, ""),
     "whole csv": (whole, "csv"),
