@@ -173,6 +173,8 @@ def test_reverse_triggering_from_waveforms(weak: Breath, strong: Breath) -> None
         ({"late_fall": 0.99}, False),
         ({"late_swing": 6.1 * L_MIN}, True),
         ({"late_swing": 5.9 * L_MIN}, False),
+        ({"below": 3.1, "below_at_s": 0.8}, True),
+        ({"below": 2.9, "below_at_s": 0.8}, False),
         ({"late_fall": 1.01} | TRIGGERED, False),
     ],
 )

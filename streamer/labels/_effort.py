@@ -30,6 +30,9 @@ MIN_FALL_CMH2O = 0.5
 SAME_VOLUME = 0.10
 MIN_LATE_CMH2O, MIN_LATE_L_S = 1.0, 6.0 / 60.0
 """A late deflection: of pressure under flow that is set, of flow elsewhere (algorithms §2.4)."""
+MIN_BELOW_CMH2O = 3.0
+"""Under constant flow a pull too weak to lower pressure bends it away from its straight line; a lung that softens as
+it fills does so by up to 1.2 cmH2O (a stress index of 0.7 at a driving pressure of 12)."""
 SAME_PHASE_S = 0.2
 """Reverse triggering follows the onset of inflation by a nearly constant time; spread allowed among five breaths."""
 IN_PHASE, WITHIN = 5, 15
@@ -71,9 +74,10 @@ class Efforts:
     def _is_reverse(self, folded: Folded, *, is_own: bool) -> bool:
         """This breath and four before it, none begun by the patient, are deflected at the same time after onset."""
         self._number += 1
-        if not is_own or not (folded.late_fall > MIN_LATE_CMH2O or folded.late_swing > MIN_LATE_L_S):
+        falls = folded.late_fall > MIN_LATE_CMH2O or folded.late_swing > MIN_LATE_L_S
+        if not is_own or not (falls or folded.below > MIN_BELOW_CMH2O):
             return False
-        self._late.append((self._number, folded.late_at_s))
+        self._late.append((self._number, folded.late_at_s if falls else folded.below_at_s))
         if len(self._late) < IN_PHASE or self._number - self._late[0][0] >= WITHIN:
             return False
         phases = [at_s for _, at_s in self._late]

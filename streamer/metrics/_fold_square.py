@@ -22,6 +22,11 @@ MIN_HALF = 6
 BEND_LIMIT, BEND_DEVIATIONS = 0.15, 2.5
 """The halves' slopes may differ by so much of the whole, or by so many standard errors where noise is large."""
 SKIP_EXP_S, SKIP_END_S = 0.3, 0.3
+BLOCK_S = 0.08
+SLOW_S = 0.12
+"""A line that begins earlier may still bend with a slow valve or sensor: nothing is concluded from it."""
+EDGE = 2
+"""Samples left out before flow stops, which takes its cost with it."""
 STRESS_SKIP_S, STRESS_END_S = 0.10, 0.05
 STRESS_STEPS, STRESS_DONE = 12, 1e-6
 STRESS_LOW, STRESS_HIGH = 0.2, 4.0
@@ -31,7 +36,7 @@ STRESS_LOW, STRESS_HIGH = 0.2, 4.0
 def square(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, volume: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, flow_s: float, late_s: float
 ) -> tuple[float, ...]:
-    """Fields ``square_elastance`` to ``stress_rmse`` of a Fold, in order.
+    """Fields ``square_elastance`` to ``below_at_s`` of a Fold, in order.
 
     Args:
         flow: (n,) L/s, leak-corrected.
@@ -45,9 +50,9 @@ def square(  # noqa: PLR0917 (compiled: positions only)
     first, last = int(FROM * flow_s * rate_hz) + 1, min(int(TO * flow_s * rate_hz) + 1, insp_end)
     middle = (first + last) // 2
     if middle - first < MIN_HALF:
-        return NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN
+        return NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN
     level, slope, error = _line(paw, first, last)
-    _, early, early_error = _line(paw, first, middle)
+    half_level, early, early_error = _line(paw, first, middle)
     _, late, late_error = _line(paw, middle, last)
     blind = math.hypot(early_error, late_error) / abs(slope)
     bend = abs((late - early) / slope) / max(BEND_LIMIT, BEND_DEVIATIONS * blind)
@@ -59,7 +64,13 @@ def square(  # noqa: PLR0917 (compiled: positions only)
     p0, r_exp, r_exp_error = _expiration(flow, volume, paw, elastance, rate_hz, insp_end)
     r_insp = (level - elastance * inflated - p0) / mean
     stress, rmse = _stress(paw, rate_hz, flow_s, late_s, slope * rate_hz, insp_end)
-    return elastance, r_insp, r_exp, p0, error / abs(slope), r_exp_error, bend, blind, stress, rmse
+    start = half_level - 0.5 * (middle - first - 1) * early
+    stop = min(int((late_s + flow_s) * rate_hz) - EDGE, insp_end)
+    below, below_at = 0.0, NAN
+    if first >= SLOW_S * rate_hz:
+        below, below_at = _below(paw, (first, middle, stop), start, early, rate_hz)
+    seen = elastance, r_insp, r_exp, p0, error / abs(slope), r_exp_error, bend, blind
+    return (*seen, stress, rmse, below, below_at / rate_hz)
 
 
 @njit(cache=True, error_model="numpy")
@@ -78,6 +89,29 @@ def _line(samples: FloatArray, first: int, last: int) -> tuple[float, float, flo
     slope = product / spread
     left = max(square - slope * product, 0.0)
     return mean, slope, math.sqrt(left / (n - 2) / spread)
+
+
+@njit(cache=True, error_model="numpy")
+def _below(
+    paw: FloatArray, span: tuple[int, int, int], start: float, slope: float, rate_hz: float
+) -> tuple[float, float]:
+    """How far pressure comes below the line of the first half, continued; and where it is half of that.
+
+    Means over 80 ms. ``start``: the line at the first of ``span``; the half ends at its second, flow at its last.
+    """
+    first, middle, stop = span
+    width = max(int(BLOCK_S * rate_hz), 2)
+    deepest, at = 0.0, NAN
+    for k in range(2):  # once for the depth, once for where half of it is reached
+        for i in range(middle, stop - width + 1):
+            depth = start + slope * (i - first + 0.5 * (width - 1))
+            for j in range(i, i + width):
+                depth -= paw[j] / width
+            if k == 0:
+                deepest = max(deepest, depth)
+            elif depth >= 0.5 * deepest and math.isnan(at):
+                at = i + 0.5 * (width - 1)
+    return deepest, at
 
 
 @njit(cache=True, error_model="numpy")

@@ -147,6 +147,10 @@ class Fold(NamedTuple):
     stress: float
     """Exponent of P = a·t^b + c."""
     stress_rmse: float
+    below: float
+    """How far pressure comes below the straight line of the first half, continued to the end of flow."""
+    below_at_s: float
+    """Where half of that is reached, counted from sample 0."""
     # checks of whichever of the two describes the breath: _fold_checks
     start_excess: float
     """Mean pressure less what the fitted lung predicts, cmH2O, 0.1-0.2 s after the onset: a strip not fitted."""
