@@ -9,7 +9,7 @@ rest are rules of this project (algorithms §2.4). Labels are statements about w
 | ``double_trigger`` | Te below half the mean Ti in a triggered cycle, or under 10 % exhaled: it, next | no mechanics |
 | ``ineffective_effort`` | in expiration P dips 0.5 cmH2O while outflow slows, and no breath follows | not passive |
 | ``flow_starvation`` | flow set; P over 1.5 cmH2O below its chord, early, or falling, or unlike before | not passive |
-| ``reverse_trigger_suspect`` | 5 of 15 own breaths, same delay: P down 1, bent 3 cmH2O, flow swings 6 L/min | not passive |
+| ``reverse_trigger_suspect`` | 5 of 15 own breaths, same delay: P down 1, bent 3 cmH2O, flow by 6 L/min | not passive |
 | ``autotrigger_suspect`` | 5 onsets without dip, regular to 5 %, twice the slowest pace; or leak > 20 % | a count |
 | ``short_cycle``, ``long_cycle`` | inspiratory time below half, or above twice, its mean | a count |
 | ``cough`` | 3 flow reversals of 10 L/min within 1 s, or Ppeak 15 cmH2O up without more volume, 3 times | excluded |

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from streamer.metrics._crosscheck import is_apart
+from streamer.metrics._estimate import Estimate
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Start
 from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
@@ -33,14 +34,15 @@ def is_unclosed(folded: Fold) -> bool:
 @metric(
     unit="J", about="Energy delivered in inspiration, PEEP included", bounds=(-2.0, 20.0), absent=Reason.PAW_MISSING
 )
-def energy(folded: Fold, flags: Collection[Flag]) -> float | Graded:
+def energy(folded: Fold, flags: Collection[Flag], estimate: Estimate) -> float | Graded:
     """K · integral of pressure over inspired volume, J.
 
-    Quality B where an effort shares the work, and where volumes do not close: a leak that has just opened still counts
-    as volume until its conductance is learnt.
+    Quality B where an effort shares the work, by label or by what the estimates saw, and where volumes do not close: a
+    leak that has just opened still counts as volume until its conductance is learnt.
     """
     delivered = JOULE_PER_L_CMH2O * folded.work
-    return Graded(delivered, "B") if is_unclosed(folded) or not EFFORTS.isdisjoint(flags) else delivered
+    shared = estimate.effort is not None or not EFFORTS.isdisjoint(flags)
+    return Graded(delivered, "B") if shared or is_unclosed(folded) else delivered
 
 
 @metric(

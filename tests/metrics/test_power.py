@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from streamer.metrics import Given, fold, measure
+from streamer.metrics._estimate import Estimate
 from streamer.metrics._fold import nothing
 from streamer.metrics.power import energy
+from streamer.reasons import Reason
 from streamer.records import Flag
 from tests.metrics.waves import K, breath, measured, pcv, start_from, vcv
 
@@ -46,6 +48,8 @@ O_3 = {
         23.71657,
     ),
 }
+
+PASSIVE = Estimate("lsf4", 20.0, 10.0, 10.0, 5.0, 0.0, 0.0, "B", None, None)
 
 
 @pytest.mark.parametrize("row", O_1)
@@ -132,5 +136,13 @@ def test_energy_of_a_volume_that_does_not_close_is_graded_b() -> None:
     """A leak that opened between two breaths: a fifth of the volume never comes back, and nobody knows why yet."""
     whole = nothing()._replace(work=8.0, tidal_insp=0.5, tidal_exp=0.49)
     leaking = whole._replace(tidal_exp=0.4)
-    assert energy(whole, frozenset()) == pytest.approx(0.784532)
-    assert energy(leaking, frozenset()) == (pytest.approx(0.784532), "B", None)
+    assert energy(whole, frozenset(), PASSIVE) == pytest.approx(0.784532)
+    assert energy(leaking, frozenset(), PASSIVE) == (pytest.approx(0.784532), "B", None)
+
+
+def test_energy_that_a_patient_shares_is_graded_b() -> None:
+    """By a label, or where the estimate of the breath saw an effort (algorithms §5.1)."""
+    whole = nothing()._replace(work=8.0, tidal_insp=0.5, tidal_exp=0.49)
+    breathing = PASSIVE._replace(effort=Reason.PATIENT_EFFORT)
+    assert energy(whole, frozenset(), breathing) == (pytest.approx(0.784532), "B", None)
+    assert energy(whole, frozenset({Flag.FLOW_STARVATION}), PASSIVE) == (pytest.approx(0.784532), "B", None)
