@@ -24,7 +24,19 @@ from streamer.chunk import Block, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.labels import Labeller, completed
-from streamer.metrics import HELD, METRICS, WEIGHTED_BY, CrossCheck, Fold, Given, Measures, Memory, fold, measure
+from streamer.metrics import (
+    HELD,
+    METRICS,
+    NOT_PASSIVE,
+    WEIGHTED_BY,
+    CrossCheck,
+    Fold,
+    Given,
+    Measures,
+    Memory,
+    fold,
+    measure,
+)
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import Segmenter, SegmentSettings, segment_settings
@@ -193,7 +205,7 @@ class Bed:
         if "crs" in measures.values:
             self._memory.hold = measures.values["crs"], breath.end_s
         if measures.estimate is not None:
-            self._memory.push(breath, folded, measures.estimate)
+            self._memory.push(breath, folded, measures.estimate, labelled=not flags.isdisjoint(NOT_PASSIVE))
 
     def _given(self, breath: Breath) -> Given:
         is_next = self._before is not None and self._before[0] == breath.start_s

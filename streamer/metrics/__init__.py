@@ -24,6 +24,7 @@ from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, start_of
 from streamer.metrics._past import Memory, Past
 from streamer.metrics._registry import (
+    NOT_PASSIVE,
     WITHHELD,
     Graded,
     Maybe,
@@ -39,8 +40,8 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 
 __all__ = [
-    "HELD", "METRICS", "WEIGHTED_BY", "CrossCheck", "Estimate", "Fold", "Given", "Graded", "Measures", "Memory",
-    "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
+    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Estimate", "Fold", "Given", "Graded", "Measures",
+    "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
 ]  # fmt: skip
 
 FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography")

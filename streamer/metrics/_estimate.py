@@ -50,6 +50,8 @@ MAX_EXCESS_CMH2O, MAX_EXCESS_LEFT, MAX_BELOW, MAX_ABOVE = 0.8, 4.0, 0.12, 0.08
 """What valves and circuits leave in the strips: some tenths of a cmH2O, times what the fit leaves where noise is large,
 and as a share of peak pressure above total PEEP, for tubes and valves grow with flow: they hold flow back, so more is
 allowed below the prediction than above it, where a second compartment or stress relaxation shows."""
+MAX_EFFORTS = 0.20
+"""Share of recent breaths with an effort beyond which none is taken for passive (algorithms §12)."""
 TRIGGER_DIP_CMH2O = 1.0
 MAX_OFF, MAX_SPREAD, SPREAD_ERRORS = 0.10, 0.04, 2.0
 MAX_PERIOD_SPREAD, MAX_TI_SPREAD = 0.02, 0.02
@@ -61,8 +63,8 @@ MAX_LEAK = 0.20
 class Estimate(NamedTuple):
     """E, Ri, Re and P0 of a breath (cmH2O/L, cmH2O·s/L, cmH2O), how they were found, and what speaks against them.
 
-    ``refused`` withholds them; ``effort`` is its part that says the patient breathes. Elastance is given even so, for
-    the memory of the bed.
+    ``refused`` withholds them; ``effort`` is its part that says the patient breathes, ``strained`` what of that this
+    breath itself shows. Elastance is given even so, for the memory of the bed.
     """
 
     method: str
@@ -74,6 +76,7 @@ class Estimate(NamedTuple):
     re_error: float
     quality: str
     effort: Reason | None
+    strained: bool
     refused: Reason | None
 
 
@@ -89,7 +92,9 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         elastance, ri, re, p0 = folded.fit_elastance, folded.fit_ri, folded.fit_re, folded.fit_p0
         if mode != "vcv" and _dies_away(folded):
             method, elastance = ZERO_FLOW, _static(folded)
-    effort = _effort(breath, folded, given, start, p0)
+    strained = _strains(folded, p0)
+    breathes = strained or (given.context.passive != "asserted" and _paces(breath, folded, given, start))
+    effort = Reason.PATIENT_EFFORT if breathes else None
     refused = (
         _unfit(breath, folded, given.past)
         or _singular(method, folded, elastance)
@@ -100,7 +105,7 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         or _held(breath, given.past, elastance)
     )
     is_best = folded.fit_explained >= MIN_R2_A and folded.fit_left <= MAX_RMSE_A and given.context.passive == "asserted"
-    return Estimate(method, elastance, ri, re, p0, error, re_error, "A" if is_best else "B", effort, refused)
+    return Estimate(method, elastance, ri, re, p0, error, re_error, "A" if is_best else "B", effort, strained, refused)
 
 
 def _dies_away(folded: Fold) -> bool:
@@ -148,13 +153,10 @@ def _unsure(method: str, folded: Fold, error: float) -> Reason | None:
     return None if error <= MAX_ERROR and blind <= MAX_BLIND else Reason.FIT_ILLCOND
 
 
-def _effort(breath: Breath, folded: Fold, given: Given, start: Start, p0: float) -> Reason | None:
-    """The patient breathes: strips lie below what is predicted; or, where nobody asserts passivity, timing says so."""
+def _strains(folded: Fold, p0: float) -> bool:
+    """Strips lie below what is predicted: muscles pull pressure down, or draw more flow than it explains."""
     allowed = _allowed(folded, p0, MAX_BELOW)
-    breathes = any(excess < -allowed for excess in _strips(folded))
-    if not breathes and given.context.passive != "asserted":
-        breathes = _paces(breath, folded, given, start)
-    return Reason.PATIENT_EFFORT if breathes else None
+    return any(excess < -allowed for excess in _strips(folded))
 
 
 def _strips(folded: Fold) -> tuple[float, ...]:
@@ -167,11 +169,15 @@ def _allowed(folded: Fold, p0: float, share: float) -> float:
 
 
 def _paces(breath: Breath, folded: Fold, given: Given, start: Start) -> bool:
-    """The patient decides when: by mode, by a dip at the onset, by an uneven pace or inspiratory time."""
+    """The patient breathes: by mode, in recent breaths, by a dip at the onset, an uneven pace or inspiratory time.
+
+    All of this is overruled where passivity is asserted; what this breath itself shows is not.
+    """
     past, before = given.past, given.before
     sample = 1.0 / (breath.rate_hz * max(breath.insp_end_s - breath.start_s, MIN_TI_S))
     return (
         given.context.mode == "psv"
+        or past.efforts > MAX_EFFORTS
         or (before is not None and start.peep - min(before.end_min_paw, folded.start_min_paw) >= TRIGGER_DIP_CMH2O)
         or past.period_spread > MAX_PERIOD_SPREAD
         or (not folded.is_square and past.ti_spread > max(MAX_TI_SPREAD, sample))

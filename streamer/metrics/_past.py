@@ -27,7 +27,8 @@ class Past(NamedTuple):
 
     ``breaths`` counts them. ``elastance`` is each breath's own estimate, trusted or not (a breath without one is far
     off); ``error`` its median standard error as a share. ``unclosed``: share of the inspired volume that did not come
-    back. ``hold_crs``: the last compliance from a hold, mL/cmH2O, measured ``hold_age_s`` before this breath's end.
+    back; ``efforts``: share of the breaths in which the patient was seen to breathe. ``hold_crs``: the last compliance
+    from a hold, mL/cmH2O, measured in the breath that ended at ``hold_at_s``.
     """
 
     breaths: int = 0
@@ -37,6 +38,7 @@ class Past(NamedTuple):
     period_spread: float = math.nan
     ti_spread: float = math.nan
     unclosed: float = math.nan
+    efforts: float = 0.0
     hold_crs: float = math.nan
     hold_at_s: float = -math.inf
 
@@ -51,6 +53,8 @@ class Estimate(Protocol):
     def elastance(self) -> float: ...
     @property
     def error(self) -> float: ...
+    @property
+    def strained(self) -> bool: ...
 
 
 class Memory:
@@ -63,10 +67,13 @@ class Memory:
     def forget(self) -> None:
         """A new run of breaths."""
         self._inspired: deque[float] = deque(maxlen=MEMORY)
-        self._rows: deque[tuple[float, float, float, float, float]] = deque(maxlen=MEMORY)
+        self._rows: deque[tuple[float, float, float, float, float, float]] = deque(maxlen=MEMORY)
 
-    def push(self, breath: Breath, folded: Fold, estimate: Estimate) -> None:
-        """Add a complete breath. Holds, the operator's, count neither in its period nor in its inspiratory time."""
+    def push(self, breath: Breath, folded: Fold, estimate: Estimate, *, labelled: bool = False) -> None:
+        """Add a complete breath; ``labelled``: an effort was seen in it.
+
+        Holds, the operator's, count neither in its period nor in its inspiratory time.
+        """
         inspired = folded.tidal_insp
         self._inspired.append(inspired)
         if not inspired > MIN_SIZE * max(self._inspired):
@@ -76,13 +83,14 @@ class Memory:
         elastance = estimate.elastance if estimate.elastance > 0.0 else math.inf
         period_s = breath.end_s - breath.start_s - hold_s - exp_hold_s
         ti_s = breath.insp_end_s - breath.start_s - hold_s
-        self._rows.append((elastance, estimate.error, period_s, ti_s, 1.0 - folded.tidal_exp / inspired))
+        unclosed = 1.0 - folded.tidal_exp / inspired
+        self._rows.append((elastance, estimate.error, period_s, ti_s, unclosed, float(labelled or estimate.strained)))
 
     def past(self) -> Past:
         """What is known before the next breath."""
         if not self._rows:
             return NO_PAST._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1])
-        elastances, errors, periods, inspirations, unclosed = zip(*self._rows, strict=True)
+        elastances, errors, periods, inspirations, unclosed, efforts = zip(*self._rows, strict=True)
         middle = _median(elastances)
         return Past(
             len(self._rows),
@@ -92,6 +100,7 @@ class Memory:
             _spread(periods, _median(periods)),
             _spread(inspirations, _median(inspirations)),
             _median(unclosed),
+            sum(efforts) / len(efforts),
             *self.hold,
         )
 

@@ -124,6 +124,8 @@ def test_gates(gate: str) -> None:
         (STEADY._replace(period_spread=0.019), None),
         (STEADY._replace(period_spread=0.021), "patient_effort"),
         (STEADY._replace(ti_spread=0.021), "patient_effort"),
+        (STEADY._replace(efforts=0.19), None),
+        (STEADY._replace(efforts=0.21), "patient_effort"),
         (STEADY._replace(unclosed=0.07), None),
         (STEADY._replace(unclosed=0.09), "volume_not_closed"),
         (STEADY._replace(hold_crs=50.0, hold_at_s=0.0), None),
@@ -141,7 +143,11 @@ def test_inspiratory_time_may_vary_under_square_flow() -> None:
     assert decide(SQUARE, past=STEADY._replace(ti_spread=0.3)).refused is None
 
 
-@pytest.mark.parametrize("past", [STEADY._replace(period_spread=0.2), STEADY._replace(ti_spread=0.2)])
+@pytest.mark.parametrize(
+    "past",
+    [STEADY._replace(period_spread=0.2), STEADY._replace(ti_spread=0.2), STEADY._replace(efforts=0.5)],
+    ids=["period", "inspiratory time", "efforts"],
+)
 def test_pace_says_nothing_where_passivity_is_asserted(past: Past) -> None:
     assert decide(DECAYING, past=past, passive="asserted").refused is None
 

@@ -1,0 +1,91 @@
+"""What recent breaths of a bed say about the next one."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pytest
+
+from streamer.metrics import Fold, Memory
+from streamer.metrics._fold import nothing
+from streamer.metrics._past import MEMORY, NO_PAST
+from tests.metrics.waves import breath, vcv
+
+ONE = vcv()
+
+
+class Seen(NamedTuple):
+    elastance: float = 20.0
+    error: float = 0.01
+    strained: bool = False
+
+
+def folded(inspired: float = 0.5, expired: float = 0.5, **fields: float) -> Fold:
+    return nothing()._replace(tidal_insp=inspired, tidal_exp=expired, **fields)
+
+
+def test_nothing_is_known_at_first_and_after_a_break() -> None:
+    memory = Memory()
+    assert memory.past() == NO_PAST
+    memory.push(ONE, folded(), Seen())
+    memory.hold = (49.0, 12.0)
+    memory.forget()
+    assert memory.past() == NO_PAST._replace(hold_crs=49.0, hold_at_s=12.0)  # a hold outlives a gap
+
+
+def test_medians_and_their_spread() -> None:
+    memory = Memory()
+    for elastance in (19.0, 20.0, 21.0, 20.0, 20.0):
+        memory.push(ONE, folded(expired=0.45), Seen(elastance))
+    past = memory.past()
+    assert (past.breaths, past.elastance, past.spread, past.error) == (5, 20.0, 0.0, 0.01)
+    assert past.unclosed == pytest.approx(0.1)
+    assert past.period_spread == past.ti_spread == 0.0
+
+
+def test_only_the_newest_count() -> None:
+    memory = Memory()
+    for elastance in [50.0] * MEMORY + [20.0] * MEMORY:
+        memory.push(ONE, folded(), Seen(elastance))
+    assert memory.past().breaths == MEMORY
+    assert (memory.past().elastance, memory.past().spread) == (20.0, 0.0)
+
+
+@pytest.mark.parametrize("wild", [math.nan, -5.0, math.inf])
+def test_breaths_without_an_elastance_are_far_off(wild: float) -> None:
+    memory = Memory()
+    for elastance in (20.0, wild, 20.0, wild, wild):
+        memory.push(ONE, folded(), Seen(elastance))
+    assert memory.past().spread == math.inf
+
+
+def test_gas_blown_in_between_is_no_breath() -> None:
+    memory = Memory()
+    for inspired in (0.5, 0.06, 0.5, 0.06, 0.5):
+        memory.push(ONE, folded(inspired), Seen())
+    assert memory.past().breaths == 3
+
+
+def test_smaller_breaths_are_the_rule_after_eight() -> None:
+    memory = Memory()
+    for inspired in [0.8] * 4 + [0.15] * 12:
+        memory.push(ONE, folded(inspired, inspired), Seen())
+    assert memory.past().breaths > 4
+
+
+def test_a_hold_belongs_neither_to_the_period_nor_to_inspiration() -> None:
+    memory = Memory()
+    held = breath(ONE.flow, ONE.paw, ONE.insp_end, end_s=ONE.end_s + 0.6, insp_end_s=ONE.insp_end_s + 0.6)
+    stopped = {"hold_s": 0.6, "hold_stop": 2.0, "hold_share": 1.0}
+    for one, fields in ((ONE, {}), (held, stopped), (held, stopped), (ONE, {})):
+        memory.push(one, folded(**fields), Seen())
+    assert memory.past().period_spread == pytest.approx(0.0, abs=1e-9)
+    assert memory.past().ti_spread == pytest.approx(0.0, abs=1e-9)
+
+
+def test_efforts_are_counted_by_label_and_by_what_a_breath_shows() -> None:
+    memory = Memory()
+    for strained, labelled in ((False, False), (True, False), (False, True), (False, False)):
+        memory.push(ONE, folded(), Seen(strained=strained), labelled=labelled)
+    assert memory.past().efforts == 0.5
