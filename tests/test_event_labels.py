@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -411,29 +407,3 @@ def test_support_and_control_without_such_events(name: str) -> None:
 def test_an_artificial_lung_has_none(name: str) -> None:
     for flag in EVENTS:
         assert share(servo_u(recording(f"getinge-servo-u/{name}.txt")), flag) == 0
-
-
-# ── the kernel
-
-
-SAME = """
-from streamer.metrics import fold
-from tests.test_event_labels import early, late_draw, shaken, sucked, late_pull
-made = early(2.0), late_draw(9.0), shaken(2, 11), sucked(-9.0, 0.5), late_pull(2.0)
-print([list(map(float, fold(one)[-9:])) for one in made])
-"""
-
-
-def test_the_same_source_runs_uncompiled() -> None:
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", SAME],
-            cwd=Path(__file__).parents[1],
-            env={**os.environ, "NUMBA_DISABLE_JIT": flag},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for flag in ("0", "1")
-    ]
-    assert found[0] == found[1]

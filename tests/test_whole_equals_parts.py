@@ -39,6 +39,7 @@ SHARED = [
     *(case for case in recordings("pb840-ventmap/*test") if "breath_meta" not in str(case.values[0])),
     *recordings("pb840-ventmode/raw_*"),
     *recordings("getinge-servo-u/17*.txt"),
+    *recordings("respiraworks-quicklung/*.dat"),
 ]
 EVERY = [*SHARED, *(pytest.param(path, id=path.name) for path in REPLAY)]
 SINGLE_S = 480.0

@@ -160,6 +160,7 @@ def _strains(folded: Fold, p0: float) -> bool:
 
 
 def _strips(folded: Fold) -> tuple[float, ...]:
+    """NaN where there is none to predict: then it speaks neither way."""
     return folded.start_excess, folded.turn_excess, folded.fall_excess, folded.end_excess
 
 
@@ -188,8 +189,7 @@ def _shaped(  # noqa: PLR0917 (a row)
     method: str, folded: Fold, ri: float, re: float, p0: float, re_error: float
 ) -> Reason | None:
     """The passive equation describes this breath, all of its parts alike, with resistances of a tube."""
-    above = _allowed(folded, p0, MAX_ABOVE)
-    if not (_fits(folded) and _resists(ri, re)) or any(excess > above for excess in _strips(folded)):
+    if not (_fits(folded) and _resists(ri, re)) or _empties_early(folded, p0):
         return Reason.FIT_POOR
     if method != SLOPE and not folded.fit_wide <= MAX_WIDE:
         return Reason.FIT_WINDOW_DISAGREE
@@ -200,6 +200,13 @@ def _shaped(  # noqa: PLR0917 (a row)
         return Reason.FIT_WINDOW_DISAGREE
     known = re_error <= MAX_BLIND and not math.isnan(ri)
     return Reason.ESTIMATES_DISAGREE if known and not MIN_R_RATIO <= ri / re <= MAX_R_RATIO else None
+
+
+def _empties_early(folded: Fold, p0: float) -> bool:
+    """Expiration begins faster than one compartment's; at the onset a tube's turbulence alone leaves as much."""
+    start, *late = _strips(folded)
+    above = _allowed(folded, p0, MAX_ABOVE)
+    return start > _allowed(folded, p0, MAX_BELOW) or any(excess > above for excess in late)
 
 
 def _fits(folded: Fold) -> bool:
