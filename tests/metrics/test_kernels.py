@@ -23,7 +23,8 @@ from tests.test_event_labels import early, late_draw, late_pull, shaken, sucked
 noise = {"noise": (0.2, 1.0)}
 made = [
     early(2.0), late_draw(9.0), shaken(2, 11), sucked(-9.0, 0.5), late_pull(2.0),
-    vcv(**noise), vcv(pause_s=0.7, rr=10, **noise), pcv(**noise), pcv(ti=2.0, rr=10, rise_s=0.2, **noise), vcv(leak_conductance=0.03), pcv(rate_hz=50.0, c=0.01, r=5),
+    vcv(**noise), vcv(pause_s=0.7, rr=10, **noise), pcv(**noise), pcv(ti=2.0, rr=10, rise_s=0.2, **noise),
+    vcv(leak_conductance=0.03), pcv(rate_hz=50.0, c=0.01, r=5),
     Lung().falling_flow(0.8, 0.2, 1.0).pressure(0.0, 4.0).breath(1),
 ]
 folds = [list(map(float, fold(one))) for one in made]
@@ -71,7 +72,7 @@ def test_a_fold_has_its_fields_in_their_places() -> None:
         assert one.fit_explained > 0.99
         assert one.fit_condition < 30
     assert at_rest is not None
-    assert abs(at_rest.zero_flow) < 0.03
+    assert 0.0 < at_rest.zero_flow < 0.05
     assert at_rest.zero_paw == pytest.approx(20, abs=0.1)
     assert at_rest.tau == pytest.approx(0.5, rel=0.05)
     assert at_rest.level_paw == pytest.approx(20, abs=0.1)
