@@ -109,10 +109,10 @@ def any_lung(draw: st.DrawFn) -> Scenario:
     )
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(any_lung())
 def test_without_noise_it_is_right_or_missing(scenario: Scenario) -> None:
-    """Compliance within 1 % and a sample's share of inspiration (3 % at 50 Hz), plateau within 0.3 cmH2O."""
+    """Compliance within 1 %; pressures within 0.1 cmH2O and what one sample of peak outflow changes in the lung."""
     truths = simulate(scenario).truth.breaths
     if max(breath.ppeak for breath in truths) > 110:
         return
@@ -121,10 +121,12 @@ def test_without_noise_it_is_right_or_missing(scenario: Scenario) -> None:
             assert record.missing["crs_est"]
             continue
         truth = min(truths, key=lambda breath: abs(breath.start_s - record.start_s))
-        within = 0.01 + 1.0 / (scenario.rate_hz * (truth.insp_end_s - truth.start_s))
-        assert record.values["crs_est"] == pytest.approx(scenario.segments[0].lung.compliance_ml_cmh2o, rel=within)
-        assert record.values["pplat_est"] == pytest.approx(truth.pplat, abs=0.3)
-        assert record.values["peep_total_est"] == pytest.approx(truth.peep_total_before, abs=0.3)
+        part = scenario.segments[0].lung
+        assert record.values["crs_est"] == pytest.approx(part.compliance_ml_cmh2o, rel=0.01)
+        flow_ml_s = 1000 * (truth.pplat - truth.peep) / part.expiratory
+        sample = flow_ml_s / scenario.rate_hz / part.compliance_ml_cmh2o
+        assert record.values["pplat_est"] == pytest.approx(truth.pplat, abs=0.1 + sample)
+        assert record.values["peep_total_est"] == pytest.approx(truth.peep_total_before, abs=0.1 + sample)
 
 
 @pytest.mark.parametrize("name", ORACLES)

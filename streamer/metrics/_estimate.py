@@ -5,7 +5,7 @@ One decision for all ``_est`` metrics (algorithms §4.4-4.5, §12):
 | inspiration | method | elastance |
 |---|---|---|
 | square flow | ``slope_vcv`` | slope of pressure over flow |
-| flow dies away under level pressure | ``pcv_zero_flow`` | (pressure at zero flow - P0) / VTi |
+| flow dies away under level pressure | ``pcv_zero_flow`` | (pressure at zero flow - P0) / volume by then |
 | any other | ``lsf4`` | equation of motion fitted to the whole breath |
 
 R² does not prove that a patient is passive: a late effort of 2 cmH2O moves compliance by a quarter at R² above 0.99.
@@ -115,14 +115,14 @@ def _dies_away(folded: Fold) -> bool:
     return (
         (abs(folded.zero_flow) <= small or abs(folded.fit_ri * folded.zero_flow) <= MAX_LOST_SHARE * above)
         and abs(folded.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
-        and folded.tidal_insp > 0.0
+        and folded.zero_volume > 0.0
     )
 
 
 def _static(folded: Fold) -> float:
-    """(Pressure at the end of inspiration, less what the last flow costs, less P0) over inspired volume."""
+    """(Pressure at the end of inspiration, less what the last flow costs, less P0) over the volume inspired by then."""
     lost = 0.0 if math.isnan(folded.fit_ri) else folded.fit_ri * folded.zero_flow
-    return (folded.zero_paw - lost - folded.fit_p0) / folded.tidal_insp
+    return (folded.zero_paw - lost - folded.fit_p0) / folded.zero_volume
 
 
 def _unfit(breath: Breath, folded: Fold, past: Past) -> Reason | None:

@@ -58,7 +58,7 @@ def checks(  # noqa: PLR0917 (compiled: positions only)
         _excess(flow, volume, paw, (insp_end + second, insp_end + third), insp_end, lung),
         _excess(flow, volume, paw, end, insp_end, at_rest),
     )
-    return (*strips, *_zero(flow, paw, rate_hz, insp_end), *_tau(flow, volume, paw, rate_hz, insp_end))
+    return (*strips, *_zero(flow, volume, paw, rate_hz, insp_end), *_tau(flow, volume, paw, rate_hz, insp_end))
 
 
 @njit(cache=True, error_model="numpy")
@@ -83,17 +83,19 @@ def _excess(  # noqa: PLR0917 (compiled: positions only)
 
 
 @njit(cache=True, error_model="numpy")
-def _zero(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> tuple[float, float, float]:
-    """Pressure and flow over the last 100 ms of inspiration, and the drift of pressure.
+def _zero(
+    flow: FloatArray, volume: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int
+) -> tuple[float, float, float, float]:
+    """Pressure, flow and volume over the last 100 ms of inspiration, and the drift of pressure.
 
     The drift is the last quarter of inspiration less the quarter before: none in pressure control.
     """
     width, last = max(int(ZERO_S * rate_hz), 2), insp_end - EDGE
     first, quarter = last - width, last // 4
     if first < 1 or quarter < 2:  # noqa: PLR2004
-        return NAN, NAN, NAN
+        return NAN, NAN, NAN, NAN
     drift = _mean(paw, last - quarter, last) - _mean(paw, last - 2 * quarter, last - quarter)
-    return _mean(paw, first, last), _mean(flow, first, last), drift
+    return _mean(paw, first, last), _mean(flow, first, last), _mean(volume, first, last), drift
 
 
 @njit(cache=True, error_model="numpy")

@@ -164,6 +164,8 @@ class Fold(NamedTuple):
     """Mean pressure of the last 100 ms of inspiration."""
     zero_flow: float
     """Mean flow of the same."""
+    zero_volume: float
+    """Mean volume of the same, counted from the onset: a little still flows in afterwards."""
     paw_drift: float
     """Pressure of the last quarter of inspiration less that of the quarter before."""
     tau: float
