@@ -40,14 +40,9 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import Segmenter, SegmentSettings, segment_settings
+from streamer.told import event_notice, gas_notice
 from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
 
-EVENT_KINDS = {
-    "prone": NoticeKind.POSITION,
-    "supine": NoticeKind.POSITION,
-    "settings": NoticeKind.SETTINGS,
-}
-"""Kinds of session events that have a kind of notice; the others are notes."""
 BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
 """A breath so labelled says nothing about the state in which the next one began."""
 
@@ -102,7 +97,7 @@ class Bed:
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
         self._crosscheck = CrossCheck(bed_id)
-        told = (*map(_event_notice, events), *map(_gas_notice, blood_gases))
+        told = (*map(event_notice, events), *map(gas_notice, blood_gases))
         for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
             self._wait(notice)
         self._planned = sum(notice.kind is not NoticeKind.DROPPED for notice in told)
@@ -237,27 +232,3 @@ def _in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[E
     keyed: list[tuple[float, int, Event]] = [(notice.at_s, 0, notice) for notice in notices]
     keyed += [(summary.end_s, 1, summary) for summary in summaries]
     return [event for *_, event in sorted(keyed, key=lambda entry: entry[:2])]
-
-
-def _event_notice(event: SessionEvent) -> Notice:
-    if event.at_s is None:
-        return _undated(f"event {event.kind!r} at {event.at}")
-    kind = EVENT_KINDS.get(event.kind, NoticeKind.NOTE)
-    label = "" if event.text and kind == event.kind else event.kind
-    detail = ": ".join(filter(None, (label, event.text)))
-    return Notice(bed="", at_s=event.at_s, kind=kind, detail=detail, values={"event": event.kind})
-
-
-def _gas_notice(gas: BloodGas) -> Notice:
-    if gas.at_s is None:
-        return _undated(f"blood gas at {gas.at}")
-    known = {name: getattr(gas, name) for name in ("pco2_art_mmhg", "po2_art_mmhg", "fio2", "ph")}
-    values = {name: value for name, value in known.items() if value is not None}
-    detail = ", ".join(f"{name} {value:g}" for name, value in values.items())
-    return Notice(bed="", at_s=gas.at_s, kind=NoticeKind.BLOOD_GAS, detail=detail, values=values)
-
-
-def _undated(what: str) -> Notice:
-    """The core knows the device's clock only."""
-    detail = f"{what} left out: give at_s, or start_utc in [recording] so that it can be placed"
-    return Notice(bed="", at_s=math.nan, kind=NoticeKind.DROPPED, detail=detail)
