@@ -12,7 +12,7 @@ R² does not prove that a patient is passive: a late effort of 2 cmH2O moves com
 So an estimate has to pass four kinds of test. **Conditioning**: the waveform tells the parameters apart. **Shape**:
 parts of the breath agree with the whole, and strips that were not fitted are predicted. **Agreement**: estimators
 that rest on different facts agree, and agree with a hold. **Repetition**: recent breaths gave the same elastance, at
-an even pace. How well this works, by amplitude and phase of the effort, is measured by ``ventstream trust``.
+an even pace. How well this works, by amplitude and phase of the effort, see ``python -m tests.trust``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ MAX_WIDE = 0.15
 APART_AT_ZERO_FLOW = 3.5
 """Parts may differ by so much more where the estimate does not rest on the fit: nonlinear resistance does that."""
 MAX_ZERO_FLOW_L_S, MAX_ZERO_SHARE, MAX_LOST_SHARE = 2.0 / S_PER_MIN, 0.05, 0.05
-"""Zero flow: below this, below a share of its peak, or costing no more than a share of the elastic pressure."""
+"""Zero flow: below this (twice the share in small breaths) or a share of its peak; or it costs no more than a share of
+the elastic pressure."""
 MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
 MAX_APART_METHODS, MAX_APART_HOLD = 0.15, 0.20
 MAX_HOLD_AGE_S = 900.0
@@ -55,8 +56,10 @@ MAX_EFFORTS = 0.20
 TRIGGER_DIP_CMH2O = 1.0
 MAX_OFF, MAX_SPREAD, SPREAD_ERRORS = 0.10, 0.04, 2.0
 MAX_PERIOD_SPREAD, MAX_TI_SPREAD = 0.02, 0.02
-MAX_UNCLOSED, MAX_UNCLOSED_CHANGE, UNCLOSED_L = 0.15, 0.08, 0.010
+MAX_UNCLOSED, MAX_UNCLOSED_CHANGE = 0.15, 0.08
 """Algorithms §2.3 allow a change of 5 %; passive recorded breaths vary by 4 to 7 %, and compliance by half of it."""
+UNCLOSED_L, MAX_NOISE = 0.010, 0.20
+"""What noise of the flow sensor may come to in a breath, and no more than this share of a small one."""
 MAX_LEAK = 0.20
 
 
@@ -93,11 +96,12 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         if mode != "vcv" and _dies_away(folded):
             method, elastance = ZERO_FLOW, _static(folded)
     strained = _strains(folded, p0)
-    breathes = strained or (given.context.passive != "asserted" and _paces(breath, folded, given, start))
+    breathes = strained or mode == "psv"
+    breathes = breathes or (given.context.passive != "asserted" and _paces(breath, folded, given, start))
     effort = Reason.PATIENT_EFFORT if breathes else None
     refused = (
         _unfit(breath, folded, given.past)
-        or _singular(method, folded, elastance)
+        or _singular(method, folded, elastance, p0)
         or effort
         or _unsure(method, folded, error)
         or _shaped(method, folded, ri, re, p0, re_error)
@@ -111,7 +115,8 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
 def _dies_away(folded: Fold) -> bool:
     """Flow has decayed to zero under a pressure that no longer changes."""
     above = folded.zero_paw - folded.fit_p0
-    small = max(MAX_ZERO_FLOW_L_S, MAX_ZERO_SHARE * folded.peak_insp_flow)
+    peak = folded.peak_insp_flow
+    small = max(min(MAX_ZERO_FLOW_L_S, 2.0 * MAX_ZERO_SHARE * peak), MAX_ZERO_SHARE * peak)
     return (
         (abs(folded.zero_flow) <= small or abs(folded.fit_ri * folded.zero_flow) <= MAX_LOST_SHARE * above)
         and abs(folded.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
@@ -132,17 +137,18 @@ def _unfit(breath: Breath, folded: Fold, past: Past) -> Reason | None:
     if breath.leak_frac > MAX_LEAK:
         return Reason.LEAK_HIGH
     inspired, unclosed = folded.tidal_insp, folded.tidal_insp - folded.tidal_exp
-    if abs(unclosed) > max(MAX_UNCLOSED * inspired, UNCLOSED_L):
+    noise = min(UNCLOSED_L, MAX_NOISE * inspired)
+    if abs(unclosed) > max(MAX_UNCLOSED * inspired, noise):
         return Reason.VOLUME_NOT_CLOSED
-    if abs(unclosed - past.unclosed * inspired) > max(MAX_UNCLOSED_CHANGE * inspired, UNCLOSED_L):
+    if abs(unclosed - past.unclosed * inspired) > max(MAX_UNCLOSED_CHANGE * inspired, noise):
         return Reason.VOLUME_NOT_CLOSED
     return Reason.FIT_ILLCOND if breath.end_s - breath.insp_end_s < MIN_TE_S else None
 
 
-def _singular(method: str, folded: Fold, elastance: float) -> Reason | None:
+def _singular(method: str, folded: Fold, elastance: float, p0: float) -> Reason | None:
     """The waveform does not tell the parameters apart, or tells of no lung."""
     condition = 0.0 if method == SLOPE else folded.fit_condition
-    if math.isnan(elastance) or not condition <= MAX_CONDITION:
+    if math.isnan(elastance + p0) or not condition <= MAX_CONDITION:
         return Reason.FIT_ILLCOND
     return None if elastance > 0.0 else Reason.FIT_POOR
 
@@ -170,15 +176,14 @@ def _allowed(folded: Fold, p0: float, share: float) -> float:
 
 
 def _paces(breath: Breath, folded: Fold, given: Given, start: Start) -> bool:
-    """The patient breathes: by mode, in recent breaths, by a dip at the onset, an uneven pace or inspiratory time.
+    """The patient breathes: in recent breaths, by a dip at the onset, by an uneven pace or inspiratory time.
 
-    All of this is overruled where passivity is asserted; what this breath itself shows is not.
+    All of this is overruled where passivity is asserted; what this breath itself shows, and its mode, are not.
     """
     past, before = given.past, given.before
     sample = 1.0 / (breath.rate_hz * max(breath.insp_end_s - breath.start_s, MIN_TI_S))
     return (
-        given.context.mode == "psv"
-        or past.efforts > MAX_EFFORTS
+        past.efforts > MAX_EFFORTS
         or (before is not None and start.peep - min(before.end_min_paw, folded.start_min_paw) >= TRIGGER_DIP_CMH2O)
         or past.period_spread > MAX_PERIOD_SPREAD
         or (not folded.is_square and past.ti_spread > max(MAX_TI_SPREAD, sample))

@@ -47,6 +47,8 @@ PASSIVE: Withheld = (
     (Flag.REVERSE_TRIGGER_SUSPECT, Reason.PATIENT_EFFORT),
 )
 """For estimates that assume a passive lung in this breath. Measured holds are judged by what pressure did in them."""
+FITTED: Withheld = (*PASSIVE, (Flag.GAP_SHORT, Reason.GAP))
+"""For what is fitted to samples: filled-in ones are none (algorithms §1)."""
 NOT_PASSIVE = frozenset(flag for flag, reason in PASSIVE if reason is Reason.PATIENT_EFFORT)
 """Labels of a breath in which the patient's muscles worked."""
 CO2: Withheld = (*EXCLUDED, (Flag.GAP_SHORT, Reason.GAP))

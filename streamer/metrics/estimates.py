@@ -10,18 +10,23 @@ import math
 from streamer.breath import Breath
 from streamer.metrics._estimate import MAX_BLIND, SLOPE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._registry import MECHANICS, PASSIVE, Graded, NotMeasurable, metric
+from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, metric
 from streamer.metrics.mechanics import COMPLIANCE, leak_grade
 from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
 from streamer.reasons import Reason
+from streamer.records import Flag
 from streamer.units import ML_PER_L
 
 METHODS = (SLOPE, ZERO_FLOW, WHOLE)
 EXP_LINE = "exp_line"
+REGRESSED = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
+"""Withholds how well a fit describes the breath: efforts do not, for that is what it is there to show."""
 RESISTANCE = "cmH2O·s/L"
 RESISTANCE_UCUM = "cm[H2O].s/L"
 MAX_TAU_ERROR, MAX_TAU_FALL_CMH2O = 0.10, 0.4
 """Pressure that still falls by more, as behind a slow valve, makes the time constant read long."""
+STRESS = (0.5, 1.7)
+"""What lungs show; an effort bends pressure further."""
 MAX_STRESS_RMSE, MIN_STRESS_SAMPLES, STRESS_LEFT_OUT_S = 0.3, 25, 0.15
 
 
@@ -39,7 +44,7 @@ def trusted(estimate: Estimate) -> Estimate:
     bounds=COMPLIANCE,
     mdc=152600,
     methods=METHODS,
-    withheld=PASSIVE,
+    withheld=FITTED,
 )
 def crs_est(estimate: Estimate, breath: Breath) -> Graded:
     """1 / elastance, mL/cmH2O."""
@@ -53,7 +58,7 @@ def crs_est(estimate: Estimate, breath: Breath) -> Graded:
     about="Total PEEP estimated without a hold: pressure at which the fitted lung is at rest",
     bounds=(-10.0, 60.0),
     methods=(WHOLE, EXP_LINE),
-    withheld=PASSIVE,
+    withheld=FITTED,
     also=("crs_est",),
 )
 def peep_total_est(estimate: Estimate) -> Graded:
@@ -67,7 +72,7 @@ def peep_total_est(estimate: Estimate) -> Graded:
     about="Plateau pressure estimated without a hold",
     bounds=AIRWAY_CMH2O,
     methods=METHODS,
-    withheld=PASSIVE,
+    withheld=FITTED,
 )
 def pplat_est(crs_est: float, peep_total_est: float, tidal_insp: float, ppeak: float, estimate: Estimate) -> Graded:
     """P0 + VTi / compliance, cmH2O."""
@@ -83,7 +88,7 @@ def pplat_est(crs_est: float, peep_total_est: float, tidal_insp: float, ppeak: f
     about="Driving pressure estimated without a hold: estimated plateau less estimated total PEEP",
     bounds=(0.5, 100.0),
     methods=METHODS,
-    withheld=PASSIVE,
+    withheld=FITTED,
 )
 def driving_pressure_est(pplat_est: float, peep_total_est: float, estimate: Estimate) -> Graded:
     """Elastic pressure of the breath, cmH2O."""
@@ -96,7 +101,7 @@ def driving_pressure_est(pplat_est: float, peep_total_est: float, estimate: Esti
     about="Inspiratory resistance of the fitted lung",
     bounds=(0.0, 100.0),
     absent=Reason.FIT_ILLCOND,
-    withheld=PASSIVE,
+    withheld=FITTED,
     also=("crs_est",),
 )
 def rrs_insp_est(estimate: Estimate) -> float:
@@ -110,7 +115,7 @@ def rrs_insp_est(estimate: Estimate) -> float:
     about="Expiratory resistance of the fitted lung",
     bounds=(0.0, 100.0),
     absent=Reason.FIT_ILLCOND,
-    withheld=PASSIVE,
+    withheld=FITTED,
     also=("crs_est",),
 )
 def rrs_exp_est(estimate: Estimate) -> float:
@@ -124,12 +129,14 @@ def rrs_exp_est(estimate: Estimate) -> float:
     bounds=(0.02, 20.0),
     mdc=153316,
     absent=Reason.FIT_ILLCOND,
-    withheld=PASSIVE,
+    withheld=FITTED,
     also=("te",),
 )
-def tau_exp(folded: Fold, breath: Breath) -> Graded:
+def tau_exp(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
     """Slope of expired volume over flow from 0.1 s until a fifth is left, s; only where both halves give the same."""
     grade = leak_grade(breath)
+    if estimate.strained:
+        raise NotMeasurable(Reason.PATIENT_EFFORT)
     if not folded.tau_error <= MAX_TAU_ERROR:
         raise NotMeasurable(Reason.FIT_ILLCOND)
     if not (folded.tau_apart <= 1.0 and abs(folded.tau_fall) <= MAX_TAU_FALL_CMH2O):
@@ -140,17 +147,17 @@ def tau_exp(folded: Fold, breath: Breath) -> Graded:
 @metric(
     unit="1",
     about="Stress index: exponent of pressure over time under constant flow; above 1 the lung stiffens as it fills",
-    bounds=(0.3, 3.0),
+    bounds=STRESS,
     absent=Reason.FIT_ILLCOND,
-    withheld=PASSIVE,
+    withheld=FITTED,
     source="Terragni 2013",
 )
 def stress_index(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
     """Exponent b of P = a·t^b + c over constant flow, less its first 100 and last 50 ms."""
     if not folded.is_square:
         raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
-    if estimate.effort is not None:
-        raise NotMeasurable(estimate.effort)
+    if Reason.PATIENT_EFFORT in {estimate.effort, estimate.refused}:
+        raise NotMeasurable(Reason.PATIENT_EFFORT)
     if not folded.stress_rmse <= MAX_STRESS_RMSE:
         raise NotMeasurable(Reason.FIT_POOR)
     if (folded.flow_s - STRESS_LEFT_OUT_S) * breath.rate_hz < MIN_STRESS_SAMPLES:
@@ -164,7 +171,7 @@ def stress_index(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
     bounds=(-10.0, 1.0),
     ucum="{ratio}",
     absent=Reason.FIT_ILLCOND,
-    withheld=MECHANICS,
+    withheld=REGRESSED,
 )
 def fit_r2(folded: Fold) -> float:
     """R² of the whole-breath fit, whether or not its numbers can be trusted."""
@@ -177,7 +184,7 @@ def fit_r2(folded: Fold) -> float:
     about="Root mean square of what the fitted lung leaves unexplained",
     bounds=(0.0, 100.0),
     absent=Reason.FIT_ILLCOND,
-    withheld=MECHANICS,
+    withheld=REGRESSED,
 )
 def fit_rmse(folded: Fold) -> float:
     """RMSE of the whole-breath fit, cmH2O."""

@@ -67,9 +67,24 @@ def test_the_context_knows_the_mode_better(one: Breath, mode: str, method: str) 
     assert decide(one, mode=mode).method == method
 
 
-def test_pressure_support_is_the_patients_unless_passivity_is_asserted() -> None:
+def test_pressure_support_is_the_patients_whatever_is_asserted() -> None:
     assert decide(DECAYING, mode="psv").refused == Reason.PATIENT_EFFORT
-    assert decide(DECAYING, mode="psv", passive="asserted").refused is None
+    assert decide(DECAYING, mode="psv", passive="asserted").refused == Reason.PATIENT_EFFORT
+
+
+def test_without_total_peep_there_is_nothing_to_hold_a_slope_against() -> None:
+    """A short expiration leaves none of itself to fit."""
+    one = vcv(c=0.02, vt=0.3, flow=0.3, rr=60 / 1.65)
+    assert math.isnan(fold(one).square_p0)
+    assert decide(one).refused == Reason.FIT_ILLCOND
+
+
+def test_small_breaths_are_not_forgiven_more() -> None:
+    """Ten millilitres are noise in an adult's breath; in one of 30 mL they are a leak."""
+    whole = fold(DECAYING)
+    small = whole._replace(tidal_insp=0.03, tidal_exp=0.0235)
+    assert decide(DECAYING, small).refused == Reason.VOLUME_NOT_CLOSED
+    assert decide(DECAYING, whole._replace(tidal_exp=whole.tidal_insp - 0.009)).refused is None
 
 
 def edited(one: Breath, **fields: float) -> Callable[[], Estimate]:
@@ -192,6 +207,14 @@ def test_labels_of_effort_withhold_all(flag: Flag) -> None:
     found = measure(SQUARE, fold(SQUARE), given_(SQUARE, passive="asserted"), frozenset({flag}))
     for key in (*FIELDS, "rrs_insp_est", "rrs_exp_est", "tau_exp", "stress_index"):
         assert found.missing[key] == Reason.PATIENT_EFFORT, key
+
+
+def test_samples_that_were_filled_in_are_not_fitted() -> None:
+    """Algorithms §1: up to 0.2 s is interpolated and the breath keeps its volumes, but regression is withheld."""
+    found = measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset({Flag.GAP_SHORT}))
+    for key in (*FIELDS, "rrs_insp_est", "rrs_exp_est", "tau_exp", "stress_index", "fit_r2", "fit_rmse"):
+        assert found.missing[key] == Reason.GAP, key
+    assert "vt_insp" in found.values
 
 
 def test_fit_quality_is_shown_even_where_nothing_is_trusted() -> None:
