@@ -15,7 +15,8 @@ from streamer.metrics._time_constant import from_time_constant
 from streamer.records import BreathRecord, Flag
 from tests.helpers import segmented
 from tests.simulated import lung, pcv, records, vcv
-from tests.trust.lungs import NOISE, QUIET, SETTLED, segment_of
+from tests.trust.lungs import MAX_PAW, NOISE, QUIET, SETTLED, random_case, segment_of
+from tests.trust.measure import compliance
 
 ORACLES = {  # segment → C mL/cmH2O, R, plateau (alveolar end-inspiratory pressure) without trapped gas
     "O-1a": (vcv(lung(0.05, 10), 5, 0.5, 0.5, 15), 50, 10, 15.0),
@@ -112,9 +113,12 @@ def any_lung(draw: st.DrawFn) -> Scenario:
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(any_lung())
 def test_without_noise_it_is_right_or_missing(scenario: Scenario) -> None:
-    """Compliance within 1 %; pressures within 0.1 cmH2O and what one sample of peak outflow changes in the lung."""
+    """Identifiable or not: compliance within 2 %, pressures within 0.1 cmH2O and 1.5 % of what is above PEEP.
+
+    Searches for the worst lung end at 1.6 % (one at 50 Hz whose time constants are longer than its breath) and 1.0 %.
+    """
     truths = simulate(scenario).truth.breaths
-    if max(breath.ppeak for breath in truths) > 110:
+    if max(breath.ppeak for breath in truths) > MAX_PAW:
         return
     for record in records(scenario):
         if "crs_est" not in record.values:
@@ -122,11 +126,22 @@ def test_without_noise_it_is_right_or_missing(scenario: Scenario) -> None:
             continue
         truth = min(truths, key=lambda breath: abs(breath.start_s - record.start_s))
         part = scenario.segments[0].lung
-        assert record.values["crs_est"] == pytest.approx(part.compliance_ml_cmh2o, rel=0.01)
-        flow_ml_s = 1000 * (truth.pplat - truth.peep) / part.expiratory
-        sample = flow_ml_s / scenario.rate_hz / part.compliance_ml_cmh2o
-        assert record.values["pplat_est"] == pytest.approx(truth.pplat, abs=0.1 + sample)
-        assert record.values["peep_total_est"] == pytest.approx(truth.peep_total_before, abs=0.1 + sample)
+        assert record.values["crs_est"] == pytest.approx(part.compliance_ml_cmh2o, rel=0.02)
+        if "pplat_est" not in record.values:
+            assert record.missing["pplat_est"]
+            continue
+        allowed = 0.1 + 0.015 * (truth.pplat - truth.peep)
+        assert record.values["pplat_est"] == pytest.approx(truth.pplat, abs=allowed)
+        assert record.values["peep_total_est"] == pytest.approx(truth.peep_total_before, abs=allowed)
+
+
+@pytest.mark.parametrize("mode", ["vcv", "pcv"])
+def test_without_noise_an_identifiable_lung_is_exact(mode: str) -> None:
+    """Every breath of lungs at random within 0.5 %, and hardly one withheld."""
+    rng = np.random.default_rng(27)
+    errors = compliance(random_case(rng, mode, sensor=QUIET) for _ in range(100))
+    assert errors.size(1.0) <= 0.005
+    assert errors.given > 0.98
 
 
 @pytest.mark.parametrize("name", ORACLES)

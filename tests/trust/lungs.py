@@ -97,8 +97,13 @@ def train(segment: Segment, ventilator: Ventilator, seed: int = 1, rate_hz: floa
     )
 
 
-def random_case(rng: np.random.Generator, mode: str, efforts: Callable[..., tuple[Effort, ...]] | None = None) -> Case:
-    """C 10-100, R 5-50, expiratory R up to twice that, PEEP 0-20, 50-200 Hz, noise of §11.4; perhaps an effort.
+def random_case(
+    rng: np.random.Generator,
+    mode: str,
+    efforts: Callable[..., tuple[Effort, ...]] | None = None,
+    sensor: Sensor = NOISE,
+) -> Case:
+    """C 10-100, R 5-50, expiratory R up to twice that, PEEP 0-20, 50-200 Hz; perhaps an effort.
 
     Only lungs that can be identified from such a breath at all are drawn: see ``is_identifiable``.
     """
@@ -117,7 +122,7 @@ def random_case(rng: np.random.Generator, mode: str, efforts: Callable[..., tupl
     lung = Lung(compliance_ml_cmh2o=c, resistance_cmh2o_s_l=r, resistance_exp_cmh2o_s_l=r_exp)
     rate_hz, seed = float(rng.choice([50, 100, 200])), int(rng.integers(1 << 30))
     found = efforts(rng, ti_s, ti_s + te_s) if efforts else ()
-    scenario = train(segment_of(lung, ventilator), ventilator, seed=seed, rate_hz=rate_hz, effort=found)
+    scenario = train(segment_of(lung, ventilator, sensor), ventilator, seed=seed, rate_hz=rate_hz, effort=found)
     amplitude = found[0].amplitude_cmh2o if found else 0.0
     return Case(scenario=scenario, crs=c, period_s=ti_s + te_s, amplitude=amplitude)
 
