@@ -12,6 +12,7 @@ import math
 from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.metrics._sums import mean
 
 NAN = math.nan
 STRIPS_S = (0.1, 0.2, 0.3)
@@ -94,16 +95,8 @@ def _zero(
     first, quarter = last - width, last // 4
     if first < 1 or quarter < 2:  # noqa: PLR2004
         return NAN, NAN, NAN, NAN
-    drift = _mean(paw, last - quarter, last) - _mean(paw, last - 2 * quarter, last - quarter)
-    return _mean(paw, first, last), _mean(flow, first, last), _mean(volume, first, last), drift
-
-
-@njit(cache=True, error_model="numpy")
-def _mean(samples: FloatArray, first: int, last: int) -> float:
-    total = 0.0
-    for i in range(first, last):
-        total += samples[i]
-    return total / (last - first)
+    drift = mean(paw, last - quarter, last) - mean(paw, last - 2 * quarter, last - quarter)
+    return mean(paw, first, last), mean(flow, first, last), mean(volume, first, last), drift
 
 
 @njit(cache=True, error_model="numpy")
@@ -126,7 +119,7 @@ def _tau(
             middle += 1
     if middle - first < 2 * MIN_SAMPLES or last - middle < 2 * MIN_SAMPLES:
         return NAN, NAN, NAN, NAN
-    fall = _mean(paw, first, middle) - _mean(paw, middle, last)
+    fall = mean(paw, first, middle) - mean(paw, middle, last)
     tau, error = _slope(flow, volume, first, last)
     early, early_error = _slope(flow, volume, first, middle)
     late, late_error = _slope(flow, volume, middle, last)

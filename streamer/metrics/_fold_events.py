@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.metrics._sums import mean
 
 NAN = math.nan
 CHORD_FROM, CHORD_TO, CHORD_END = 0.1, 0.9, 0.02
@@ -63,14 +64,6 @@ def events(paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, flo
 
 
 @njit(cache=True, error_model="numpy")
-def _mean(samples: FloatArray, first: int, last: int) -> float:
-    total = 0.0
-    for i in range(first, last):
-        total += samples[i]
-    return total / (last - first)
-
-
-@njit(cache=True, error_model="numpy")
 def _chord(flow: FloatArray, flow_n: int) -> tuple[int, int]:
     """First and last sample under the chord; both 0 where there are too few."""
     first, last = int(CHORD_FROM * flow_n + 0.5), int(CHORD_TO * flow_n + 0.5)
@@ -92,15 +85,15 @@ def _tilt(flow: FloatArray, first: int, last: int) -> float:
     n = last - first
     if n < MIN_CHORD:
         return NAN
-    mean, mid = _mean(flow, first, last), (n - 1) / 2.0
+    level, mid = mean(flow, first, last), (n - 1) / 2.0
     product, square = 0.0, 0.0
     for i in range(n):
         product += (i - mid) * flow[first + i]
-        square += (flow[first + i] - mean) ** 2
+        square += (flow[first + i] - level) ** 2
     run = n * (n * n - 1) / 12.0
     left = max(0.0, square - product * product / run)
-    tilt = product / run * n / mean
-    is_set = mean > 0.0 and math.sqrt(left / n) <= MAX_UNEVEN * mean and tilt <= MAX_TILT
+    tilt = product / run * n / level
+    is_set = level > 0.0 and math.sqrt(left / n) <= MAX_UNEVEN * level and tilt <= MAX_TILT
     return tilt if is_set else NAN
 
 
@@ -108,12 +101,12 @@ def _tilt(flow: FloatArray, first: int, last: int) -> float:
 def _sag(paw: FloatArray, first: int, last: int, half: int) -> tuple[float, float, float]:
     """Depth of pressure below its chord, where, and how far pressure falls in that time."""
     n = last - first
-    start = _mean(paw, first - half, first + half + 1)
-    slope = (_mean(paw, last - half, last + half + 1) - start) / n
+    start = mean(paw, first - half, first + half + 1)
+    slope = (mean(paw, last - half, last + half + 1) - start) / n
     width = max(1, n // 10)
     deepest, area, moment, crest, fall = 0.0, 0.0, 0.0, start, 0.0
     for i in range(first, last - width + 1):
-        level = _mean(paw, i, i + width)
+        level = mean(paw, i, i + width)
         at = i - first + (width - 1) / 2.0
         below = start + slope * at - level
         deepest = max(deepest, below)
@@ -157,7 +150,7 @@ def _fall(paw: FloatArray, flow: FloatArray, flow_n: int, tilt: float, width: in
         fall, at = _trough(paw, 1.0, (middle, middle, flow_n), width, math.inf)
         if fall > 0.0:
             first = int(at - 0.5 * (width - 1) + 0.5)
-            fall = max(0.0, min(fall, paw[0] - _mean(paw, first, first + width)))
+            fall = max(0.0, min(fall, paw[0] - mean(paw, first, first + width)))
         return fall, at
     last = flow_n
     while last > middle and flow[last - 1] < FULL * flow[middle]:

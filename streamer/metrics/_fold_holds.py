@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.metrics._sums import running_sum
 
 NAN = math.nan
 ZERO_FLOW_L_S = 1.0 / 60.0
@@ -34,8 +34,8 @@ def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> t
     for i in range(insp_end):
         peak = max(peak, flow[i])
     zero = max(ZERO_FLOW_L_S, ZERO_SHARE * peak)
-    flow_sum = _running_sum(flow)
-    paw_sum = _running_sum(paw)
+    flow_sum = running_sum(flow)
+    paw_sum = running_sum(paw)
     first, last, stop = _longest_zero(flow, flow_sum, 1.0, (0, insp_end), rate_hz, zero)
     insp = _insp_readings(flow, paw_sum, paw, (first, last), insp_end, rate_hz)
     late = min(flow.size, insp_end + int(0.3 * rate_hz))
@@ -44,15 +44,6 @@ def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> t
     hold = (insp[0], stop, insp[1], insp[2], insp[3], insp[4], insp[5], insp[6], insp[7], first / rate_hz)
     exp_hold = (exp[0], e_stop, exp[1], exp[2], exp[3], exp[4], e_first / rate_hz)
     return hold + exp_hold + (float(first), float(last), float(e_first))
-
-
-@njit(cache=True, error_model="numpy")
-def _running_sum(samples: FloatArray) -> FloatArray:
-    total = np.empty(samples.size + 1)
-    total[0] = 0.0
-    for i in range(samples.size):
-        total[i + 1] = total[i] + samples[i]
-    return total
 
 
 @njit(cache=True, error_model="numpy")

@@ -31,6 +31,7 @@ from streamer.metrics._parts import (
     VP,
     VV,
 )  # fmt: skip
+from streamer.metrics._sums import running_sum
 
 SMOOTH_S = 0.02
 """Half the width of the mean: five samples at 100 Hz."""
@@ -61,7 +62,7 @@ def moments(  # noqa: PLR0917 (compiled: positions only)
     """
     half = int(SMOOTH_S * rate_hz + ROUNDING)
     tidal, volume = _closed(flow, paw, leak, rate_hz)
-    running = (_running(paw), _running(tidal), _running(volume))
+    running = (running_sum(paw), running_sum(tidal), running_sum(volume))
     edges = _edges(volume, rate_hz, insp_end, stop, half)
     sums = np.zeros((6, SUMS))
     for part in range(6):
@@ -91,15 +92,6 @@ def _closed(flow: FloatArray, paw: FloatArray, leak: float, rate_hz: float) -> t
     for i in range(n):
         volume[i] -= left * i / (n - 1)
     return tidal, volume
-
-
-@njit(cache=True, error_model="numpy")
-def _running(samples: FloatArray) -> FloatArray:
-    total = np.empty(samples.size + 1)
-    total[0] = 0.0
-    for i in range(samples.size):
-        total[i + 1] = total[i] + samples[i]
-    return total
 
 
 @njit(cache=True, error_model="numpy")
