@@ -10,6 +10,7 @@ work is wrong, and nothing says which.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from streamer.breath import Breath
@@ -63,81 +64,10 @@ class Parts(NamedTuple):
     method: str
 
 
-@metric(
-    unit="J/min",
-    about="Part of mechanical power that moves the tidal volume against total PEEP",
-    bounds=POWER,
-    weighted_by="ttot",
-    methods=METHODS,
-    withheld=PASSIVE,
-    maybe=PRESSURES,
-)
-def mp_peep(  # noqa: PLR0917 (names are what it needs)
-    mp: float,
-    rr: float,
-    tidal_insp: float,
-    start: Start,
-    breath: Breath,
-    pplat: Maybe,
-    pplat_est: Maybe,
-    peep_total_est: Maybe,
-) -> Graded:
-    """K·RR·VT·(total PEEP), J/min."""
-    parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
-    return Graded(parts.peep, parts.quality, parts.method)
-
-
-@metric(
-    unit="J/min",
-    about="Part of mechanical power that stretches the lung and chest wall, above total PEEP",
-    bounds=POWER,
-    weighted_by="ttot",
-    methods=METHODS,
-    withheld=PASSIVE,
-    maybe=PRESSURES,
-)
-def mp_elastic(  # noqa: PLR0917 (names are what it needs)
-    mp: float,
-    rr: float,
-    tidal_insp: float,
-    start: Start,
-    breath: Breath,
-    pplat: Maybe,
-    pplat_est: Maybe,
-    peep_total_est: Maybe,
-) -> Graded:
-    """K·RR·½·VT·(plateau - total PEEP), J/min."""
-    parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
-    return Graded(parts.elastic, parts.quality, parts.method)
-
-
-@metric(
-    unit="J/min",
-    about="Part of mechanical power that resistance dissipates in inspiration",
-    bounds=POWER,
-    weighted_by="ttot",
-    methods=METHODS,
-    withheld=PASSIVE,
-    maybe=PRESSURES,
-)
-def mp_resistive(  # noqa: PLR0917 (names are what it needs)
-    mp: float,
-    rr: float,
-    tidal_insp: float,
-    start: Start,
-    breath: Breath,
-    pplat: Maybe,
-    pplat_est: Maybe,
-    peep_total_est: Maybe,
-) -> Graded:
-    """What the other two leave of the integral, J/min; never negative."""
-    parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
-    return Graded(parts.resistive, parts.quality, parts.method)
-
-
 def _parts(
     mp: float, rr: float, tidal_insp: float, breath: Breath, pressures: tuple[Start, Maybe, Maybe, Maybe]
 ) -> Parts:
+    """The parts of one breath. Raises ``NotMeasurable`` where no pair of pressures is known or the rest is negative."""
     grade = leak_grade(breath)
     lung = elastic(*pressures)
     per_cmh2o = JOULE_PER_L_CMH2O * rr * tidal_insp
@@ -146,6 +76,54 @@ def _parts(
     if resistive < 0.0:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     return Parts(peep, stretch, resistive, max(grade, lung.quality), lung.method)
+
+
+def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> None:
+    """Declare one of the three parts: they need the same and are withheld together."""
+
+    def formula(  # noqa: PLR0917 (names are what it needs)
+        mp: float,
+        rr: float,
+        tidal_insp: float,
+        start: Start,
+        breath: Breath,
+        pplat: Maybe,
+        pplat_est: Maybe,
+        peep_total_est: Maybe,
+    ) -> Graded:
+        parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
+        return Graded(pick(parts), parts.quality, parts.method)
+
+    formula.__name__, formula.__doc__ = key, doc
+    metric(
+        unit="J/min",
+        about=about,
+        bounds=POWER,
+        weighted_by="ttot",
+        methods=METHODS,
+        withheld=PASSIVE,
+        maybe=PRESSURES,
+    )(formula)
+
+
+_part(
+    "mp_peep",
+    "Part of mechanical power that moves the tidal volume against total PEEP",
+    "K·RR·VT·(total PEEP), J/min.",
+    lambda parts: parts.peep,
+)
+_part(
+    "mp_elastic",
+    "Part of mechanical power that stretches the lung and chest wall, above total PEEP",
+    "K·RR·½·VT·(plateau - total PEEP), J/min.",
+    lambda parts: parts.elastic,
+)
+_part(
+    "mp_resistive",
+    "Part of mechanical power that resistance dissipates in inspiration",
+    "What the other two leave of the integral, J/min; never negative.",
+    lambda parts: parts.resistive,
+)
 
 
 @metric(
