@@ -23,6 +23,25 @@ MIN_BODY_KG = 20.0
 """Predicted body weight below which the formula, made for adults, gives nonsense."""
 
 
+class Capnograph(NamedTuple):
+    """Where the capnogram lies on the time of flow, and what it shows by itself.
+
+    ``delay_s``: how much later than flow it comes, by which ``Breath.pco2`` has been moved, and ``delay_sd_s`` its
+    standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
+    None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
+    expiration and the last inspiration that the capnogram alone shows; NaN where there is none.
+    """
+
+    delay_s: float = math.nan
+    delay_sd_s: float = math.nan
+    withheld: Reason | None = Reason.CO2_UNALIGNED
+    end_tidal: float = math.nan
+    inspired: float = math.nan
+
+
+NO_CAPNOGRAPH = Capnograph()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """Everything but the breath itself.
@@ -33,6 +52,7 @@ class Given:
         blood_gas_age_s: The breath's end less the time of the draw.
         before: The fold of the breath that ended where this one begins; None after a gap or at a start.
         past: What the breaths before it have in common.
+        capnograph: How the breath's capnogram was aligned.
     """
 
     context: Context = field(default_factory=Context)
@@ -40,6 +60,7 @@ class Given:
     blood_gas_age_s: float = 0.0
     before: Fold | None = None
     past: Past = NO_PAST
+    capnograph: Capnograph = NO_CAPNOGRAPH
 
 
 class Start(NamedTuple):
