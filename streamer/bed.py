@@ -40,7 +40,7 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import Segmenter, SegmentSettings, segment_settings
-from streamer.told import event_notice, gas_notice
+from streamer.told import ContextChange, changed, context_notice, event_notice, gas_notice
 from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
 
 BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
@@ -121,6 +121,14 @@ class Bed:
         found += _in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
         return found
 
+    def tell(self, change: ContextChange) -> list[Event]:
+        """What the operator says anew of patient and sensors, for the breaths that end after its time.
+
+        Raises:
+            ConfigError: It would change how samples were read; nothing is changed then.
+        """
+        return self.push(context_notice(self._context, change))
+
     def close(self) -> list[Event]:
         """The end of the stream: the open breath, the last windows, and what still waits for its time.
 
@@ -143,10 +151,11 @@ class Bed:
         heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
 
     def _due(self, until_s: float) -> Iterable[Notice]:
-        """Notices up to an instant, in order; a blood gas among them holds from here on."""
+        """Notices up to an instant, in order; a blood gas or a context among them holds from here on."""
         due = []
         while self._waiting and self._waiting[0][0] <= until_s:
             due.append(heapq.heappop(self._waiting)[2])
+            self._context = changed(self._context, due[-1])
             if due[-1].kind is NoticeKind.BLOOD_GAS:
                 self._draw(due[-1])
         return due
