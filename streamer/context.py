@@ -7,10 +7,12 @@ What is unknown stays None: it costs quality and is never guessed.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
+
+EventKind: TypeAlias = Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
 
 GAS_VALUES = ("pco2_art_mmhg", "po2_art_mmhg", "fio2", "ph")
 """What a blood gas may say."""
@@ -54,7 +56,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class SessionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[[event]]``: at ``at_s`` on the device clock, or ``at`` as an aware date-time."""
 
-    kind: Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
+    kind: EventKind
     at_s: float | None = None
     at: Annotated[datetime, Meta(tz=True)] | None = None
     text: Annotated[str, Meta(max_length=500)] = ""

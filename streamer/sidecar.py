@@ -30,7 +30,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def refuse_untold(document: Document, at: KeyPath, told: Told) -> None:
     """Refuse events and gases that do not say when, and gases that say nothing. Raises ``ConfigError``."""
-    tables: dict[str, Sequence[SessionEvent] | Sequence[BloodGas]] = {"event": told.event, "blood_gas": told.blood_gas}
+    tables: dict[str, Sequence[SessionEvent | BloodGas]] = {"event": told.event, "blood_gas": told.blood_gas}
     for name, entries in tables.items():
         for index, entry in enumerate(entries):
             if entry.at_s is None and entry.at is None:
