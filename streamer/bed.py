@@ -1,7 +1,7 @@
 """One bed: the whole core in one object. Floor 2; the only place where the operators meet.
 
 ```
-Chunk ─▶ align ─▶ segment ─▶ fold ─▶ labels ─▶ measure ─▶ rolling ─▶ events
+Chunk ─▶ align ─▶ segment ─▶ wait for CO2 ─▶ fold ─▶ labels ─▶ measure ─▶ rolling ─▶ events
 Notice, session events, blood gases ─▶ wait for their time ─────────▶ events
 ```
 
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from streamer.align import Aligner, AlignSettings
-from streamer.breath import Breath
-from streamer.chunk import Block, Chunk
+from streamer.align import Aligner, AlignSettings, Co2Aligner
+from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
+from streamer.chunk import Block, Channel, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.labels import Labeller, completed
@@ -36,13 +36,16 @@ from streamer.metrics import (
     Memory,
     fold,
     measure,
+    nothing,
 )
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
-from streamer.segment import Segmenter, SegmentSettings, segment_settings
+from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
 from streamer.told import event_notice, gas_notice
 from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
 
+MAX_PART_S = 5.0
+"""Longer chunks are taken in parts: the capnogram is kept for a minute only."""
 BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
 """A breath so labelled says nothing about the state in which the next one began."""
 
@@ -88,10 +91,12 @@ class Bed:
             segment = segment_settings(self._context.patient_class)
         self._aligner = Aligner(settings.align, flow_factor=btps_factor(self._context))
         self._segmenter = Segmenter(segment)
+        self._co2 = Co2Aligner(self._context, settings.align)
+        self._by_co2: CapnogramSegmenter | None = CapnogramSegmenter(segment.apnoea_s)
         self._labeller = Labeller(bed_id)
         self._rolling = Rolling(bed_id, settings.rolling, keys=tuple(METRICS), weighted_by=WEIGHTED_BY, held=HELD)
         self._waiting: list[tuple[float, int, Notice]] = []
-        self._end_s = -math.inf
+        self._end_s = self._flow_s = -math.inf
         self._arrivals = 0
         self._blood_gas: tuple[float, BloodGas] | None = None
         self._before: tuple[float, Fold] | None = None
@@ -106,20 +111,58 @@ class Bed:
         """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
         if isinstance(item, Notice):
             self._wait(item)
-            return list(self._due(self._segmenter.watermark_s))
+            return list(self._due(self._watermark_s))
         found: list[Event] = []
-        self._end_s = max(self._end_s, item.start_s + len(item) / item.rate_hz)
-        placed = self._aligner.push(item)
-        for notice in placed:
-            if isinstance(notice, Notice):
-                self._wait(notice)
-        for block in placed:
-            if isinstance(block, Block):
-                for breath in self._segmenter.push(block):
-                    found += self._finish(breath)
-        watermark_s = self._segmenter.watermark_s
+        length = max(int(MAX_PART_S * item.rate_hz), 1)
+        for first in range(0, len(item), length):
+            part = item if len(item) <= length else item.cut(first, min(first + length, len(item)))
+            found += self._push(part)
+        return found
+
+    def _push(self, chunk: Chunk) -> list[Event]:
+        found: list[Event] = []
+        end_s = chunk.start_s + len(chunk) / chunk.rate_hz
+        self._end_s = max(self._end_s, end_s)
+        has_co2, has_flow = Channel.PCO2 in chunk.channels, Channel.FLOW in chunk.channels
+        if has_co2:
+            found += self._hear(chunk)
+        if has_flow or not has_co2:
+            self._flow_s, self._by_co2 = end_s, None
+            placed = self._aligner.push(chunk)
+            for notice in placed:
+                if isinstance(notice, Notice):
+                    self._wait(notice)
+            for block in placed:
+                if isinstance(block, Block):
+                    for breath in self._segmenter.push(block):
+                        self._co2.take(breath)
+        found += self._finish_ready(self._flow_s)
+        watermark_s = self._watermark_s
         found += _in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
         return found
+
+    def _hear(self, chunk: Chunk) -> list[Event]:
+        """Samples of PCO2; breaths too, as long as no source has given flow."""
+        found = self._finish_ready(math.inf) if self._co2.breaks(chunk) else []
+        for notice in self._co2.push(chunk):
+            self._wait(notice)
+        if self._by_co2 is not None and Channel.FLOW not in chunk.channels:
+            for fall in self._co2.new_falls():
+                breath = self._by_co2.push(fall.at_s)
+                if breath is not None:
+                    alone = NO_CAPNOGRAPH._replace(end_tidal=fall.end_tidal, inspired=fall.inspired)
+                    found += self._finish(breath, alone)
+        return found
+
+    def _finish_ready(self, flow_s: float) -> list[Event]:
+        return [event for one in self._co2.ready(flow_s) for event in self._finish(*one)]
+
+    @property
+    def _watermark_s(self) -> float:
+        """No breath still to come ends before this instant of the device's clock."""
+        if self._by_co2 is not None:
+            return self._by_co2.watermark_s
+        return self._co2.watermark_s(self._segmenter.watermark_s)
 
     def close(self) -> list[Event]:
         """The end of the stream: the open breath, the last windows, and what still waits for its time.
@@ -127,10 +170,11 @@ class Bed:
         Session events planned for later than the last sample never happened in this stream and are left out.
         """
         found: list[Event] = []
-        for notice in self._aligner.close():
+        for notice in (*self._aligner.close(), *self._co2.close()):
             self._wait(notice)
         for breath in self._segmenter.close():
-            found += self._finish(breath)
+            self._co2.take(breath)
+        found += self._finish_ready(math.inf)
         self._waiting = [one for one in self._waiting if one[1] > self._planned or one[0] <= self._end_s]
         heapq.heapify(self._waiting)
         found += _in_order(self._due(math.inf), self._rolling.close())
@@ -138,7 +182,7 @@ class Bed:
 
     def _wait(self, notice: Notice) -> None:
         """Keep a notice until its time has come."""
-        at_s = notice.at_s if math.isfinite(notice.at_s) else max(self._segmenter.watermark_s, 0.0)
+        at_s = notice.at_s if math.isfinite(notice.at_s) else max(self._watermark_s, 0.0)
         self._arrivals += 1
         heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
 
@@ -160,15 +204,15 @@ class Bed:
         except msgspec.ValidationError:
             return
 
-    def _finish(self, breath: Breath) -> list[Event]:
+    def _finish(self, breath: Breath, capnograph: Capnograph) -> list[Event]:
         """Measure a breath; before it, what is due before its end."""
         due = self._due(breath.end_s)
         if Flag.AFTER_GAP in breath.flags:
             self._labeller.reset()
             self._memory.forget()
-        folded = fold(breath)
+        folded = fold(breath) if breath.flow.size else nothing()
         flags, notices = self._labeller.push(breath, folded)
-        measures = measure(breath, folded, self._given(breath), flags)
+        measures = measure(breath, folded, self._given(breath, capnograph), flags)
         record = BreathRecord(
             bed=self._bed,
             number=breath.number,
@@ -202,13 +246,20 @@ class Bed:
         if measures.estimate is not None:
             self._memory.push(breath, folded, measures.estimate, labelled=not flags.isdisjoint(NOT_PASSIVE))
 
-    def _given(self, breath: Breath) -> Given:
+    def _given(self, breath: Breath, capnograph: Capnograph) -> Given:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
         past = self._memory.past()
         drawn_s, gas = self._blood_gas or (breath.end_s, None)
         age_s = breath.end_s - drawn_s
-        return Given(context=self._context, before=before, past=past, blood_gas=gas, blood_gas_age_s=age_s)
+        return Given(
+            context=self._context,
+            before=before,
+            past=past,
+            capnograph=capnograph,
+            blood_gas=gas,
+            blood_gas_age_s=age_s,
+        )
 
 
 def btps_factor(context: Context) -> float:

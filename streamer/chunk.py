@@ -123,7 +123,6 @@ class Block:
         first: Index of the first sample.
         flow: (n,) L/s BTPS, without NaN.
         paw: (n,) cmH2O; None where the source measures no pressure.
-        pco2: (n,) mmHg, NaN where missing; None where no capnograph is connected.
         mark: How all of these samples came to be.
     """
 
@@ -133,5 +132,4 @@ class Block:
     first: int
     flow: FloatArray
     paw: FloatArray | None
-    pco2: FloatArray | None
     mark: Mark

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from streamer.breath import Breath
 from streamer.metrics._crosscheck import CrossCheck
 from streamer.metrics._estimate import Estimate, estimate_of
-from streamer.metrics._folded import Fold
+from streamer.metrics._folded import Fold, nothing
 from streamer.metrics._given import Given, Start, start_of
 from streamer.metrics._past import Memory, Past
 from streamer.metrics._registry import (
@@ -41,7 +41,7 @@ from streamer.records import Flag
 
 __all__ = [
     "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Estimate", "Fold", "Given", "Graded", "Measures",
-    "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
+    "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
 ]  # fmt: skip
 
 FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography")

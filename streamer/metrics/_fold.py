@@ -71,8 +71,3 @@ def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray, hold: int
     if stop < MIN_SAMPLES or math.isnan(breath.paw[0]):
         return NO_LEVEL
     return rise(tidal, breath.paw, breath.rate_hz, stop, breath.start_s - breath.onset_s)
-
-
-def nothing() -> Fold:
-    """A fold in which everything is missing."""
-    return Fold._make([math.nan] * len(Fold._fields))

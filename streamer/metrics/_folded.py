@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
@@ -219,3 +220,8 @@ def is_stopped(hold_s: float, stop: float, jump: float) -> bool:
 def is_square(mean: float, variation: float, flow_s: float, inspired: float) -> bool:
     """Whether flow varies by no more than 5 %, and its mean times its time is the volume but for 10 %."""
     return variation <= MAX_FLOW_CV and abs(mean * flow_s - inspired) <= MAX_RAMP_SHARE * inspired
+
+
+def nothing() -> Fold:
+    """A fold in which everything is missing."""
+    return Fold._make([math.nan] * len(Fold._fields))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streamer.breath import NO_CAPNOGRAPH, Capnograph
 from streamer.context import BloodGas, Context
 from streamer.metrics._folded import Fold
 from streamer.metrics._past import NO_PAST, Past
@@ -21,25 +22,6 @@ MAX_HOLD_SLOPE = 0.5
 MAX_HOLD_RISE = 0.5
 MIN_BODY_KG = 20.0
 """Predicted body weight below which the formula, made for adults, gives nonsense."""
-
-
-class Capnograph(NamedTuple):
-    """Where the capnogram lies on the time of flow, and what it shows by itself.
-
-    ``delay_s``: how much later than flow it comes, by which ``Breath.pco2`` has been moved, and ``delay_sd_s`` its
-    standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
-    None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
-    expiration and the last inspiration that the capnogram alone shows; NaN where there is none.
-    """
-
-    delay_s: float = math.nan
-    delay_sd_s: float = math.nan
-    withheld: Reason | None = Reason.CO2_UNALIGNED
-    end_tidal: float = math.nan
-    inspired: float = math.nan
-
-
-NO_CAPNOGRAPH = Capnograph()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

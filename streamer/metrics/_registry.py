@@ -36,7 +36,7 @@ WITHHELD: Withheld = (
 )
 """Labels of a breath that withhold every metric (algorithms §2.4)."""
 ALWAYS: Withheld = ()
-GAP: Withheld = ((Flag.GAP, Reason.GAP),)
+GAP: Withheld = ((Flag.NO_FLOW, Reason.FLOW_MISSING), (Flag.GAP, Reason.GAP))
 EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
 """What every metric but the times and the rate is withheld for: a breath that is none to measure."""
 MECHANICS: Withheld = (*EXCLUDED, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
