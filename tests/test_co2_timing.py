@@ -165,8 +165,8 @@ def test_time_capnography_remains_whatever_the_delay() -> None:
 
 def test_unknown_until_five_breaths_have_told() -> None:
     found = [one.withheld for _, one in simulated(0.03)]
-    assert found[:5] == [Reason.CO2_UNALIGNED] * 5
-    assert set(found[6:-1]) == {None}
+    assert found[:6] == [Reason.CO2_UNALIGNED] * 6
+    assert set(found[7:-1]) == {None}
 
 
 def test_a_mainstream_sensor_that_is_late_by_more_than_one_can_be_stays_unknown() -> None:

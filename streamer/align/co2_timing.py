@@ -107,18 +107,25 @@ class Co2Timing:
             is_known = self._context.co2_kind == "mainstream" or self._context.co2_delay_s is not None
             withheld = None if is_known else Reason.CO2_UNALIGNED
             return Capnograph(self.delay_s if is_known else math.nan, math.nan, withheld, end_tidal, inspired)
+        delay_s, sd_s, unstable = self._known(breath.end_s)
         withheld = self._learn(breath, capnogram, until_s, search_of(self._context, is_own_clock=is_own_clock))
+        return Capnograph(delay_s, sd_s, unstable or withheld, end_tidal, inspired)
+
+    def _known(self, now_s: float) -> tuple[float, float, Reason | None]:
+        """Delay, its standard deviation, and why not to use it, from the breaths before this one.
+
+        Those alone: the breath has waited for its capnogram by this delay, and not by one that it changes itself.
+        """
         if len(self._delays) < ENOUGH:
-            return Capnograph(math.nan, math.nan, Reason.CO2_UNALIGNED, end_tidal, inspired)
+            return math.nan, math.nan, Reason.CO2_UNALIGNED
         ordered = sorted(self._delays)
         delay_s = _quantile(ordered, 0.5)
-        drift_s = self._drift(breath.end_s, delay_s)
+        drift_s = self._drift(now_s, delay_s)
         spread_s = _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
-        if spread_s > MAX_SPREAD_S or drift_s > MAX_DRIFT_S:
-            withheld = Reason.ALIGNMENT_UNSTABLE
         mean_s = sum(ordered) / len(ordered)
         sd_s = math.sqrt(sum((one - mean_s) ** 2 for one in ordered) / (len(ordered) - 1))
-        return Capnograph(delay_s, sd_s, withheld, end_tidal, inspired)
+        is_unstable = spread_s > MAX_SPREAD_S or drift_s > MAX_DRIFT_S
+        return delay_s, sd_s, Reason.ALIGNMENT_UNSTABLE if is_unstable else None
 
     def _learn(self, breath: Breath, capnogram: Capnogram, until_s: float, search: Search) -> Reason | None:
         """Take the breath's own delay in; why this breath may not be aligned by the others'."""
