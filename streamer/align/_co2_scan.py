@@ -107,6 +107,16 @@ def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatA
 
 
 @njit(cache=True, error_model="numpy")
+def is_outside(pco2: FloatArray, low: float, high: float) -> bool:
+    """Whether a sample lies beyond the limits; NaN is missing, not implausible."""
+    count = 0
+    for value in pco2:
+        if value < low or value > high:
+            count += 1
+    return count > 0
+
+
+@njit(cache=True, error_model="numpy")
 def moved(pco2: FloatArray, known: int, place: float, step: float, out: FloatArray) -> None:
     """Fill ``out`` with PCO2 at places ``place``, ``place + step`` … of the buffer, interpolated; NaN where unknown."""
     for k in range(out.size):

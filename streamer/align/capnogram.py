@@ -73,11 +73,12 @@ class Capnogram:
         if not pco2.size:
             return []
         notices, known = self._place(chunk)
-        if known < pco2.size:
-            first = self._base + self._filled
-            notices += self._limits.count(pco2[known:], first, self._time_of)
-            plausible = (pco2 >= self._limits.low) & (pco2 <= self._limits.high)
-            self._store(np.where(plausible, pco2, np.nan)[known:])
+        pco2 = pco2[known:]
+        low, high = self._limits.low, self._limits.high
+        if self._kernels.is_outside(pco2, low, high):
+            notices += self._limits.count(pco2, self._base + self._filled, self._time_of)
+            pco2 = np.where((pco2 >= low) & (pco2 <= high), pco2, np.nan)
+        self._store(pco2)
         return notices
 
     def breaks(self, chunk: Chunk) -> bool:
