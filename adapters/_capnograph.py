@@ -50,7 +50,7 @@ def reader(scenario: Scenario) -> Reader:
     """The one that the scenario asks for."""
     device = scenario.capnograph or Capnograph()
     plain = not (device.time_constant_s or device.mixing_s or device.flow_per_cmh2o or device.rate_hz)
-    return _Plain(scenario) if plain and not scenario.delay else _Line(scenario, device)
+    return _Plain(scenario) if plain and not scenario.co2_delay else _Line(scenario, device)
 
 
 class _Plain:
@@ -75,9 +75,9 @@ class _Line:
         self._delays, self._gain = scenario.delays, device.flow_per_cmh2o
         self._stages = [(tau_s, np.full(1, np.nan)) for tau_s in (device.mixing_s, device.time_constant_s) if tau_s]
         run_in_s = RUN_IN * sum(tau_s for tau_s, _ in self._stages)
-        longest_s = max(self._delays.longest_s, -self._delays.shortest_s)
+        self._longest_s = max(self._delays.longest_s, 0.0)  # gas read early needs the clock of now, too
         self._next = -math.ceil(run_in_s * self._rate)
-        self.lead_s = longest_s + run_in_s + 2 / self._rate + 2 / scenario.rate_hz
+        self.lead_s = max(self._longest_s, -self._delays.shortest_s) + run_in_s + 2 / self._rate + 2 / scenario.rate_hz
         self._edges_s, self._drawn_s = np.empty(0), np.empty(0)  # of samples of pressure, on the clock and in the line
         self._gas, self._first_gas = np.empty(0), 0
 
@@ -124,7 +124,7 @@ class _Line:
 
     def _forget(self, drawn_s: float) -> None:
         """What no later sample can reach back to."""
-        oldest_s = float(np.interp(drawn_s - self._delays.longest_s, self._drawn_s, self._edges_s))
+        oldest_s = float(np.interp(drawn_s - self._longest_s, self._drawn_s, self._edges_s))
         kept = max(int(np.searchsorted(self._edges_s, oldest_s)) - 2, 0)
         self._edges_s, self._drawn_s = self._edges_s[kept:], self._drawn_s[kept:]
         passed = max(math.floor(oldest_s * TRACE_HZ) - 2 - self._first_gas, 0)

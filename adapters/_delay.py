@@ -14,9 +14,9 @@ MS_PER_S = 1000.0
 
 
 class DelayCourse:
-    """The delay as a function of the time of reading, a straight line between one ``[[delay]]`` and the next.
+    """The delay as a function of the time of reading, a straight line between one ``[[co2_delay]]`` and the next.
 
-    Times count from the recording's first sample; before it the delay is ``first_s``.
+    Times count from the recording's first sample; before it the delay is ``first_s``, after the last it rests.
     """
 
     def __init__(self, first_s: float, changes: Sequence[Delay], duration_s: float) -> None:
@@ -26,6 +26,7 @@ class DelayCourse:
             at_s.append(change.at_s)
             delay_s.append(goes_on_s if change.delay_s is None else change.delay_s)
             drift.append(change.drift_ms_per_min / MS_PER_S / S_PER_MIN)
+        self._duration_s = duration_s
         self._at_s, self._delay_s, self._drift = np.array(at_s), np.array(delay_s), np.array(drift)
         lasting_s = np.maximum(np.append(self._at_s[1:], duration_s) - self._at_s, 0.0)
         self.ends_s: FloatArray = self._delay_s + self._drift * lasting_s
@@ -35,8 +36,9 @@ class DelayCourse:
 
     def at(self, read_s: FloatArray) -> FloatArray:
         """(n,) s: how old the gas is that is read at ``read_s``."""
-        k = np.maximum(np.searchsorted(self._at_s, read_s, side="right") - 1, 0)
-        delay_s: FloatArray = self._delay_s[k] + self._drift[k] * np.maximum(read_s - self._at_s[k], 0.0)
+        read_s = np.clip(read_s, 0.0, self._duration_s)
+        k = np.searchsorted(self._at_s, read_s, side="right") - 1
+        delay_s: FloatArray = self._delay_s[k] + self._drift[k] * (read_s - self._at_s[k])
         return delay_s
 
     def of_gas(self, passed_s: float) -> float:

@@ -105,8 +105,8 @@ class Course(Table, frozen=True, kw_only=True):
         seed: Of noise and of jitter; the same seed gives the same samples, bit for bit.
         start_s: Device clock of the first sample; all other times count from that sample.
         first_onset_s: Time of the first inspiration; need not fall on a sample.
-        co2_delay_s: How much later (earlier, if negative) the capnograph shows what passes the wye; ``[[delay]]`` steps
-            and drifts from there.
+        co2_delay_s: How much later (earlier, if negative) the capnograph shows what passes the wye, until a
+            ``[[co2_delay]]``.
     """
 
     about: str = ""
@@ -117,7 +117,7 @@ class Course(Table, frozen=True, kw_only=True):
     first_onset_s: Second = 0.0
     co2_delay_s: DelayS = 0.0
     capnograph: Capnograph | None = None
-    delay: tuple[Delay, ...] = ()
+    co2_delay: tuple[Delay, ...] = ()
     hold: tuple[Hold, ...] = ()
     disconnect: tuple[Span, ...] = ()
     suction: tuple[Suction, ...] = ()
@@ -145,7 +145,7 @@ class Scenario(Course, frozen=True, kw_only=True):
     def tells_co2(self, segment: Segment) -> bool:
         """Its truth tells of CO2 more than the plain expirogram: anything goes beyond that, be it an empty table."""
         patient = segment.gas_exchange, segment.rebreathing, segment.cardiogenic
-        return bool(self.delay) or any(part is not None for part in (self.capnograph, *patient))
+        return bool(self.co2_delay) or any(part is not None for part in (self.capnograph, *patient))
 
     @property
     def co2_rate_hz(self) -> float:
@@ -158,7 +158,7 @@ class Scenario(Course, frozen=True, kw_only=True):
     @property
     def delays(self) -> DelayCourse:
         """How late the capnograph is, and when."""
-        return DelayCourse(self.co2_delay_s, self.delay, self.duration_s)
+        return DelayCourse(self.co2_delay_s, self.co2_delay, self.duration_s)
 
     def sidecar(self) -> Sidecar:
         """What stands beside a recording of this scenario."""
@@ -190,7 +190,7 @@ def contradictions(course: Course, segments: tuple[Segment, ...]) -> Iterator[tu
         ("disconnect", [(span.at_s, span.duration_s) for span in course.disconnect]),
         ("suction", [(span.at_s, span.duration_s) for span in course.suction]),
         ("gap", [(span.at_s, span.duration_s) for span in course.gap]),
-        ("delay", [(delay.at_s, 0.0) for delay in course.delay]),
+        ("co2_delay", [(delay.at_s, 0.0) for delay in course.co2_delay]),
     ):
         for index, ((start_s, lasting_s), (next_s, _)) in enumerate(pairwise(spans)):
             if start_s + lasting_s > next_s:
@@ -215,19 +215,19 @@ def _within(segment: Segment) -> Iterator[tuple[Place, str]]:
 
 
 def _of_capnograph(course: Course, first: Segment) -> Iterator[tuple[Place, str]]:
-    device, delays = course.capnograph, DelayCourse(course.co2_delay_s, course.delay, course.duration_s)
-    if first.capnogram is None and (device or course.delay):
-        yield ("capnograph" if device else "delay",), "there is nothing to show without a [capnogram]"
+    device, delays = course.capnograph, DelayCourse(course.co2_delay_s, course.co2_delay, course.duration_s)
+    if first.capnogram is None and (device or course.co2_delay):
+        yield ("capnograph" if device else "co2_delay",), "there is nothing to show without a [capnogram]"
     for index, reached_s in enumerate(delays.ends_s[1:]):
         if not EARLIEST_S <= reached_s <= LATEST_S:
             problem = f"the delay drifts to {reached_s:.2f} s; it may lie between {EARLIEST_S:g} and {LATEST_S:g} s"
-            yield ("delay", index, "drift_ms_per_min"), problem
+            yield ("co2_delay", index, "drift_ms_per_min"), problem
     if device is None:
         return
     if device.flow_per_cmh2o and delays.shortest_s < 0.0:
         yield (
             ("capnograph", "flow_per_cmh2o"),
-            "a sampling line is never early, co2_delay_s or a [[delay]] is",
+            "a sampling line is never early, co2_delay_s or a [[co2_delay]] is",
         )
     for name in ("clock_offset_s", "clock_ppm"):
         if device.rate_hz is None and getattr(device, name):

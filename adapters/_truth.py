@@ -207,7 +207,7 @@ class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1")
     efforts: tuple[EffortTruth, ...] = ()
     gaps: tuple[Span, ...] = ()
     capnograph: Capnograph | None = None
-    delays: tuple[Delay, ...] = ()
+    co2_delays: tuple[Delay, ...] = ()
 
 
 def rounded(truth: Truth) -> Truth:

@@ -122,7 +122,7 @@ class Simulation:
             efforts=tuple(efforts),
             gaps=scenario.gap,
             capnograph=scenario.capnograph,
-            delays=scenario.delay,
+            co2_delays=scenario.co2_delay,
         )
         return rounded(truth)
 
