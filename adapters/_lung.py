@@ -167,7 +167,7 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
     state[at.VOLUME] = v + entered - beyond
     state[at.VOLUME_2] = w + beyond
     state[at.UNRELAXED] = u + h * (u1 + 2.0 * u2 + 2.0 * u3 + u4) / 6.0
-    beat = gas[at.BEAT] * math.sin(gas[at.BEAT_RATE] * (now + half))
+    beat = gas[at.BEAT] * math.sin(gas[at.BEAT_RATE] * (now + half)) if gas[at.BEAT] > 0.0 else 0.0
     pco2 = _sense_co2(passed, beat, phase, gas, state, tally)
     peak = at.PMUS_EXP if phase.is_expiration else at.PMUS_INSP
     if abs(m1) > abs(tally[peak]):

@@ -208,7 +208,6 @@ def _within(segment: Segment) -> Iterator[tuple[Place, str]]:
     if assist and assist.trigger == "pressure" and (segment.valve is None or segment.valve.resistance_cmh2o_s_l == 0):
         problem = "pressure never falls at a valve without resistance: state [valve] resistance_cmh2o_s_l or use flow"
         yield ("assist", "trigger"), problem
-
     for name in ("gas_exchange", "rebreathing", "cardiogenic"):
         if segment.capnogram is None and getattr(segment, name) is not None:
             yield (name,), "nothing shows it without a [capnogram]"
@@ -225,10 +224,7 @@ def _of_capnograph(course: Course, first: Segment) -> Iterator[tuple[Place, str]
     if device is None:
         return
     if device.flow_per_cmh2o and delays.shortest_s < 0.0:
-        yield (
-            ("capnograph", "flow_per_cmh2o"),
-            "a sampling line is never early, co2_delay_s or a [[co2_delay]] is",
-        )
+        yield ("capnograph", "flow_per_cmh2o"), "a sampling line is never early: co2_delay_s or [[co2_delay]] is"
     for name in ("clock_offset_s", "clock_ppm"):
         if device.rate_hz is None and getattr(device, name):
             yield ("capnograph", name), "a clock of its own belongs to a device of its own: state its rate_hz as well"
