@@ -57,7 +57,8 @@ class Capnograph(NamedTuple):
     ``delay_s``: how much later than flow it comes, by which ``Breath.pco2`` has been moved, and ``delay_sd_s`` its
     standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
     None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
-    expiration and the last inspiration that the capnogram alone shows; NaN where there is none.
+    expiration and the last inspiration that the capnogram alone shows; NaN where there is none. ``tau_s``: time
+    constant of the sensor, as fast as the flush of its chamber lets it be seen.
     """
 
     delay_s: float = math.nan
@@ -65,6 +66,7 @@ class Capnograph(NamedTuple):
     withheld: Reason | None = Reason.CO2_UNALIGNED
     end_tidal: float = math.nan
     inspired: float = math.nan
+    tau_s: float = math.nan
 
 
 NO_CAPNOGRAPH = Capnograph()

@@ -52,7 +52,8 @@ def test_falls_are_found_between_samples(rate_hz: float) -> None:
     assert [fall.at_s for fall in falls] == pytest.approx([4.0 * k + 0.0693 for k in range(1, 10)], abs=0.006)
     assert [fall.end_tidal for fall in falls] == pytest.approx([40.0] * 9, abs=0.01)
     assert [fall.inspired for fall in falls] == pytest.approx([0.0] * 9, abs=0.01)
-    assert all(fall.at_s < fall.told_s < fall.at_s + 0.15 for fall in falls)
+    assert [fall.tau_s for fall in falls] == pytest.approx([0.1] * 9, abs=0.01)
+    assert all(fall.at_s < fall.told_s < fall.at_s + 0.25 for fall in falls)
 
 
 def test_noise_alone_is_no_breath() -> None:

@@ -5,7 +5,7 @@ sensor. The scan is causal and looks back only, so it does not depend on how a s
 
 ```
 low   follows the lowest PCO2 (3-point medians) until it has risen by 6 mmHg        → high
-high  follows the highest until PCO2 has fallen by 60 % of what it rose             → low, and a fall is told
+high  follows the highest until PCO2 has fallen by 80 % of what it rose             → low, and a fall is told
 ```
 """
 
@@ -20,14 +20,14 @@ from streamer.chunk import FloatArray
 NEXT, IS_HIGH, LOW, TOP, ROSE_AT, KNOWN, STATE_SIZE = range(7)
 """Places of the state. ``NEXT``: sample to look at next; ``ROSE_AT``: where the expiration began; ``KNOWN``: samples
 since the last hole. Indices are those of the buffer."""
-FALL_AT, END_TIDAL, INSPIRED, TOLD_AT, FALL_SIZE = range(5)
+FALL_AT, END_TIDAL, INSPIRED, WIDTH, TOLD_AT, FALL_SIZE = range(6)
 """Places of a fall: sample at which PCO2 fell through half of its height (interpolated); mean before the fall; lowest
-of the inspiration before; sample at which it was known."""
+of the inspiration before; samples from three quarters of the height to one; sample at which it was known."""
 RISE_MMHG = 6.0
 MIN_HEIGHT_MMHG = 5.0
-FALLEN = 0.4
-PLATEAU_S = (0.35, 0.15)
-"""Before the fall is known: from, to. The slowest sensors that are of use take 0.1 s to fall that far."""
+FALLEN = 0.2
+PLATEAU_S = (0.4, 0.2)
+"""Before the fall is known: from, to. The slowest sensors that are of use take 0.15 s to fall that far."""
 MEDIAN_OF = 3.0
 ON_SAMPLE = 1e-6
 """Of a sample: nearer than this, a place is the sample's own."""
@@ -96,14 +96,21 @@ def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatA
     end_tidal = total / (last - first)
     if end_tidal - low < MIN_HEIGHT_MMHG:
         return 0
-    half = 0.5 * (end_tidal + low)
-    below = i
-    while below > first + 1 and pco2[below - 1] <= half:
-        below -= 1
-    above = pco2[below - 1]
-    fall[FALL_AT] = below - (half - pco2[below]) / (above - pco2[below]) if above > half >= pco2[below] else below
+    height = end_tidal - low
+    fall[FALL_AT] = _crossing(pco2, i, first, low + 0.5 * height)
+    fall[WIDTH] = _crossing(pco2, i, first, low + 0.25 * height) - _crossing(pco2, i, first, low + 0.75 * height)
     fall[END_TIDAL], fall[INSPIRED], fall[TOLD_AT] = end_tidal, low, i
     return 1
+
+
+@njit(cache=True, error_model="numpy")
+def _crossing(pco2: FloatArray, i: int, first: int, level: float) -> float:
+    """Where PCO2 last fell through ``level`` before sample ``i`` and after ``first``, between samples."""
+    below = i
+    while below > first + 1 and pco2[below - 1] <= level:
+        below -= 1
+    above, under = pco2[below - 1], pco2[below]
+    return below - (level - under) / (above - under) if above > level >= under else float(below)
 
 
 @njit(cache=True, error_model="numpy")

@@ -26,13 +26,14 @@ HALF_SAMPLE = 0.5 + 1e-3
 class Fall(NamedTuple):
     """The end of an expiration: when PCO2 fell through half of its height, and what it was before, by time.
 
-    ``end_tidal``: mean of 0.2 s before the fall; ``inspired``: lowest in the inspiration before; mmHg. ``told_s``: when
-    it was known.
+    ``end_tidal``: mean of 0.2 s before the fall; ``inspired``: lowest in the inspiration before; mmHg. ``tau_s``: time
+    constant of a sensor that would fall so. ``told_s``: when it was known.
     """
 
     at_s: float
     end_tidal: float
     inspired: float
+    tau_s: float
     told_s: float
 
 
@@ -168,8 +169,9 @@ class Capnogram:
         fill_n = int(self._settings.fill_s * rate_hz + 1e-6)
         while True:
             count = kernels.scan(self._samples, self._filled, rate_hz, fill_n, self._state, self._found)
-            for at, end_tidal, inspired, told in self._found[:count, :4].tolist():
-                self._falls.append(Fall(self._time_s(at), end_tidal, inspired, self._time_s(told)))
+            for at, end_tidal, inspired, width, told in self._found[:count].tolist():
+                tau_s = width / (math.log(3.0) * rate_hz)
+                self._falls.append(Fall(self._time_s(at), end_tidal, inspired, tau_s, self._time_s(told)))
             if count < FALLS_AT_ONCE:
                 break
         while self._falls and self._falls[0].told_s < self.settled_s - KEEP_S:

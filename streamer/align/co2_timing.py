@@ -23,15 +23,15 @@ from typing import Any, NamedTuple
 
 from streamer.align._settings import AlignSettings
 from streamer.align.capnogram import Capnogram
-from streamer.breath import Breath, Capnograph
+from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.context import Context
 from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import ML_PER_L, S_PER_MIN
 
 MEMORY, ENOUGH = 20, 5
-SETTLE_S = 0.25
-"""After a breath's end, how long to look out for the fall that ends its expirogram."""
+SETTLE_S = 0.4
+"""After a breath's end, how long to look out for the fall that ends its expirogram, and for all of that fall."""
 SEARCH_S = 0.25
 """A fall farther than this from where it is due belongs to nothing."""
 CLUSTER_S = 0.06
@@ -81,6 +81,7 @@ class Co2Timing:
         self._context, self._settings = context, settings
         self._delays: deque[float] = deque(maxlen=MEMORY)
         self._onsets: deque[float] = deque(maxlen=MEMORY)
+        self._taus: deque[float] = deque(maxlen=MEMORY)
         self._medians: deque[tuple[float, float]] = deque()
         self._missed = 0
 
@@ -100,16 +101,18 @@ class Co2Timing:
         """Learn from a breath, whose capnogram is complete; how it is aligned."""
         until_s = breath.end_s + self.wait_s
         seen = capnogram.last_fall(until_s)
-        end_tidal, inspired = math.nan, math.nan
+        by_time = NO_CAPNOGRAPH
         if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S:
-            end_tidal, inspired = seen.end_tidal, seen.inspired
+            self._taus.append(seen.tau_s)
+            tau_s = _quantile(sorted(self._taus), 0.5)
+            by_time = by_time._replace(end_tidal=seen.end_tidal, inspired=seen.inspired, tau_s=tau_s)
         if not self._settings.estimate_co2_delay:
             is_known = self._context.co2_kind == "mainstream" or self._context.co2_delay_s is not None
             withheld = None if is_known else Reason.CO2_UNALIGNED
-            return Capnograph(self.delay_s if is_known else math.nan, math.nan, withheld, end_tidal, inspired)
+            return by_time._replace(delay_s=self.delay_s if is_known else math.nan, withheld=withheld)
         delay_s, sd_s, unstable = self._known(breath.end_s)
         withheld = self._learn(breath, capnogram, until_s, search_of(self._context, is_own_clock=is_own_clock))
-        return Capnograph(delay_s, sd_s, unstable or withheld, end_tidal, inspired)
+        return by_time._replace(delay_s=delay_s, delay_sd_s=sd_s, withheld=unstable or withheld)
 
     def _known(self, now_s: float) -> tuple[float, float, Reason | None]:
         """Delay, its standard deviation, and why not to use it, from the breaths before this one.
