@@ -13,7 +13,8 @@ KEYS = """
 ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp leak_frac minute_volume ppeak pmean peep pplat peep_total
 auto_peep driving_pressure crs cdyn rrs crs_est peep_total_est pplat_est driving_pressure_est rrs_insp_est rrs_exp_est
 tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre mp_surrogate
-mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio
+mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio pf_ratio
+oxygenation_index
 """
 
 

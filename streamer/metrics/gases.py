@@ -1,0 +1,87 @@
+"""What arterial blood gases make possible: ventilatory ratio and oxygenation (algorithms §6.5, §6.6, §7). Floor 1.
+
+A gas holds for 60 minutes, and only while ventilation, PEEP, settings and position stay what they were at its draw
+(``_around``). Where too few breaths are known to notice that they changed, quality is B.
+
+Of FiO2 no more is known than what came with the gas. Settings changed less than 15 minutes before a draw may have been
+FiO2, to which PaO2 had then not settled: ``pf_ratio`` and ``oxygenation_index`` are withheld (``settings_changed``).
+"""
+
+from __future__ import annotations
+
+from streamer.context import BloodGas
+from streamer.metrics._around import STALE_S
+from streamer.metrics._given import Given, body_kg
+from streamer.metrics._registry import Graded, NotMeasurable, metric
+from streamer.reasons import Reason
+from streamer.units import ML_PER_L
+
+RATIO = "{ratio}"
+NO_GAS = BloodGas()
+NORMAL_VENTILATION, NORMAL_PACO2 = 100.0, 37.5
+"""mL/min per kg of predicted body weight, mmHg."""
+
+
+@metric(
+    unit="1",
+    ucum=RATIO,
+    about="Ventilatory ratio: minute volume x PaCO2 over what a healthy person of this size would need",
+    bounds=(0.05, 15.0),
+    weighted_by="ttot",
+    source="Sinha; predicted body weight after ARDSNet",
+)
+def vent_ratio(minute_volume: float, given: Given) -> Graded:
+    """V'E (mL/min) · PaCO2 / (PBW · 100 · 37.5). Not a dead-space fraction: it depends on CO2 production."""
+    arterial = arterial_pco2(given)
+    usual = body_kg(given.context) * NORMAL_VENTILATION * NORMAL_PACO2
+    return Graded(ML_PER_L * minute_volume * arterial / usual, _grade(given))
+
+
+@metric(
+    unit="mmHg",
+    ucum="mm[Hg]",
+    about="PaO2 over FiO2, both of the blood gas",
+    bounds=(20.0, 760.0),
+)
+def pf_ratio(given: Given) -> Graded:
+    """PaO2/FiO2 in mmHg; more than barometric pressure cannot be: one of the two is wrong."""
+    gas = given.blood_gas or NO_GAS
+    arterial, inspired = _held(given, gas.po2_art_mmhg), _held(given, gas.fio2)
+    if given.around.has_new_fio2:
+        raise NotMeasurable(Reason.SETTINGS_CHANGED)
+    return Graded(arterial / inspired, _grade(given))
+
+
+@metric(
+    unit="1",
+    ucum=RATIO,
+    about="Oxygenation index: 100 x FiO2 x mean airway pressure (cmH2O) over PaO2 (mmHg)",
+    bounds=(0.1, 300.0),
+)
+def oxygenation_index(pmean: float, pf_ratio: float) -> float:
+    """100 · FiO2 · Pmean / PaO2, with the mean pressure of this breath."""
+    return 100.0 * pmean / pf_ratio
+
+
+def arterial_pco2(given: Given) -> float:
+    """PaCO2 in mmHg.
+
+    Raises:
+        NotMeasurable: ``abg_missing``, ``abg_stale`` or ``settings_changed``.
+    """
+    return _held(given, (given.blood_gas or NO_GAS).pco2_art_mmhg)
+
+
+def _held(given: Given, value: float | None) -> float:
+    """A number of the blood gas, while it holds for this breath."""
+    if value is None:
+        raise NotMeasurable(Reason.ABG_MISSING)
+    if not 0.0 <= given.blood_gas_age_s <= STALE_S:
+        raise NotMeasurable(Reason.ABG_STALE)
+    if given.around.has_changed:
+        raise NotMeasurable(Reason.SETTINGS_CHANGED)
+    return value
+
+
+def _grade(given: Given) -> str | None:
+    return None if given.around.is_watched else "B"
