@@ -9,9 +9,9 @@ The numbers of the rules are those of algorithms §6.5 and §12; how they are ap
 - *PCO2 around the draw*: median of the mixed expired PCO2 of the breaths that ended within 5 minutes of it, before and,
   as they come, after it; five at least. Breaths before an event (position, settings) that came before the draw are of
   another state and do not count. One method only: that of the last breath before the draw.
-- *Changed since*: breath by breath, the median minute volume of the last 5 minutes and the median PEEP of the last
-  minute against the same around the draw. That is the state which the blood came from, so breaths after the draw count
-  only where there are not five before it. Once changed a gas stays so: CO2 stores take longer than settings to go back.
+- *Changed since*: breath by breath after the draw, the median minute volume of the last 5 minutes and the median PEEP
+  of the last minute against the medians around the draw. A step is seen within 2.5 minutes, also one right after the
+  draw, since those are then still of the state before. Once changed a gas stays so: CO2 stores take longer.
 - *Not steady*: over the 10 minutes before the draw, a robust line through minute volume and one through mixed expired
   PCO2 (medians of the first and the last third of the breaths, Tukey's resistant line), as a share per 10 minutes. A
   half-way step of 7 % is therefore as much as a steady drift of 10 %. Where both stay, so does CO2 elimination, their
@@ -111,8 +111,7 @@ class Draw:
         near = [one for one in before if one.end_s > from_s]
         self._method = next((one.method for one in reversed(near) if one.method), "")
         for one in near:
-            self._add(one, is_reference=True)
-        self._is_referred = len(self._minute_volumes) >= ENOUGH
+            self._add(one)
         self._is_unsteady = _is_unsteady(before, self._method)
         for one in after:
             self.follow(one)
@@ -121,7 +120,7 @@ class Draw:
         """The next breath."""
         if seen.end_s <= self._drawn_s + AROUND_S:
             self._method = self._method or seen.method
-            self._add(seen, is_reference=not self._is_referred)
+            self._add(seen)
         self._last = seen
         self._has_changed = self._has_changed or self._differs(seen)
 
@@ -145,14 +144,13 @@ class Draw:
             return end_s - self._drawn_s <= AROUND_S
         return end_s - self._last.end_s <= AROUND_S and not math.isnan(self._last.recent_minute_volume)
 
-    def _add(self, seen: Seen, *, is_reference: bool) -> None:
+    def _add(self, seen: Seen) -> None:
         if seen.method and seen.method == self._method:
             insort(self._co2, seen.pco2_mixed_exp)
             self._grade = max(self._grade, seen.grade)
-        if is_reference:
-            insort(self._minute_volumes, seen.minute_volume)
-            if not math.isnan(seen.peep):
-                insort(self._peeps, seen.peep)
+        insort(self._minute_volumes, seen.minute_volume)
+        if not math.isnan(seen.peep):
+            insort(self._peeps, seen.peep)
 
     def _differs(self, seen: Seen) -> bool:
         """Comparisons with NaN, where there are too few breaths, are false."""

@@ -50,6 +50,12 @@ def test_methods_are_not_mixed() -> None:
         assert draws.drawn(600).around.method == method
 
 
+def test_steadiness_is_that_of_one_method() -> None:
+    items = [record(t, {"pco2_mixed_exp": 25.0}, "mean_mainstream") for t in range(3, 301, 3)]
+    items += [record(t, {"pco2_mixed_exp": 35.0}, "mean_sidestream") for t in range(303, 701, 3)]
+    assert told([*items, gas(700)]).drawn(700).around.is_unsteady is False
+
+
 def test_the_worst_quality_counts() -> None:
     draws = told([*breaths(60), gas(30.0)])
     assert draws.drawn(60).around.grade == "A"
@@ -115,7 +121,7 @@ def test_how_soon_a_change_is_noticed() -> None:
 
 
 def test_a_step_right_after_the_draw_is_seen() -> None:
-    """The usual ventilation is that of before the draw: breaths after it do not shift what they are compared with."""
+    """The breaths of the last minutes are of the new state before most of those around the draw are."""
     assert around(gas(), course=step(DRAW_S, minute_volume=11.1)).has_changed
 
 
@@ -144,6 +150,7 @@ def test_events(kind: NoticeKind) -> None:
 def test_new_settings_before_the_draw_may_be_fio2() -> None:
     for before_s, kind, is_new in (
         (899, NoticeKind.SETTINGS, True), (900, NoticeKind.SETTINGS, False), (10, NoticeKind.POSITION, False),
+        (-10, NoticeKind.SETTINGS, False),
     ):  # fmt: skip
         assert around(change(DRAW_S - before_s, kind), gas()).has_new_fio2 is is_new
 
@@ -167,6 +174,14 @@ def test_slow_drift(key: str, share: float, is_unsteady: bool) -> None:  # noqa:
 @pytest.mark.parametrize(("history_s", "known"), [(200, None), (260, None), (290, False), (600, False)])
 def test_how_much_there_must_be_before_the_draw(history_s: float, known: bool | None) -> None:  # noqa: FBT001
     assert around(gas(float(history_s))).is_unsteady is known
+
+
+def test_what_was_long_before_the_draw_does_not_count() -> None:
+    def early(t: float) -> dict[str, float]:
+        return {"minute_volume": 7.0, "pco2_mixed_exp": 30.0} if t < DRAW_S - 600 else {}
+
+    assert around(gas(), course=early).is_unsteady is False
+    assert around(gas(DRAW_S - 240), course=early).is_unsteady is True
 
 
 def test_a_gap_before_the_draw() -> None:
