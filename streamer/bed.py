@@ -16,8 +16,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from streamer.align import Aligner, AlignSettings, Co2Aligner
 from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
@@ -30,6 +28,7 @@ from streamer.metrics import (
     NOT_PASSIVE,
     WEIGHTED_BY,
     CrossCheck,
+    Draws,
     Fold,
     Given,
     Measures,
@@ -98,7 +97,7 @@ class Bed:
         self._waiting: list[tuple[float, int, Notice]] = []
         self._end_s = self._flow_s = -math.inf
         self._arrivals = 0
-        self._blood_gas: tuple[float, BloodGas] | None = None
+        self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
         self._crosscheck = CrossCheck(bed_id)
@@ -187,22 +186,12 @@ class Bed:
         heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
 
     def _due(self, until_s: float) -> Iterable[Notice]:
-        """Notices up to an instant, in order; a blood gas among them holds from here on."""
+        """Notices up to an instant, in order; a blood gas or a change among them holds from here on."""
         due = []
         while self._waiting and self._waiting[0][0] <= until_s:
             due.append(heapq.heappop(self._waiting)[2])
-            if due[-1].kind is NoticeKind.BLOOD_GAS:
-                self._draw(due[-1])
+            self._draws.hear(due[-1])
         return due
-
-    def _draw(self, notice: Notice) -> None:
-        if self._blood_gas is not None and notice.at_s < self._blood_gas[0]:
-            return
-        known = {key: value for key, value in notice.values.items() if key in BloodGas.__struct_fields__}
-        try:
-            self._blood_gas = notice.at_s, msgspec.convert(known, BloodGas)
-        except msgspec.ValidationError:
-            return
 
     def _finish(self, breath: Breath, capnograph: Capnograph) -> list[Event]:
         """Measure a breath; before it, what is due before its end."""
@@ -225,6 +214,7 @@ class Bed:
             flags=flags,
         )
         self._remember(breath, folded, measures, flags)
+        self._draws.push(record)
         found = _in_order(due, self._rolling.push(record))
         found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
@@ -250,8 +240,7 @@ class Bed:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
         past = self._memory.past()
-        drawn_s, gas = self._blood_gas or (breath.end_s, None)
-        age_s = breath.end_s - drawn_s
+        gas, age_s, around = self._draws.drawn(breath.end_s)
         return Given(
             context=self._context,
             before=before,
@@ -259,6 +248,7 @@ class Bed:
             capnograph=capnograph,
             blood_gas=gas,
             blood_gas_age_s=age_s,
+            around=around,
         )
 
 

@@ -60,7 +60,10 @@ class Reason(StrEnum):
     VDAW_METHODS_DISAGREE = "vdaw_methods_disagree", "two ways to find the airway dead space give different volumes"
     ABG_MISSING = "abg_missing", "no arterial blood gas yet"
     ABG_STALE = "abg_stale", "the last arterial blood gas is older than 60 minutes"
-    SETTINGS_CHANGED = "settings_changed", "ventilation, PEEP or position changed since the arterial blood gas"
+    SETTINGS_CHANGED = (
+        "settings_changed",
+        "ventilation, PEEP, position or settings changed since the arterial blood gas, or settings just before it",
+    )
     NONSTEADY_STATE = "nonsteady_state", "ventilation or CO2 was changing when the arterial blood gas was drawn"
     CONTEXT_MISSING = "context_missing", "sex or height of the patient is not known"
     IMPLAUSIBLE = "implausible", "the number lies outside what is physically plausible"

@@ -1,7 +1,7 @@
 """Every metric of a breath: ``fold`` reduces its arrays, ``measure`` turns the fold into values and reasons. Floor 1.
 
     folded = fold(breath)
-    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, before=…), flags)
+    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, around=…, before=…), flags)
 
 Each public file beside this one is found by itself and holds one family of metrics, in the words of ``Fold``.
 ``METRICS`` (key → unit, codes, one line) drives tables, messages and summaries; reading it needs no compiler.
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from streamer.breath import Breath
 from streamer.metrics._crosscheck import CrossCheck
+from streamer.metrics._draws import Draws
 from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._folded import Fold, nothing
 from streamer.metrics._given import Given, Start, start_of
@@ -40,11 +41,11 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 
 __all__ = [
-    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Estimate", "Fold", "Given", "Graded", "Measures",
-    "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
+    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Draws", "Estimate", "Fold", "Given", "Graded",
+    "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
 ]  # fmt: skip
 
-FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography")
+FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography", "gases")
 """The order in which families are shown; any other file follows."""
 MIN_FULL_RATE_HZ = 50.0
 """Below, quality is B at best (algorithms §1)."""

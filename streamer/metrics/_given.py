@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from streamer.breath import NO_CAPNOGRAPH, Capnograph
 from streamer.context import BloodGas, Context
+from streamer.metrics._around import NOTHING_AROUND, Around
 from streamer.metrics._folded import Fold
 from streamer.metrics._past import NO_PAST, Past
 from streamer.metrics._registry import NotMeasurable
@@ -32,6 +33,7 @@ class Given:
         context: What the operator knows.
         blood_gas: The newest arterial sample drawn before the breath's end.
         blood_gas_age_s: The breath's end less the time of the draw.
+        around: What the breaths and events around the draw say of it.
         before: The fold of the breath that ended where this one begins; None after a gap or at a start.
         past: What the breaths before it have in common.
         capnograph: How the breath's capnogram was aligned.
@@ -40,6 +42,7 @@ class Given:
     context: Context = field(default_factory=Context)
     blood_gas: BloodGas | None = None
     blood_gas_age_s: float = 0.0
+    around: Around = NOTHING_AROUND
     before: Fold | None = None
     past: Past = NO_PAST
     capnograph: Capnograph = NO_CAPNOGRAPH

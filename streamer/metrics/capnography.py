@@ -1,4 +1,4 @@
-"""PCO2 at the end of expiration and of inspiration, and the ventilatory ratio (algorithms §6). Floor 1.
+"""PCO2 at the end of expiration and of inspiration (algorithms §6). Floor 1.
 
 Only an aligned capnogram counts: a declared sidestream sensor or delay is withheld, and where nothing is declared the
 breath must show it, by PCO2 falling within 0.3 s of the onset of inspiration.
@@ -10,7 +10,7 @@ import math
 
 from streamer.context import Context
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given, body_kg
+from streamer.metrics._given import Given
 from streamer.metrics._registry import CO2, Graded, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.units import PH2O_BODY_MMHG, S_PER_MIN, STANDARD_MMHG
@@ -24,7 +24,6 @@ PLATEAU_SHARE = 1.0 / 1.5
 REBREATHING_MMHG, REBREATHING_REFUSED_MMHG = 3.0, 8.0
 ABOVE_ARTERIAL_MMHG = 10.0
 STALE_S = 60.0 * S_PER_MIN
-NORMAL_VENTILATION, NORMAL_PACO2 = 100.0, 37.5
 
 
 @metric(
@@ -79,21 +78,3 @@ def _scale(context: Context) -> float:
         return 1.0
     barometric = context.barometric_mmhg or STANDARD_MMHG
     return (barometric - PH2O_BODY_MMHG) / barometric
-
-
-@metric(
-    unit="1",
-    ucum="{ratio}",
-    about="Ventilatory ratio: minute volume x PaCO2 over what a healthy person of this size would need",
-    bounds=(0.05, 15.0),
-    weighted_by="ttot",
-    source="Sinha; predicted body weight after ARDSNet",
-)
-def vent_ratio(minute_volume: float, given: Given) -> float:
-    """V'E (mL/min) · PaCO2 / (PBW · 100 · 37.5). Not a dead-space fraction: it depends on CO2 production."""
-    gas, context = given.blood_gas, given.context
-    if gas is None or gas.pco2_art_mmhg is None:
-        raise NotMeasurable(Reason.ABG_MISSING)
-    if not 0.0 <= given.blood_gas_age_s <= STALE_S:
-        raise NotMeasurable(Reason.ABG_STALE)
-    return 1000.0 * minute_volume * gas.pco2_art_mmhg / (body_kg(context) * NORMAL_VENTILATION * NORMAL_PACO2)

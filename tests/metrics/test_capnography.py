@@ -8,7 +8,7 @@ import pytest
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
 from streamer.context import BloodGas, Context
-from streamer.metrics import Given, Measures
+from streamer.metrics import Measures
 from streamer.records import Flag
 from tests.metrics.waves import measured, start_from, vcv
 
@@ -103,37 +103,3 @@ def test_end_tidal_far_above_arterial_is_implausible() -> None:
     gas = BloodGas(at_s=0.0, pco2_art_mmhg=25.0)
     assert found(with_co2(), blood_gas=gas).missing["petco2"] == "implausible"
     assert "petco2" in found(with_co2(), blood_gas=gas, blood_gas_age_s=4000.0).values
-
-
-# ── ventilatory ratio
-
-
-def ratio(context: Context, **given: object) -> Measures:
-    one = vcv(vt=0.5, rr=20, r=4.0)
-    return measured(one, Given(context=context, **given))  # type: ignore[arg-type]
-
-
-MAN = Context(sex="male", height_cm=175)
-GAS = BloodGas(at_s=0.0, pco2_art_mmhg=50.0)
-
-
-def test_ventilatory_ratio() -> None:
-    """O-10: 10 L/min and PaCO2 50 in a man of 175 cm give 1.8895."""
-    values = ratio(MAN, blood_gas=GAS).values
-    assert values["vent_ratio"] == pytest.approx(1.8895 * values["minute_volume"] / 10.0, rel=1e-4)
-    assert values["minute_volume"] == pytest.approx(10.0, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("context", "given", "reason"),
-    [
-        (MAN, {}, "abg_missing"),
-        (MAN, {"blood_gas": BloodGas(at_s=0.0, ph=7.3)}, "abg_missing"),
-        (MAN, {"blood_gas": GAS, "blood_gas_age_s": 3601.0}, "abg_stale"),
-        (Context(sex="male"), {"blood_gas": GAS}, "context_missing"),
-        (Context(height_cm=175), {"blood_gas": GAS}, "context_missing"),
-        (Context(sex="female", height_cm=100), {"blood_gas": GAS}, "implausible"),
-    ],
-)
-def test_ventilatory_ratio_withheld(context: Context, given: dict[str, object], reason: str) -> None:
-    assert ratio(context, **given).missing["vent_ratio"] == reason
