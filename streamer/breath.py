@@ -58,7 +58,7 @@ class Capnograph(NamedTuple):
     standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
     None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
     expiration and the last inspiration that the capnogram alone shows; NaN where there is none. ``tau_s``: time
-    constant of the sensor, as fast as the flush of its chamber lets it be seen.
+    constant of the sensor, as its falls show it.
     """
 
     delay_s: float = math.nan

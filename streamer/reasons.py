@@ -53,6 +53,7 @@ class Reason(StrEnum):
     ALIGNMENT_UNSTABLE = "alignment_unstable", "the delay of the capnogram against flow varies, drifts or has jumped"
     CO2_KIND_UNKNOWN = "co2_kind_unknown", "nobody said whether the CO2 sensor is mainstream or sidestream"
     CO2_SCALE_UNKNOWN = "co2_scale_unknown", "nobody said whether CO2 is given for dry or for saturated gas"
+    CO2_TOO_SLOW = "co2_too_slow", "the CO2 sensor is too slow for this expiration: the number would be its own"
     SIDESTREAM_UNSUITABLE = "sidestream_unsuitable", "a sidestream capnogram is distorted in time: no volumetric values"
     REBREATHING = "rebreathing", "inspired PCO2 above 8 mmHg"
     NO_PHASE3 = "no_phase3", "the expired volume does not reach an alveolar plateau of PCO2"

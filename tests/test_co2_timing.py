@@ -10,16 +10,14 @@ import pytest
 
 from adapters._scenario import Capnogram, Lung, Scenario, Segment, Sensor, Ventilator
 from adapters.simulator import simulate
-from streamer.align import Aligner, AlignSettings, Co2Aligner
-from streamer.breath import Breath, Capnograph
-from streamer.chunk import Block, Channel, Chunk, FloatArray
+from streamer.align import AlignSettings
+from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.context import Context
 from streamer.reasons import Reason
-from streamer.segment import Segmenter
+from tests.helpers import Timed, timed
 
 MAINSTREAM = Context(co2_kind="mainstream")
 SIDESTREAM = Context(co2_kind="sidestream")
-Timed = list[tuple[Breath, Capnograph]]
 
 
 def scenario(
@@ -30,25 +28,6 @@ def scenario(
     return Scenario(
         duration_s=60.0 * minutes, rate_hz=rate_hz, co2_delay_s=delay_s, first_onset_s=0.337, segments=(part,)
     )
-
-
-def timed(chunks: Iterable[Chunk], context: Context = MAINSTREAM, settings: AlignSettings | None = None) -> Timed:
-    aligner, segmenter, co2 = Aligner(settings), Segmenter(), Co2Aligner(context, settings)
-    found: Timed = []
-    flow_s = 0.0
-    for chunk in chunks:
-        if Channel.PCO2 in chunk.channels:
-            co2.push(chunk)
-        if Channel.FLOW in chunk.channels:
-            flow_s = chunk.start_s + len(chunk) / chunk.rate_hz
-            for placed in aligner.push(chunk):
-                if isinstance(placed, Block):
-                    for breath in segmenter.push(placed):
-                        co2.take(breath)
-        found += co2.ready(flow_s)
-    for breath in segmenter.close():
-        co2.take(breath)
-    return found + list(co2.ready(math.inf))
 
 
 def simulated(delay_s: float, context: Context = MAINSTREAM, **given) -> Timed:
@@ -133,7 +112,7 @@ def test_a_period_later_fits_as_well_so_a_clock_needs_a_declared_delay() -> None
 
 def test_a_slow_sensor_is_late_by_ln_2_of_its_time_constant() -> None:
     chunks = remade(simulate(scenario(0.1)).chunks(0.5), slow(0.1))
-    found = [one for _, one in timed(chunks)][7:-1]
+    found = [one for _, one in timed(chunks, MAINSTREAM)][7:-1]
     assert [one.delay_s for one in found] == pytest.approx([0.1 + 0.0693] * len(found), abs=0.012)
 
 
@@ -178,7 +157,7 @@ def test_no_breath_after_a_step_is_aligned_by_the_old_delay(step_s: float) -> No
     """A step of 25 ms would move the dead space by 14 mL."""
     after_s = 122.0
     step = late(lambda at: 0.1 + np.where(at < after_s, 0.0, step_s))
-    found = timed(remade(simulate(scenario(0.0, minutes=12.0)).chunks(0.5), step))
+    found = timed(remade(simulate(scenario(0.0, minutes=12.0)).chunks(0.5), step), MAINSTREAM)
     aligned = [(breath, one) for breath, one in found if one.withheld is None]
     for breath, one in aligned:
         due_s = 0.1 if breath.end_s < after_s else 0.1 + step_s
@@ -191,7 +170,7 @@ def test_no_breath_after_a_step_is_aligned_by_the_old_delay(step_s: float) -> No
 
 def test_a_step_of_more_than_50_ms_is_remembered_for_five_minutes() -> None:
     step = late(lambda at: np.where(at < 120.0, 0.0, 0.08))
-    found = timed(remade(simulate(scenario(0.0, minutes=10.0)).chunks(0.5), step))
+    found = timed(remade(simulate(scenario(0.0, minutes=10.0)).chunks(0.5), step), MAINSTREAM)
     between = [one.withheld for breath, one in found if 200 < breath.end_s < 400]
     assert set(between) == {Reason.ALIGNMENT_UNSTABLE}
     assert {one.withheld for breath, one in found if 540 < breath.end_s < 590} == {None}
@@ -201,7 +180,7 @@ def test_a_slow_drift_is_followed_and_a_fast_one_is_not() -> None:
     """6 ms a minute moves the median of 20 breaths by half of that; 30 ms a minute is no delay at all."""
     for per_min_s, withheld in ((0.006, {None}), (0.03, {Reason.ALIGNMENT_UNSTABLE})):
         drift = late(lambda at, rate=per_min_s: 0.1 + rate * at / 60.0)
-        found = timed(remade(simulate(scenario(0.0, minutes=8.0)).chunks(0.5), drift))[40:-1]
+        found = timed(remade(simulate(scenario(0.0, minutes=8.0)).chunks(0.5), drift), MAINSTREAM)[40:-1]
         assert {one.withheld for _, one in found} == withheld
         for breath, one in found:
             if one.withheld is None:
@@ -210,7 +189,7 @@ def test_a_slow_drift_is_followed_and_a_fast_one_is_not() -> None:
 
 def test_a_lag_that_scatters_is_withheld() -> None:
     swing = late(lambda at: 0.2 + 0.03 * np.sin(2 * np.pi * at / 23.7))
-    found = timed(remade(simulate(scenario(0.0, minutes=4.0)).chunks(0.5), swing))[22:]
+    found = timed(remade(simulate(scenario(0.0, minutes=4.0)).chunks(0.5), swing), MAINSTREAM)[22:]
     assert {one.withheld for _, one in found[:-1]} == {Reason.ALIGNMENT_UNSTABLE}
 
 
@@ -228,8 +207,8 @@ def test_a_capnograph_that_falls_silent_takes_no_breath_with_it() -> None:
         )
         for chunk in whole
     ]  # fmt: skip
-    found = timed(silent)
-    assert len(found) == len(timed(whole))
+    found = timed(silent, MAINSTREAM)
+    assert len(found) == len(timed(whole, MAINSTREAM))
     last = [breath for breath, _ in found if breath.start_s > 60.0]
     assert len(last) > 10
     assert all(breath.pco2 is not None and np.isnan(breath.pco2).all() for breath in last)

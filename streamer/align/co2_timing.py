@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from streamer.align._settings import AlignSettings
-from streamer.align.capnogram import Capnogram
+from streamer.align.capnogram import Capnogram, Fall
 from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.context import Context
 from streamer.reasons import Reason
@@ -103,9 +103,9 @@ class Co2Timing:
         seen = capnogram.last_fall(until_s)
         by_time = NO_CAPNOGRAPH
         if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S:
-            self._taus.append(seen.tau_s)
-            tau_s = _quantile(sorted(self._taus), 0.5)
-            by_time = by_time._replace(end_tidal=seen.end_tidal, inspired=seen.inspired, tau_s=tau_s)
+            by_time = by_time._replace(end_tidal=seen.end_tidal, inspired=seen.inspired)
+        if self._taus:
+            by_time = by_time._replace(tau_s=_quantile(sorted(self._taus), 0.5))
         if not self._settings.estimate_co2_delay:
             is_known = self._context.co2_kind == "mainstream" or self._context.co2_delay_s is not None
             withheld = None if is_known else Reason.CO2_UNALIGNED
@@ -132,7 +132,7 @@ class Co2Timing:
 
     def _learn(self, breath: Breath, capnogram: Capnogram, until_s: float, search: Search) -> Reason | None:
         """Take the breath's own delay in; why this breath may not be aligned by the others'."""
-        flush_s = self._flush(breath)
+        flush_s, flow = self._flush(breath)
         if math.isnan(flush_s):
             return Reason.CO2_UNALIGNED
         if not self._delays:
@@ -142,24 +142,35 @@ class Co2Timing:
         due_s = self.delay_s
         before = _nearest(capnogram, flush_s + due_s, until_s)
         after = _nearest(capnogram, breath.end_s + (flush_s - breath.start_s) + due_s, until_s)
-        if math.isnan(before):
+        if before is None:
             self._missed += 1
             if self._missed >= ENOUGH:
                 self._forget()
             return Reason.ALIGNMENT_UNSTABLE
         self._missed = 0
-        self._delays.append(due_s + before)
-        is_due = abs(before) <= MAX_STRAY_S and abs(after) <= MAX_STRAY_S
-        return None if is_due else Reason.ALIGNMENT_UNSTABLE
+        self._delays.append(before.at_s - flush_s)
+        self._taus.append(self._less_flush(before.tau_s, flow))
+        late_s = abs(before.at_s - flush_s - due_s)
+        next_s = math.inf if after is None else abs(after.at_s - breath.end_s - (flush_s - breath.start_s) - due_s)
+        return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > MAX_STRAY_S else None
 
-    def _flush(self, breath: Breath) -> float:
-        """When fresh gas had half flushed the sensor; NaN where inspiration was not seen to begin, or began slowly."""
+    def _flush(self, breath: Breath) -> tuple[float, float]:
+        """When fresh gas had half flushed the sensor, and the flow, L/s.
+
+        NaN where inspiration was not seen to begin, or began slowly.
+        """
         if not UNTIMED.isdisjoint(breath.flags):
-            return math.nan
+            return math.nan, math.nan
         onset = max((breath.start_s - breath.onset_s) * breath.rate_hz, 0.0)
         volume = math.log(2.0) * self._settings.co2_sensor_ml / ML_PER_L
         after_s, flow = self._flushed(breath.flow, onset, breath.rate_hz, volume)
-        return breath.onset_s + after_s if flow >= self._settings.min_flush_l_min / S_PER_MIN else math.nan
+        is_fast = flow >= self._settings.min_flush_l_min / S_PER_MIN
+        return (breath.onset_s + after_s, flow) if is_fast else (math.nan, math.nan)
+
+    def _less_flush(self, tau_s: float, flow: float) -> float:
+        """Time constant of the sensor itself: variances of responses in a row add up."""
+        flushing_s = self._settings.co2_sensor_ml / ML_PER_L / flow
+        return math.sqrt(max(tau_s * tau_s - flushing_s * flushing_s, 0.0))
 
     def _acquire(self, capnogram: Capnogram, until_s: float, search: Search) -> None:
         """Find the delay at which most onsets have a fall."""
@@ -196,10 +207,10 @@ class Co2Timing:
         self._missed = 0
 
 
-def _nearest(capnogram: Capnogram, due_s: float, until_s: float) -> float:
-    """How late the fall nearest to ``due_s`` is; NaN where none is near."""
-    near = [fall.at_s - due_s for fall in capnogram.falls(due_s - SEARCH_S, until_s) if fall.at_s <= due_s + SEARCH_S]
-    return min(near, key=abs, default=math.nan)
+def _nearest(capnogram: Capnogram, due_s: float, until_s: float) -> Fall | None:
+    """The fall nearest to ``due_s``, if one is near."""
+    near = [fall for fall in capnogram.falls(due_s - SEARCH_S, until_s) if fall.at_s <= due_s + SEARCH_S]
+    return min(near, key=lambda fall: abs(fall.at_s - due_s), default=None)
 
 
 def _clusters(found: list[tuple[float, int]], onsets: int) -> list[list[float]]:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamer.breath import Breath
+from streamer.metrics._capnogram import capnogram_of
 from streamer.metrics._crosscheck import CrossCheck
 from streamer.metrics._draws import Draws
 from streamer.metrics._estimate import Estimate, estimate_of
@@ -45,7 +46,10 @@ __all__ = [
     "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
 ]  # fmt: skip
 
-FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography", "gases")
+FAMILIES = (
+    "timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography", "expired_co2",
+    "dead_space", "gases",
+)  # fmt: skip
 """The order in which families are shown; any other file follows."""
 MIN_FULL_RATE_HZ = 50.0
 """Below, quality is B at best (algorithms §1)."""
@@ -102,6 +106,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
         "flags": flags,
         "start": start,
         "estimate": estimate,
+        "capnogram": capnogram_of(breath, folded, given),
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
     for step in _PLAN:
