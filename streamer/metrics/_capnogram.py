@@ -3,6 +3,10 @@
 Two kinds of numbers come from a capnogram. Those over *volume* need it on the time of flow, from a sensor that does not
 distort time: ``unfit`` says why not. Those over *time* (end-tidal, inspired) need neither, and are of quality B then.
 The sensor's kind is part of every method: values of different sensors are never compared unawares (algorithms §6.1).
+
+A sensor that is slow against the expiration bends phase II into phase III. What has passed of its response between the
+dead space and the beginning of phase III's line decides: 1.5 time constants for volumes, 3 for slopes. On random lungs
+with sensors of 15-150 ms that left 95 % of dead spaces within 6 mL; below it, errors were 14-80 mL.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from streamer.units import PH2O_BODY_MMHG, STANDARD_MMHG
 
 KINDS = ("mainstream", "sidestream")
 UNDECLARED = "undeclared"
+SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 3.0
+"""Time constants of the sensor."""
 
 
 class Capnogram(NamedTuple):
@@ -95,3 +101,15 @@ def scale_of(context: Context) -> float:
         return 1.0
     barometric = context.barometric_mmhg or STANDARD_MMHG
     return (barometric - PH2O_BODY_MMHG) / barometric
+
+
+def sensor_tau_s(given: Given) -> float:
+    """Time constant of the CO2 sensor, s: as seen in its falls or as declared, whichever is slower; 0 if unknown."""
+    declared = (given.context.co2_rise_s or 0.0) / math.log(9.0)
+    seen = given.capnograph.tau_s
+    return declared if math.isnan(seen) else max(declared, seen)
+
+
+def is_slow(folded: Fold, given: Given, settled: float) -> bool:
+    """Whether fewer than ``settled`` time constants pass between the dead space and the beginning of the line."""
+    return folded.co2_transit_s < settled * sensor_tau_s(given)

@@ -3,10 +3,6 @@
 Every number rests on an expirogram in time with flow. ``vd_aw`` is the gate of all others: found by areas (Fowler's
 integral equation) and by shape (a curve of four parameters), and given where both agree. It holds everything on the
 patient's side of the sensor. Bohr's fraction never takes end-tidal or arterial PCO2 for alveolar; see ``gases``.
-
-A sensor that is slow against the expiration bends phase II into phase III. What has passed of its response between the
-dead space and the beginning of phase III's line decides: 1.5 time constants for volumes, 3 for slopes. On random lungs
-with 15-150 ms sensors that left 95 % of dead spaces within 6 mL, and below it errors of 14-80 mL.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
-from streamer.metrics._capnogram import Capnogram, methods
+from streamer.metrics._capnogram import SETTLED_SLOPE, Capnogram, is_slow, methods, sensor_tau_s
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, metric
@@ -31,9 +27,8 @@ MIN_SAMPLES = 15.0
 INSIDE = (0.10, 0.90)
 """Shares of the expired volume between which the dead space must lie."""
 AGREE_L, AGREE_SHARE = 0.010, 0.10
-SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 3.0
-"""Time constants of the sensor, see above."""
 MAX_RISE_S = 0.2
+"""Declared, from 10 to 90 %: slower sensors give no slopes (algorithms §6.2)."""
 MAX_BLUR = 0.5
 """Volume that passes in one time constant, over the width of phase II (as a standard deviation) that it is part of."""
 LOGISTIC_SD = math.pi / math.sqrt(3.0)
@@ -54,7 +49,7 @@ MAX_SLOPE_ERROR, LEVEL_MMHG_L = 0.30, 1.5
     also=("pco2_mixed_exp",),
     source="Fowler 1948, as an integral equation: algorithms §6.4",
 )
-def vd_aw(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
+def vd_aw(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
     """Volume from which on the line of phase III holds as much CO2 as was expired, mL; bias below 2 mL at 1 mmHg."""
     whole, dead, other = folded.co2_volume, folded.co2_dead, folded.co2_fit_dead
     if is_unclosed(folded):
@@ -63,8 +58,6 @@ def vd_aw(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
         raise NotMeasurable(Reason.NO_PHASE3)
     if not (INSIDE[0] * whole <= dead <= INSIDE[1] * whole and dead <= PLATEAU_SHARE * whole):
         raise NotMeasurable(Reason.NO_PHASE3 if math.isnan(dead) else Reason.VT_BELOW_DEADSPACE)
-    if is_slow(folded, given, SETTLED_VOLUME):
-        raise NotMeasurable(Reason.CO2_TOO_SLOW)
     if not abs(dead - other) <= max(AGREE_L, AGREE_SHARE * dead):
         raise NotMeasurable(Reason.VDAW_METHODS_DISAGREE)
     return capnogram.graded(dead * ML_PER_L, FOWLER, leak_grade(breath))
@@ -161,7 +154,7 @@ def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """p0/(4w) + SIII/2, mmHg/L; only where the sensor is fast enough not to show its own edge in place of the gas's."""
     width = folded.co2_fit_width
     blur = sensor_tau_s(given) * folded.co2_flow / (LOGISTIC_SD * width)
-    if blur > MAX_BLUR or is_slow(folded, given, SETTLED_SLOPE):
+    if blur > MAX_BLUR or _bends(folded, given):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     value = folded.co2_fit_p0 / (4.0 * width) + folded.co2_fit_slope / 2.0
     return capnogram.graded(value * capnogram.scale, PHASE_2)
@@ -177,7 +170,7 @@ def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 )
 def slope_3(folded: Fold, given: Given, vt_alv: float, capnogram: Capnogram) -> Graded:
     """SIII, mmHg/L."""
-    if is_slow(folded, given, SETTLED_SLOPE):
+    if _bends(folded, given):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     slope, error = folded.co2_slope, folded.co2_slope_error
     if vt_alv / 2.0 < MIN_LINE_ML[given.context.patient_class]:
@@ -200,16 +193,6 @@ def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
     return capnogram.graded(slope_3 / pco2_alv, "phase3_by_alveolar")
 
 
-def sensor_tau_s(given: Given) -> float:
-    """Time constant of the CO2 sensor: as seen in its falls, or as declared, whichever is slower."""
-    declared = given.context.co2_rise_s
-    seen = given.capnograph.tau_s
-    known = [tau for tau in (seen, None if declared is None else declared / math.log(9.0)) if tau is not None]
-    return max((tau for tau in known if not math.isnan(tau)), default=0.0)
-
-
-def is_slow(folded: Fold, given: Given, settled: float) -> bool:
-    """Whether fewer than ``settled`` time constants pass between the dead space and the beginning of the line."""
-    declared = given.context.co2_rise_s or 0.0
-    too_slow = settled == SETTLED_SLOPE and declared > MAX_RISE_S
-    return too_slow or folded.co2_transit_s < settled * sensor_tau_s(given)
+def _bends(folded: Fold, given: Given) -> bool:
+    """Whether the sensor is so slow that slopes would be its own."""
+    return (given.context.co2_rise_s or 0.0) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)

@@ -8,7 +8,7 @@ cancels, but for a sensor that dries its sample.
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._capnogram import Capnogram, methods
+from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, metric
@@ -30,9 +30,11 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
     methods=methods(INTEGRAL),
     withheld=EXPIROGRAM,
 )
-def pco2_mixed_exp(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
+def pco2_mixed_exp(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
     capnogram.require()
+    if is_slow(folded, given, SETTLED_VOLUME):
+        raise NotMeasurable(Reason.CO2_TOO_SLOW)
     value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
     return capnogram.graded(value, INTEGRAL, leak_grade(breath))
 
