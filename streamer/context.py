@@ -27,7 +27,10 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[context]``: everything optional (contract.md §2)."""
+    """Table ``[context]``: everything optional (contract.md §2).
+
+    ``apparatus_volume_ml``: between the wye and the CO2 sensor (filter, tube), which fresh gas has to clear first.
+    """
 
     passive: Literal["asserted", "not_asserted"] | None = None
     mode: Literal["vcv", "pcv", "psv", "other"] | None = None

@@ -2,8 +2,9 @@
 
 Late by 50 ms, a capnogram turns a dead space of 150 mL into 176 (algorithms §6.2). Fresh gas flushes the sensor at the
 onset of inspiration, almost at once: so a breath's own delay is the instant at which PCO2 falls through half of its
-height less the instant at which ln 2 of the sensor's volume has been inspired. The *rise* in expiration must not be
-used: there, delay and dead space cannot be told apart. The delay is the median of 20 breaths; halves of both edges of a
+height less the instant at which ln 2 of the sensor's volume has been inspired, after what stood between wye and sensor
+(declared: undeclared, it looks like a delay). The *rise* in expiration must not be used: there, delay and dead space
+cannot be told apart. The delay is the median of 20 breaths; halves of both edges of a
 slow sensor are late alike, so this takes most of its lag away too.
 
 At first the falls are matched to the onsets: the delay is where most onsets have a fall. Breathing as regular as a
@@ -162,7 +163,7 @@ class Co2Timing:
         if not UNTIMED.isdisjoint(breath.flags):
             return math.nan, math.nan
         onset = max((breath.start_s - breath.onset_s) * breath.rate_hz, 0.0)
-        volume = math.log(2.0) * self._settings.co2_sensor_ml / ML_PER_L
+        volume = (math.log(2.0) * self._settings.co2_sensor_ml + (self._context.apparatus_volume_ml or 0.0)) / ML_PER_L
         after_s, flow = self._flushed(breath.flow, onset, breath.rate_hz, volume)
         is_fast = flow >= self._settings.min_flush_l_min / S_PER_MIN
         return (breath.onset_s + after_s, flow) if is_fast else (math.nan, math.nan)

@@ -26,6 +26,7 @@ KINDS = ("mainstream", "sidestream")
 UNDECLARED = "undeclared"
 SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 3.0
 """Time constants of the sensor."""
+MAX_UNEXPLAINED_S = 0.03
 
 
 class Capnogram(NamedTuple):
@@ -68,7 +69,7 @@ def capnogram_of(breath: Breath, folded: Fold, given: Given) -> Capnogram:
     if breath.pco2 is None and math.isnan(given.capnograph.end_tidal):
         return NONE
     kind = context.co2_kind or UNDECLARED
-    return Capnogram(_unfit(breath, folded, given), _quality(context), scale_of(context), kind)
+    return Capnogram(_unfit(breath, folded, given), _quality(given), scale_of(context), kind)
 
 
 def _unfit(breath: Breath, folded: Fold, given: Given) -> Reason | None:
@@ -87,12 +88,25 @@ def _unfit(breath: Breath, folded: Fold, given: Given) -> Reason | None:
     return given.capnograph.withheld
 
 
-def _quality(context: Context) -> str:
+def _quality(given: Given) -> str:
+    context = given.context
     if context.co2_kind is None or context.co2_scale is None:
         return "C"
     if context.co2_kind == "sidestream" and context.allow_sidestream_vcap:
         return "C"
-    return "B" if context.co2_scale == "dry" and context.barometric_mmhg is None else "A"
+    is_guess = context.co2_scale == "dry" and context.barometric_mmhg is None
+    return "B" if is_guess or _is_unexplained(given) else "A"
+
+
+def _is_unexplained(given: Given) -> bool:
+    """Whether the delay is more than was declared, and no apparatus was.
+
+    30 mL between wye and sensor, of which nobody told, look like a delay of 60 ms, and take 30 mL from the dead space.
+    """
+    if given.context.apparatus_volume_ml is not None:
+        return False
+    expected_s = (given.context.co2_delay_s or 0.0) + math.log(2.0) * sensor_tau_s(given)
+    return abs(given.capnograph.delay_s - expected_s) > MAX_UNEXPLAINED_S
 
 
 def scale_of(context: Context) -> float:
