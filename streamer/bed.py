@@ -11,16 +11,14 @@ it, so that no breath still to come ends before it. They are the same, bit for b
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from streamer.align import Aligner, AlignSettings, Co2Aligner
+from streamer.align import Aligner, AlignSettings, Co2Aligner, btps_factor
 from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
-from streamer.errors import ConfigError
 from streamer.labels import Labeller, completed
 from streamer.metrics import (
     HELD,
@@ -40,8 +38,7 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
-from streamer.told import event_notice, gas_notice
-from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
+from streamer.told import Agenda
 
 MAX_PART_S = 5.0
 """Longer chunks are taken in parts: the capnogram is kept for a minute only."""
@@ -94,23 +91,18 @@ class Bed:
         self._by_co2: CapnogramSegmenter | None = CapnogramSegmenter(segment.apnoea_s)
         self._labeller = Labeller(bed_id)
         self._rolling = Rolling(bed_id, settings.rolling, keys=tuple(METRICS), weighted_by=WEIGHTED_BY, held=HELD)
-        self._waiting: list[tuple[float, int, Notice]] = []
+        self._agenda = Agenda(bed_id, events, blood_gases)
         self._end_s = self._flow_s = -math.inf
-        self._arrivals = 0
         self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
         self._crosscheck = CrossCheck(bed_id)
-        told = (*map(event_notice, events), *map(gas_notice, blood_gases))
-        for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
-            self._wait(notice)
-        self._planned = sum(notice.kind is not NoticeKind.DROPPED for notice in told)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
         """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
         if isinstance(item, Notice):
             self._wait(item)
-            return list(self._due(self._watermark_s))
+            return [*self._due(self._watermark_s)]
         found: list[Event] = []
         length = max(int(MAX_PART_S * item.rate_hz), 1)
         for first in range(0, len(item), length):
@@ -174,23 +166,18 @@ class Bed:
         for breath in self._segmenter.close():
             self._co2.take(breath)
         found += self._finish_ready(math.inf)
-        self._waiting = [one for one in self._waiting if one[1] > self._planned or one[0] <= self._end_s]
-        heapq.heapify(self._waiting)
+        self._agenda.forget_planned(self._end_s)
         found += _in_order(self._due(math.inf), self._rolling.close())
         return found
 
     def _wait(self, notice: Notice) -> None:
-        """Keep a notice until its time has come."""
-        at_s = notice.at_s if math.isfinite(notice.at_s) else max(self._watermark_s, 0.0)
-        self._arrivals += 1
-        heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
+        self._agenda.put(notice, self._watermark_s)
 
-    def _due(self, until_s: float) -> Iterable[Notice]:
+    def _due(self, until_s: float) -> list[Notice]:
         """Notices up to an instant, in order; a blood gas or a change among them holds from here on."""
-        due = []
-        while self._waiting and self._waiting[0][0] <= until_s:
-            due.append(heapq.heappop(self._waiting)[2])
-            self._draws.hear(due[-1])
+        due = self._agenda.due(until_s)
+        for notice in due:
+            self._draws.hear(notice)
         return due
 
     def _finish(self, breath: Breath, capnograph: Capnograph) -> list[Event]:
@@ -250,22 +237,6 @@ class Bed:
             blood_gas_age_s=age_s,
             around=around,
         )
-
-
-def btps_factor(context: Context) -> float:
-    """Flow as the sensor gives it → flow at body conditions; 1 where nothing is declared.
-
-    Raises:
-        ConfigError: ``ATPS`` or ``ATPD`` without the ambient temperature it needs.
-    """
-    conditions = context.flow_conditions
-    if conditions in {None, "BTPS"}:
-        return 1.0
-    if context.ambient_c is None:
-        raise ConfigError(f"context: flow_conditions = {conditions!r} needs ambient_c, the temperature at the sensor")
-    barometric_mmhg = STANDARD_MMHG if context.barometric_mmhg is None else context.barometric_mmhg
-    factor = atps_to_btps if conditions == "ATPS" else atpd_to_btps
-    return factor(context.ambient_c, barometric_mmhg)
 
 
 def _in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[Event]:
