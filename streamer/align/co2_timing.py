@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from streamer.align._settings import AlignSettings
@@ -85,13 +85,9 @@ class Co2Timing:
         self._taus: deque[float] = deque(maxlen=MEMORY)
         self._medians: deque[tuple[float, float]] = deque()
         self._missed = 0
-
-    @property
-    def delay_s(self) -> float:
+        self._ordered: list[float] = []
+        self.delay_s = context.co2_delay_s or 0.0
         """The delay now; what was declared, or none, while it is unknown."""
-        if self._delays and self._settings.estimate_co2_delay:
-            return _quantile(sorted(self._delays), 0.5)
-        return self._context.co2_delay_s or 0.0
 
     @property
     def wait_s(self) -> float:
@@ -120,10 +116,9 @@ class Co2Timing:
 
         Those alone: the breath has waited for its capnogram by this delay, and not by one that it changes itself.
         """
-        if len(self._delays) < ENOUGH:
+        if len(self._ordered) < ENOUGH:
             return math.nan, math.nan, Reason.CO2_UNALIGNED
-        ordered = sorted(self._delays)
-        delay_s = _quantile(ordered, 0.5)
+        ordered, delay_s = self._ordered, self.delay_s
         drift_s = self._drift(now_s, delay_s)
         spread_s = _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
         mean_s = sum(ordered) / len(ordered)
@@ -136,7 +131,7 @@ class Co2Timing:
         flush_s, flow = self._flush(breath)
         if math.isnan(flush_s):
             return Reason.CO2_UNALIGNED
-        if not self._delays:
+        if not self._ordered:
             self._onsets.append(flush_s)
             self._acquire(capnogram, until_s, search)
             return None
@@ -150,6 +145,7 @@ class Co2Timing:
             return Reason.ALIGNMENT_UNSTABLE
         self._missed = 0
         self._delays.append(before.at_s - flush_s)
+        self._order()
         self._taus.append(self._less_flush(before.tau_s, flow))
         late_s = abs(before.at_s - flush_s - due_s)
         next_s = math.inf if after is None else abs(after.at_s - breath.end_s - (flush_s - breath.start_s) - due_s)
@@ -193,6 +189,12 @@ class Co2Timing:
         expected = search.expected
         chosen = min(rivals, key=lambda cluster: abs(_quantile(cluster, 0.5) - expected)) if rivals[1:] else rivals[0]
         self._delays.extend(chosen)
+        self._order()
+
+    def _order(self) -> None:
+        """The delays have changed."""
+        self._ordered = sorted(self._delays)
+        self.delay_s = _quantile(self._ordered, 0.5) if self._ordered else self._context.co2_delay_s or 0.0
 
     def _drift(self, now_s: float, delay_s: float) -> float:
         """Range of the delay over the last five minutes."""
@@ -204,6 +206,7 @@ class Co2Timing:
 
     def _forget(self) -> None:
         self._delays.clear()
+        self._order()
         self._onsets.clear()
         self._missed = 0
 
@@ -233,9 +236,8 @@ def _clusters(found: list[tuple[float, int]], onsets: int) -> list[list[float]]:
     return groups
 
 
-def _quantile(ordered: Iterable[float], share: float) -> float:
+def _quantile(values: Sequence[float], share: float) -> float:
     """Of sorted values, between the two nearest."""
-    values = list(ordered)
     place = share * (len(values) - 1)
     below = int(place)
     above = min(below + 1, len(values) - 1)
