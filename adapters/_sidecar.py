@@ -1,4 +1,7 @@
-"""Sidecars beside recordings: where they are, how ``--context`` adds to them, and back to TOML. Floor 0."""
+"""Sidecars beside recordings: where they are, how ``--context`` adds to them, and back to TOML.
+
+``streamer.sidecar`` reads them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import TypeVar
 import msgspec
 
 from streamer.context import Sidecar
-from streamer.toml import load
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -24,11 +26,6 @@ def find_sidecar(path: Path) -> Path | None:
     """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``."""
     choices = (path.with_name(path.name + ".toml"), sidecar_path(path))
     return next((choice for choice in choices if choice != path and choice.is_file()), None)
-
-
-def read_sidecar(path: Path) -> Sidecar:
-    """Read a sidecar or context file. Raises ``ConfigError`` with the line."""
-    return load(path, Sidecar)
 
 
 def merged(under: Sidecar, over: Sidecar) -> Sidecar:

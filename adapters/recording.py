@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters._sidecar import find_sidecar, merged, read_sidecar
+from adapters._sidecar import find_sidecar, merged
 from adapters._text import BLOCK
 from adapters.formats import FORMATS, HEAD, Decoder, ReadOptions, named
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
+from streamer.sidecar import read_sidecar
 
 _PACKED = {
     b"\x1f\x8b": "gzip-compressed",

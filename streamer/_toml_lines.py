@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import TypeAlias
 
-KeyPath: TypeAlias = tuple[str | int, ...]
-"""``("bed", 0, "sources", 1, "path")``: table keys and places in arrays."""
+from streamer.faults import KeyPath
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t]+|\#[^\n]*)"""

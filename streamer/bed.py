@@ -38,7 +38,7 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
-from streamer.told import Agenda
+from streamer.told import Agenda, ContextChange, changed, context_notice
 
 MAX_PART_S = 5.0
 """Longer chunks are taken in parts: the capnogram is kept for a minute only."""
@@ -155,6 +155,14 @@ class Bed:
             return self._by_co2.watermark_s
         return self._co2.watermark_s(self._segmenter.watermark_s)
 
+    def tell(self, change: ContextChange) -> list[Event]:
+        """What the operator says anew of patient and sensors, for the breaths that end after its time.
+
+        Raises:
+            ConfigError: It would change how samples were read; nothing is changed then.
+        """
+        return self.push(context_notice(self._context, change))
+
     def close(self) -> list[Event]:
         """The end of the stream: the open breath, the last windows, and what still waits for its time.
 
@@ -174,10 +182,11 @@ class Bed:
         self._agenda.put(notice, self._watermark_s)
 
     def _due(self, until_s: float) -> list[Notice]:
-        """Notices up to an instant, in order; a blood gas or a change among them holds from here on."""
+        """Notices up to an instant, in order; a blood gas, a change or a context among them holds from here on."""
         due = self._agenda.due(until_s)
         for notice in due:
             self._draws.hear(notice)
+            self._context = changed(self._context, notice)
         return due
 
     def _finish(self, breath: Breath, capnograph: Capnograph) -> list[Event]:

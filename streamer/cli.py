@@ -56,7 +56,14 @@ Format = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Format, where recognition fails; see formats.")
 ]
 Rate = Annotated[float | None, typer.Option(metavar="HZ", help="Samples per second, where the file does not say.")]
-Context = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML with patient context, events, blood gases.")]
+Context = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="TOML with patient context, events, blood gases. Its keys win over the sidecar's; "
+        "its list of events, or of gases, replaces the sidecar's.",
+    ),
+]
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 (a flag's callback)
@@ -77,11 +84,11 @@ def _top(
 
 
 @app.command(epilog="Example: ventstream demo --speed 5")
-def demo(speed: Speed = "1", broker: Broker = None) -> int:
+def demo(speed: Speed = "1", broker: Broker = None, context: Context = None) -> int:
     """Play a bundled session through the whole pipeline and publish it."""
     from streamer.commands.demo import demo as command
 
-    return command(speed=_speed(speed), broker_url=broker)
+    return command(speed=_speed(speed), broker_url=broker, context=context)
 
 
 @app.command(epilog="Example: ventstream run config/ward.toml")
@@ -98,11 +105,12 @@ def replay(
     speed: Speed = "1",
     broker: Broker = None,
     bed: Annotated[str | None, typer.Option(metavar="ID", help="Bed label; default: the file's name.")] = None,
+    context: Context = None,
 ) -> int:
     """Publish recorded sessions over MQTT, one bed each."""
     from streamer.commands.service import replay as command
 
-    return command(recordings, speed=_speed(speed), broker_url=broker, bed=bed)
+    return command(recordings, speed=_speed(speed), broker_url=broker, bed=bed, context=context)
 
 
 @app.command(epilog="Example: ventstream analyze recordings/ -o breaths.parquet --summaries minutes.csv --jobs 4")

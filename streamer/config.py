@@ -23,7 +23,8 @@ from streamer.lookup import find_adapter
 from streamer.outbox import OutboxSettings
 from streamer.rolling import RollingSettings
 from streamer.segment import SegmentSettings
-from streamer.toml import Document, load
+from streamer.sidecar import read_sidecar, refuse_untold
+from streamer.toml import Document
 from streamer.wire import WireSettings, check_bed_id
 
 T = TypeVar("T")
@@ -163,7 +164,8 @@ def _bed(document: Document, index: int, bed: _Bed, folder: Path) -> BedConfig:
         raise document.error((*at, "id"), str(error)) from None
     if len(bed.sources) != 1:
         raise document.error((*at, "sources"), f"expected one source for a bed, not {len(bed.sources)}")
-    known = load(folder / bed.context_file, Sidecar) if bed.context_file else Sidecar()
+    known = read_sidecar(folder / bed.context_file) if bed.context_file else Sidecar()
+    refuse_untold(document, at, bed)
     own = frozenset(document.value(at).get("context", ()))
     return BedConfig(
         id=bed.id,

@@ -55,6 +55,8 @@ class BrokerSettings:
         backoff_first_s: First wait before connecting again; doubles at each failure, jittered.
         backoff_max_s: Longest such wait.
         flush_s: Longest wait at the end for what is still to be delivered.
+        commands: Whether to listen on ``<bed>/command``. Whoever may publish there speaks for the operator: the
+            broker's access list says who. False asks for no subscription at all.
 
     Raises:
         ConfigError: A URL, protocol or number that cannot be used.
@@ -75,6 +77,7 @@ class BrokerSettings:
     backoff_first_s: float = 0.5
     backoff_max_s: float = 30.0
     flush_s: float = 10.0
+    commands: bool = True
 
     def __post_init__(self) -> None:
         if self.url != EMBEDDED:

@@ -7,12 +7,17 @@ What is unknown stays None: it costs quality and is never guessed.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-Positive = Annotated[float, Meta(gt=0)]
+EventKind: TypeAlias = Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
+
+GAS_VALUES = ("pco2_art_mmhg", "po2_art_mmhg", "fio2", "ph")
+"""What a blood gas may say."""
+UNUSUALLY_LOW = {"pco2_art_mmhg": 15.0, "po2_art_mmhg": 20.0}
+"""mmHg below which a value is hardly an arterial sample's, but a usual one in kPa."""
 
 
 class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,7 +45,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     weight_kg: Annotated[float, Meta(gt=0, le=500)] | None = None
     sensor_site: Literal["wye", "ventilator"] | None = None
     flow_conditions: Literal["BTPS", "ATPS", "ATPD"] | None = None
-    barometric_mmhg: Annotated[float, Meta(ge=300, le=900)] | None = None
+    barometric_mmhg: Annotated[float, Meta(ge=300, le=900, description="mmHg; 1013 hPa is 760")] | None = None
     ambient_c: Annotated[float, Meta(ge=-20, le=50)] | None = None
     circuit_compliance_ml_cmh2o: Annotated[float, Meta(ge=0, le=20)] | None = None
     apparatus_volume_ml: Annotated[float, Meta(ge=0, le=500)] | None = None
@@ -48,13 +53,13 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     co2_scale: Literal["BTPS", "dry"] | None = None
     co2_delay_s: Annotated[float, Meta(ge=-1, le=10)] | None = None
     co2_rise_s: Annotated[float, Meta(ge=0, le=5)] | None = None
-    allow_sidestream_vcap: bool = False
+    allow_sidestream_vcap: bool | None = None
 
 
 class SessionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[[event]]``: at ``at_s`` on the device clock, or ``at`` as an aware date-time."""
 
-    kind: Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
+    kind: EventKind
     at_s: float | None = None
     at: Annotated[datetime, Meta(tz=True)] | None = None
     text: Annotated[str, Meta(max_length=500)] = ""
@@ -65,9 +70,9 @@ class BloodGas(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     at_s: float | None = None
     at: Annotated[datetime, Meta(tz=True)] | None = None
-    pco2_art_mmhg: Annotated[float, Meta(ge=5, le=250)] | None = None
-    po2_art_mmhg: Annotated[float, Meta(ge=10, le=760)] | None = None
-    fio2: Annotated[float, Meta(ge=0.21, le=1.0)] | None = None
+    pco2_art_mmhg: Annotated[float, Meta(ge=5, le=250, description="mmHg; 1 kPa is 7.5")] | None = None
+    po2_art_mmhg: Annotated[float, Meta(ge=10, le=760, description="mmHg; 1 kPa is 7.5")] | None = None
+    fio2: Annotated[float, Meta(ge=0.21, le=1.0, description="a fraction; 60 % is 0.6")] | None = None
     ph: Annotated[float, Meta(ge=6.5, le=8.0)] | None = None
 
 
@@ -78,3 +83,12 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     context: Context = Context()
     event: tuple[SessionEvent, ...] = ()
     blood_gas: tuple[BloodGas, ...] = ()
+
+
+def doubts(gas: BloodGas) -> dict[str, str]:
+    """Key → a question about a value that is allowed and yet hardly meant so; nothing is converted."""
+    return {
+        key: f"{key} {value:g} is unusually low: is it in kPa?"
+        for key, least in UNUSUALLY_LOW.items()
+        if (value := getattr(gas, key)) is not None and value < least
+    }

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from streamer.errors import ConfigError
-from streamer.toml import did_you_mean
+from streamer.faults import did_you_mean
 
 PACKAGES = ("streamer", "adapters")
 MARKER = '__distribution__ = "ventstream"'

@@ -48,6 +48,8 @@ class NoticeKind(StrEnum):
     SETTINGS = "settings"
     NOTE = "note"
     BLOOD_GAS = "blood_gas"
+    CONTEXT = "context"
+    COMMAND = "command"
     SOURCE_LOST = "source_lost"
     SOURCE_BACK = "source_back"
     SOURCE_END = "source_end"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from streamer.context import BloodGas, SessionEvent
+import msgspec
+
+from streamer.context import GAS_VALUES, BloodGas, Context, SessionEvent, doubts
+from streamer.errors import ConfigError
 from streamer.records import Notice, NoticeKind
 
 EVENT_KINDS = {
@@ -16,6 +19,28 @@ EVENT_KINDS = {
     "settings": NoticeKind.SETTINGS,
 }
 """Kinds of session events that have a kind of notice; the others are notes."""
+ACTS_ON_SAMPLES = frozenset(
+    {
+        "patient_class",
+        "flow_conditions",
+        "barometric_mmhg",
+        "ambient_c",
+        "co2_kind",
+        "co2_delay_s",
+        "co2_rise_s",
+        "apparatus_volume_ml",
+    }
+)
+"""Keys of a context by which samples are converted, aligned or cut into breaths: fixed for a session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextChange:
+    """What the operator says anew: ``keys`` of ``context``, for the breaths that end after ``at_s``."""
+
+    at_s: float
+    context: Context
+    keys: frozenset[str]
 
 
 def event_notice(event: SessionEvent) -> Notice:
@@ -32,10 +57,40 @@ def gas_notice(gas: BloodGas) -> Notice:
     """An arterial sample, likewise."""
     if gas.at_s is None:
         return _undated(f"blood gas at {gas.at}")
-    known = {name: getattr(gas, name) for name in ("pco2_art_mmhg", "po2_art_mmhg", "fio2", "ph")}
+    known = {name: getattr(gas, name) for name in GAS_VALUES}
     values = {name: value for name, value in known.items() if value is not None}
-    detail = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    detail = "; ".join((", ".join(f"{name} {value:g}" for name, value in values.items()), *doubts(gas).values()))
     return Notice(bed="", at_s=gas.at_s, kind=NoticeKind.BLOOD_GAS, detail=detail, values=values)
+
+
+def context_notice(before: Context, change: ContextChange) -> Notice:
+    """The change as a notice, which the core obeys when its time has come (``changed``).
+
+    Raises:
+        ConfigError: It changes a key that acts on samples.
+    """
+    stated = {key: getattr(change.context, key) for key in Context.__struct_fields__ if key in change.keys}
+    for key in stated.keys() & ACTS_ON_SAMPLES:
+        if stated[key] != getattr(before, key):
+            remedy = "write it into the configuration or the sidecar and start a new session"
+            raise ConfigError(f"{key} acts on the samples themselves and cannot change within a session: {remedy}")
+    values = {key: str(value).lower() if isinstance(value, bool) else value for key, value in stated.items()}
+    detail = ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
+    )
+    return Notice(bed="", at_s=change.at_s, kind=NoticeKind.CONTEXT, detail=detail, values=values)
+
+
+def changed(context: Context, notice: Notice) -> Context:
+    """The context after a notice: the same but for the keys that it names; one that does not fit changes nothing."""
+    if notice.kind is not NoticeKind.CONTEXT:
+        return context
+    stated: Mapping[str, object] = {k: v for k, v in notice.values.items() if k in Context.__struct_fields__}
+    try:
+        found = msgspec.convert(stated, Context, strict=False)  # "true" is the text of a flag
+    except msgspec.ValidationError:
+        return context
+    return msgspec.structs.replace(context, **{key: getattr(found, key) for key in stated})
 
 
 def _undated(what: str) -> Notice:

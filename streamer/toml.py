@@ -7,11 +7,10 @@ a table has to be. All that can be wrong with a file is a ``ConfigError``: ``war
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,25 +18,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect as types
 
-from streamer._toml_lines import KeyPath, find_lines
+from streamer._toml_lines import find_lines
 from streamer.errors import ConfigError
+from streamer.faults import KeyPath, did_you_mean, friendly, literal, one_line, path_of
 
 T = TypeVar("T")
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 16
-MAX_SHOWN = 60
-_FRIENDLY = {
-    "float": "a number",
-    "int": "a whole number",
-    "str": "text",
-    "bool": "true or false",
-    "datetime": "a date-time with an offset, such as 2020-06-01T08:00:00Z",
-    "date": "a date",
-    "time": "a time of day",
-    "array": "an array",
-    "object": "a table",
-}
 
 
 def load(path: Path, kind: type[T]) -> T:
@@ -69,11 +57,11 @@ class Document:
         try:
             self.tree: dict[str, Any] = tomllib.loads(self._text)
         except RecursionError:
-            raise ConfigError(_one_line(f"{name}: nested too deeply (more than {MAX_DEPTH} levels)")) from None
+            raise ConfigError(one_line(f"{name}: nested too deeply (more than {MAX_DEPTH} levels)")) from None
         except tomllib.TOMLDecodeError as error:
             raise _syntax_error(name, str(error), self._text) from None
         except ValueError:  # integers of thousands of digits
-            raise ConfigError(_one_line(f"{name}: a number has too many digits")) from None
+            raise ConfigError(one_line(f"{name}: a number has too many digits")) from None
         self._check(self.tree, ())
 
     @classmethod
@@ -85,14 +73,14 @@ class Document:
                 raw = file.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", None) or str(error)
-            raise ConfigError(_one_line(f"{name}: cannot be read: {reason}")) from None
+            raise ConfigError(one_line(f"{name}: cannot be read: {reason}")) from None
         if len(raw) > MAX_BYTES:
-            raise ConfigError(_one_line(f"{name}: longer than {MAX_BYTES // 1_000_000} MB; is it a TOML file?"))
+            raise ConfigError(one_line(f"{name}: longer than {MAX_BYTES // 1_000_000} MB; is it a TOML file?"))
         try:
             return cls(raw.decode("utf-8"), name)
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
-            raise ConfigError(_one_line(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")) from None
+            raise ConfigError(one_line(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")) from None
 
     def read(self, kind: type[T], at: KeyPath = ()) -> T:
         """The tree, or what stands at ``at``, as ``kind``. Raises ``ConfigError``."""
@@ -102,8 +90,8 @@ class Document:
             return msgspec.convert(found, kind, dec_hook=_path_hook, builtin_types=(datetime, date, time))
         except msgspec.ValidationError as error:
             problem, _, place = str(error).rpartition(" - at `$")
-            where = (*at, *_path_of(place)) if problem else at
-            raise self.error(where, _friendly(problem or str(error), types.type_info(kind), where[len(at) :])) from None
+            where = (*at, *path_of(place)) if problem else at
+            raise self.error(where, friendly(problem or str(error), types.type_info(kind), where[len(at) :])) from None
 
     def value(self, at: KeyPath) -> Any:
         """What stands at a key path that exists."""
@@ -120,8 +108,8 @@ class Document:
         except (KeyError, IndexError, TypeError):
             found = {}
         if at and not isinstance(found, dict | list) and not re.search("password|secret|token", str(at[-1])):
-            shown += f" = {_literal(found)}"
-        return ConfigError(_one_line(f"{self._place(at)}: {shown}{': ' if shown else ''}{problem}"))
+            shown += f" = {literal(found)}"
+        return ConfigError(one_line(f"{self._place(at)}: {shown}{': ' if shown else ''}{problem}"))
 
     def _shown(self, at: KeyPath) -> str:
         """``[context] height_cm``, ``[[bed]] sources[1].speed``."""
@@ -141,7 +129,7 @@ class Document:
     def _check(self, found: Any, at: KeyPath) -> None:
         """Refuse what no setting may be: nan, infinity, numbers beyond 64 bits, endless nesting."""
         if len(at) > MAX_DEPTH:
-            raise ConfigError(_one_line(f"{self.name}: nested too deeply (more than {MAX_DEPTH} levels)"))
+            raise ConfigError(one_line(f"{self.name}: nested too deeply (more than {MAX_DEPTH} levels)"))
         if isinstance(found, float) and not math.isfinite(found):
             raise self.error(at, "expected a finite number")
         if isinstance(found, int) and abs(found) >= 2**63:
@@ -169,77 +157,17 @@ class Document:
         """The error of a key nobody asked for, with the key that was probably meant."""
         *table, key = at
         inside = f" in {self._shown(tuple(table))}" if table else ""
-        return ConfigError(
-            _one_line(f"{self._place(at)}: unknown key {key!r}{inside}; {did_you_mean(str(key), known)}")
-        )
-
-
-def did_you_mean(word: str, known: Mapping[str, object]) -> str:
-    """The remedy of a misspelt word: the nearest known one, else the list."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-
-
-def _friendly(problem: str, kind: types.Type, where: KeyPath) -> str:
-    """What msgspec says, in the words of a person who has never heard of it."""
-    if missing := re.match("Object missing required field `(.*)`", problem):
-        return f"missing key {missing[1]!r}"
-    if invalid := re.match("Invalid enum value '?(.*?)'?$", problem):
-        known = {str(option): None for option in _options(kind, where)}
-        near = difflib.get_close_matches(invalid[1], known, n=1)
-        return f"expected one of {', '.join(known)}" + (f"; did you mean {near[0]!r}?" if near else "")
-    text = re.sub(", got `(?!array|object).*", "", problem.replace(" | null", "")).replace(", got ", ", not ")
-    text = re.sub(r"`[^`]+`(?: with a timezone component)?", lambda name: _words(name.group()), text)
-    return re.sub(r"(\d)\.0\b", r"\1", text.replace("Expected", "expected", 1))
-
-
-def _words(name: str) -> str:
-    """``a number or text`` for msgspec's "`float | str`"."""
-    named, _, rest = name[1:].partition("`")
-    return " or ".join(
-        _FRIENDLY.get(part + rest.replace(" with a timezone component", ""), part) for part in named.split(" | ")
-    )
-
-
-def _options(kind: types.Type, where: KeyPath) -> Iterator[object]:
-    """The words allowed at a place within a type."""
-    for part in kind.types if isinstance(kind, types.UnionType) else (kind,):
-        if not where and isinstance(part, types.LiteralType):
-            yield from part.values
-        elif not where and isinstance(part, types.EnumType):
-            yield from (member.value for member in part.cls)
-        elif where and isinstance(part, types.StructType | types.DataclassType):
-            for field in part.fields:
-                if field.encode_name == where[0]:
-                    yield from _options(field.type, where[1:])
-        elif where and (item := getattr(part, "item_type", None)) is not None:
-            yield from _options(item, where[1:])
-
-
-def _path_of(place: str) -> KeyPath:
-    """The ``.event[0].kind`` of msgspec as keys; what follows a ``[...]`` is unknown."""
-    found = re.findall(r"\.(\w+)|\[(\d+)\]", place.partition("[...]")[0])
-    return tuple(key or int(index) for key, index in found)
-
-
-def _literal(found: object) -> str:
-    text = str(found).lower() if isinstance(found, bool) else repr(found) if isinstance(found, str) else str(found)
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+        return ConfigError(one_line(f"{self._place(at)}: unknown key {key!r}{inside}; {did_you_mean(str(key), known)}"))
 
 
 def _syntax_error(name: str, problem: str, text: str) -> ConfigError:
     what, _, place = problem.rpartition(" (at ")
     at = re.match(r"line (\d+), column (\d+)", place)
     line = at[1] if at else len(text.rstrip().split("\n"))  # "end of document": where the text stops
-    return ConfigError(_one_line(f"{name}:{line}: not TOML: {what}" + (f" (column {at[2]})" if at else "")))
+    return ConfigError(one_line(f"{name}:{line}: not TOML: {what}" + (f" (column {at[2]})" if at else "")))
 
 
 def _path_hook(kind: type, found: object) -> object:
     if kind is Path and isinstance(found, str) and "\0" not in found:
         return Path(found)
     raise ValueError("expected a path, written as text")
-
-
-def _one_line(text: str) -> str:
-    """Keys and names may hold anything; a message stays one printable line."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -10,6 +10,7 @@ import numpy as np
 from streamer.chunk import Channel, Chunk
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
 from streamer.run import BedPlan
+from streamer.told import ContextChange, context_notice
 from streamer.wire.keys import key_table
 
 RATE_HZ = 50.0
@@ -83,7 +84,7 @@ class FakeCore:
     """One breath per ``BREATH`` samples, one summary per ten breaths, whatever the chunks."""
 
     def __init__(self, plan: BedPlan) -> None:
-        self.bed = plan.bed
+        self.bed, self.context = plan.bed, plan.context
         self.samples = self.breaths = 0
 
     def push(self, item: Chunk | Notice) -> list[Event]:
@@ -97,6 +98,9 @@ class FakeCore:
             if self.breaths % 10 == 0:
                 found.append(summary(self.bed, self.breaths * BREATH / RATE_HZ))
         return found
+
+    def tell(self, change: ContextChange) -> list[Event]:
+        return [context_notice(self.context, change)]
 
     def close(self) -> list[Event]:
         return [Notice(bed=self.bed, at_s=self.samples / RATE_HZ, kind=NoticeKind.NOTE, detail="closed")]

@@ -13,8 +13,9 @@ TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "integer": (int,),
     "null": (type(None),),
+    "boolean": (bool,),
 }
-SILENT = {"$schema", "title", "description"}
+SILENT = {"$schema", "title", "description", "format", "default"}
 
 
 def problems(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
@@ -28,7 +29,7 @@ def _problems(value: Any, schema: dict[str, Any], at: str) -> Iterator[str]:
         match keyword:
             case "type":
                 kinds = [rule] if isinstance(rule, str) else rule
-                if not any(isinstance(value, TYPES[kind]) and not isinstance(value, bool) for kind in kinds):
+                if not any(isinstance(value, TYPES[k]) and isinstance(value, bool) == (k == "boolean") for k in kinds):
                     yield f"{value!r} is not {rule}"
             case "const":
                 if value != rule:
@@ -39,6 +40,18 @@ def _problems(value: Any, schema: dict[str, Any], at: str) -> Iterator[str]:
             case "minimum":
                 if isinstance(value, int | float) and value < rule:
                     yield f"{value!r} is below {rule}"
+            case "maximum":
+                if isinstance(value, int | float) and value > rule:
+                    yield f"{value!r} is above {rule}"
+            case "exclusiveMinimum":
+                if isinstance(value, int | float) and value <= rule:
+                    yield f"{value!r} is not above {rule}"
+            case "maxLength":
+                if isinstance(value, str) and len(value) > rule:
+                    yield f"{value!r} is longer than {rule}"
+            case "anyOf":
+                if all(problems(value, one, at) for one in rule):
+                    yield f"{value!r} fits none of {len(rule)} choices"
             case "pattern":
                 if isinstance(value, str) and not re.search(rule, value):
                     yield f"{value!r} does not match {rule}"

@@ -14,12 +14,11 @@ from streamer.commands.examine import Job
 from streamer.commands.findings import Findings, plain_console, report
 from streamer.commands.parallel import examine_all
 from streamer.commands.recordings import expand
-from streamer.context import Sidecar
 from streamer.errors import ConfigError
 from streamer.output import warn
 from streamer.rows import Row, breath_columns, summary_columns
+from streamer.sidecar import read_sidecar
 from streamer.tables import TableWriter, open_table
-from streamer.toml import load
 
 
 class _NothingRead(Exception):  # noqa: N818 (not an error of its own: each recording's was said)
@@ -39,7 +38,7 @@ def analyze(
     """Analyse recordings; the exit status."""
     _check_outputs(paths, out, summaries)
     if context is not None:
-        load(context, Sidecar)  # said once, not for every recording
+        read_sidecar(context)  # said once, not for every recording
     recordings, skipped = expand(paths)
     for reason in skipped:
         warn(f"skipped: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 from streamer.commands.brokers import broker_for, broker_from
 from streamer.commands.plans import plans_of_recordings
@@ -25,10 +26,10 @@ FAREWELL_S = 2.0
 """Longest wait for the viewer to see the last messages."""
 
 
-def demo(*, speed: float, broker_url: str | None) -> int:
+def demo(*, speed: float, broker_url: str | None, context: Path | None = None) -> int:
     """Play the bundled session; the exit status."""
     settings = broker_from(broker_url)
-    plans = plans_of_recordings([bundled(SESSION)], speed=speed, bed=BED)
+    plans = plans_of_recordings([bundled(SESSION)], speed=speed, bed=BED, context=context)
     warn(f"ventstream demo. {SAFETY}")
     warn("preparing the compiled core (ten seconds or so the first time, then cached) …")
     warm_up()

@@ -18,7 +18,8 @@ from streamer.context import Sidecar
 from streamer.errors import ConfigError
 from streamer.output import Output, say
 from streamer.records import Notice, NoticeKind
-from streamer.toml import Document, load
+from streamer.sidecar import read_sidecar
+from streamer.toml import Document
 
 MAX_LISTED = 10
 DAMAGE = frozenset({NoticeKind.DAMAGED, NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
@@ -56,7 +57,7 @@ def check(path: Path, *, format_name: str | None, rate_hz: float | None, context
     """Explain a configuration or a recording, or say what is wrong with it; the exit status."""
     if path.suffix.lower() == ".toml":
         if set(Document.open(path).tree) & set(Sidecar.__struct_fields__):
-            load(path, Sidecar)
+            read_sidecar(path)
             say(f"{path}: a sidecar or context file, correct")
         else:
             _check_config(path)

@@ -55,8 +55,10 @@ def open_recorded(options: Any) -> Recording:
     return open_recording(options.path, format_name=options.format, rate_hz=options.rate_hz, context=options.context)
 
 
-def plans_of_recordings(paths: Sequence[Path], *, speed: float, bed: str | None) -> list[BedPlan]:
-    """A bed per recording, named after its file, or ``bed``, ``bed-2`` and so on.
+def plans_of_recordings(
+    paths: Sequence[Path], *, speed: float, bed: str | None, context: Path | None = None
+) -> list[BedPlan]:
+    """A bed per recording, named after its file, or ``bed``, ``bed-2`` and so on; ``context`` wins over sidecars.
 
     Raises:
         ConfigError: Two recordings would be the same bed.
@@ -68,11 +70,11 @@ def plans_of_recordings(paths: Sequence[Path], *, speed: float, bed: str | None)
         label = bed_id(path) if bed is None else check_bed_id(bed if number == 1 else f"{bed}-{number}")
         if label in {plan.bed for plan in plans}:
             raise ConfigError(f"{path}: another recording is bed {label!r} already; name the beds with --bed ID")
-        sidecar = on_device_clock(open_recording(path))
+        sidecar = on_device_clock(open_recording(path, context=context))
         plans.append(
             BedPlan(
                 bed=label,
-                sources=(SourcePlan(adapter="recording", options=settings(path=path), speed=speed),),
+                sources=(SourcePlan(adapter="recording", options=settings(path=path, context=context), speed=speed),),
                 source=source_of(sidecar),
                 start_utc=sidecar.recording.start_utc,
                 context=sidecar.context,

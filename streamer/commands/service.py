@@ -49,13 +49,15 @@ def run(path: Path) -> int:
         )
 
 
-def replay(paths: Sequence[Path], *, speed: float, broker_url: str | None, bed: str | None) -> int:
+def replay(
+    paths: Sequence[Path], *, speed: float, broker_url: str | None, bed: str | None, context: Path | None = None
+) -> int:
     """Recordings over MQTT; the exit status."""
     settings = broker_from(broker_url)
     recordings, skipped = expand(paths)
     for reason in skipped:
         warn(f"skipped: {reason}")
-    plans = plans_of_recordings(recordings, speed=speed, bed=bed)
+    plans = plans_of_recordings(recordings, speed=speed, bed=bed, context=context)
     warm_up()
     with broker_for(settings, may_move=True) as broker:
         announce(broker, WireSettings(), plans)

@@ -1,4 +1,4 @@
-"""Where messages go: an MQTT broker, standard output, memory. Floor 4; the last station of every event's walk."""
+"""Where messages go: an MQTT broker, standard output, memory; and where commands come from. Floor 4."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Protocol, Self
 
 from streamer.outbox import WhenFull
+from streamer.publish.inbox import Arrived, Inbox, Inboxes
 from streamer.publish.link import subscribe
 from streamer.publish.mqtt import MqttPublisher, service_version
 from streamer.publish.plain import JsonLinesPublisher, MemoryPublisher
 from streamer.wire import Message
 
 __all__ = [
+    "Arrived",
+    "Inbox",
+    "Inboxes",
     "JsonLinesPublisher",
     "MemoryPublisher",
     "MqttPublisher",
@@ -23,6 +27,9 @@ __all__ = [
 
 class Publisher(Protocol):
     """What ``run`` needs of a place where messages go; an async context manager."""
+
+    inboxes: Inboxes
+    """Commands by bed: filled from the broker, or by whoever calls ``deliver``."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *exc: object) -> None: ...

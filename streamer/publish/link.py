@@ -11,6 +11,7 @@ import aiomqtt
 from aiomqtt import MqttError, Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from streamer.connection import Address, BrokerSettings
 from streamer.errors import BrokerError
@@ -24,6 +25,8 @@ __all__ = ["Link", "LoginRefused", "MqttError", "Will", "connect", "subscribe"]
 
 UNSUPPORTED_VERSION = 132
 REFUSED_LOGIN = frozenset({4, 5, 134, 135})
+REFUSED = 128
+"""A subscription's answer from here on is a refusal (MQTT 3.1.1, 3.9.3)."""
 FAREWELL_S = 2.0
 MAX_INCOMING = 100_000
 """Messages a subscriber may lag behind before newer ones are left out."""
@@ -69,10 +72,23 @@ class Link(aiomqtt.Client):
         else:
             self._sent[sent.mid] = message
 
-    async def watch(self) -> None:
-        """Ends with ``MqttError`` when the connection is lost."""
-        async for _ in self.messages:
-            pass
+    async def watch(self, take: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None) -> None:
+        """Hand on topic, payload and whether it is retained; ends with ``MqttError`` when the connection is lost."""
+        async for message in self.messages:
+            take(str(message.topic), bytes(message.payload), message.retain)
+
+    async def listen(self, topic: str) -> str:
+        """Subscribe, QoS 1; returns why the broker refuses, empty when it does not. Raises ``MqttError``.
+
+        In MQTT 5 a message keeps the mark that it was sent to be retained; in 3.1.1 only one that comes from the store.
+        """
+        if self.speaks == "5":
+            answers = await self.subscribe(topic, options=SubscribeOptions(qos=1, retainAsPublished=True))
+        else:
+            answers = await self.subscribe(topic, qos=1)
+        answer = answers[0]
+        refused = answer >= REFUSED if isinstance(answer, int) else answer.is_failure
+        return str(answer) if refused else ""
 
     async def close(self) -> None:
         """Disconnect in order if the broker still answers, else just hang up."""

@@ -12,14 +12,15 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from streamer.connection import BrokerSettings, backoff_s
 from streamer.errors import BrokerError
 from streamer.outbox import Outbox, OutboxSettings, WhenFull
+from streamer.publish.inbox import Inboxes
 from streamer.publish.link import Link, LoginRefused, MqttError, Will, absent, connect, plain
 from streamer.publish.secret import Secrets, read_secrets
 from streamer.wire import Message, WireSettings, encode_status, schema_document, schema_payload
@@ -27,6 +28,7 @@ from streamer.wire import Message, WireSettings, encode_status, schema_document,
 log = logging.getLogger(__name__)
 
 RETRY_AT_END_S = 0.2
+T = TypeVar("T")
 
 
 class MqttPublisher:
@@ -43,6 +45,7 @@ class MqttPublisher:
 
     Attributes:
         undelivered: After leaving: topic → messages that were not acknowledged.
+        inboxes: Commands by bed, filled while connected where ``commands`` is set.
         refused: Messages that the broker acknowledged with a refusal.
         protocol: ``5`` or ``3.1.1`` once connected.
 
@@ -72,6 +75,7 @@ class MqttPublisher:
         self._task: asyncio.Task[None] | None = None
         self.undelivered: dict[str, int] = {}
         self.refused = 0
+        self.inboxes = Inboxes()
         self.protocol = ""
 
     async def __aenter__(self) -> Self:
@@ -158,11 +162,12 @@ class MqttPublisher:
         will = Will(self._wire.status_topic, self._status(online=False, reason="connection lost"), 1, retain=True)
         link = await connect(self._settings, self._secrets, will=will, on_ack=self._acknowledged)
         self.protocol = link.speaks
-        watch = asyncio.create_task(link.watch())
+        watch = asyncio.create_task(link.watch(self._hear))
         watch.add_done_callback(lambda _: self._wake.set())
         try:
             await self._tell(link, watch, self._wire.status_topic, self._status(online=True))
             await self._tell(link, watch, self._wire.schema_topic, schema_payload(schema_document()))
+            await self._listen(link, watch)
             log.info("connected to the MQTT broker at %s, MQTT %s", self._address, self.protocol)
             self._up.set()
             await self._send(link, watch)
@@ -174,13 +179,17 @@ class MqttPublisher:
             await link.close()
 
     async def _tell(self, link: Link, watch: asyncio.Task[None], topic: str, payload: bytes) -> None:
-        """Publish what the service itself has to say, retained; does not wait for a broker that is gone."""
-        said = asyncio.create_task(link.publish(topic, payload, qos=1, retain=True))
-        await asyncio.wait({said, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not said.done():
-            said.cancel()
-            watch.result()
-        await said
+        """Publish what the service itself has to say, retained."""
+        await _answered(link.publish(topic, payload, qos=1, retain=True), watch)
+
+    async def _listen(self, link: Link, watch: asyncio.Task[None]) -> None:
+        """Subscribe to commands, at each connection anew; a broker that refuses hears of the beds all the same."""
+        topic = self._wire.command_filter
+        if self._settings.commands and (refusal := await _answered(link.listen(topic), watch)):
+            log.warning("the broker refuses the subscription to %s (%s): no commands are heard", topic, refusal)
+
+    def _hear(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 (as it comes)
+        self.inboxes.deliver(self._wire.bed_of_command(topic), payload, retained=retained)
 
     async def _send(self, link: Link, watch: asyncio.Task[None]) -> None:
         """Keep the line full until it is lost (raises) or all is delivered at the end (returns)."""
@@ -213,6 +222,16 @@ class MqttPublisher:
 
     def _status(self, *, online: bool, reason: str = "") -> bytes:
         return encode_status(online=online, session=self._session, version=service_version(), reason=reason)
+
+
+async def _answered(asked: Coroutine[Any, Any, T], watch: asyncio.Task[None]) -> T:
+    """What the broker answers; does not wait for one that is gone."""
+    task = asyncio.create_task(asked)
+    await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        watch.result()
+    return await task
 
 
 def service_version() -> str:

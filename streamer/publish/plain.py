@@ -10,6 +10,7 @@ from typing import BinaryIO, Self
 
 from streamer.errors import OutputError
 from streamer.outbox import Numbers, WhenFull
+from streamer.publish.inbox import Inboxes
 from streamer.wire import Message
 
 
@@ -18,6 +19,7 @@ class MemoryPublisher:
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
         self.messages: list[Message] = []
+        self.inboxes = Inboxes()
         self._numbers = Numbers()
         self._now_ns = now_ns
 
@@ -56,6 +58,7 @@ class JsonLinesPublisher:
     def __init__(self, stream: BinaryIO, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._stream = stream
         self._memory = MemoryPublisher(now_ns)
+        self.inboxes = self._memory.inboxes
 
     async def __aenter__(self) -> Self:
         return self

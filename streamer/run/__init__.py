@@ -25,6 +25,7 @@ from streamer.outbox import WhenFull
 from streamer.pacing import paced
 from streamer.publish import Publisher
 from streamer.records import Notice, NoticeKind
+from streamer.run.orders import hear
 from streamer.run.plan import BedOutcome, BedPlan, Clock, Core, Shell, SourcePlan, check_plans, new_core
 from streamer.run.session import Session
 from streamer.wire import WireSettings, clear
@@ -75,8 +76,10 @@ async def run_beds(
     )
     runs = [_BedRun(plan, cast("Adapter", find_adapter(plan.sources[0].adapter)), shell) for plan in plans]
     stopper: asyncio.Task[None] | None = None
+    listeners: list[asyncio.Task[None]] = []
     try:
         async with asyncio.TaskGroup() as group:
+            listeners += [asyncio.create_task(run.listen(), name=f"commands {run.plan.bed}") for run in runs]
             tasks = [group.create_task(run.supervise(), name=f"bed {run.plan.bed}") for run in runs]
             stopper = asyncio.create_task(_cancel_when(stop, tasks)) if stop else None
     except BaseExceptionGroup as failed:
@@ -85,8 +88,8 @@ async def run_beds(
         await _clear(runs)
         raise
     finally:
-        if stopper is not None:
-            stopper.cancel()
+        for task in (*listeners, *filter(None, [stopper])):
+            task.cancel()
     await _clear(runs)
     return [run.outcome for run in runs]
 
@@ -132,6 +135,7 @@ class _BedRun:
         self.outcome = BedOutcome(bed=plan.bed)
         self._adapter, self._shell = adapter, shell
         self._is_live = plan.sources[0].speed is None
+        self._inbox = shell.publisher.inboxes.of(plan.bed)
         self._session: Session | None = None
         self._retained: set[str] = set()
 
@@ -140,6 +144,8 @@ class _BedRun:
         failures, settings = 0, self._shell.settings
         while True:
             told = self._session.told if self._session else 0
+            if self._session is not None:  # what the operator said holds until it is said otherwise
+                self.plan = replace(self.plan, context=self._session.orders.context)
             try:
                 session = self._session = Session(self.plan, self._shell, told=told)
             except Exception as error:
@@ -155,9 +161,15 @@ class _BedRun:
             log.warning("bed %s: %s; trying again in %.1f s", self.plan.bed, reason, wait)
             await self._shell.clock.sleep(wait)
 
+    async def listen(self) -> None:
+        """Obey commands, one after another, until cancelled; also while the source is away, to say so."""
+        await hear(self._inbox, lambda: self._session)
+
     async def clear(self) -> None:
-        """Make the broker forget the bed."""
+        """Answer the last commands and make the broker forget the bed."""
         if self._session is not None:
+            for arrived in self._inbox.rest():
+                await self._session.obey(arrived)
             for topic in sorted(self._retained):
                 await self._shell.publisher.publish(clear(topic, self._session.origin), WhenFull.EXCEED)
 

@@ -15,6 +15,7 @@ from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.publish import Publisher
 from streamer.records import Event, Notice
+from streamer.told import ContextChange
 from streamer.wire import Source, WireSettings, check_bed_id
 
 
@@ -87,6 +88,10 @@ class Core(Protocol):
 
     def push(self, item: Chunk | Notice, /) -> list[Event]:
         """Feed samples or a notice of the source."""
+        ...
+
+    def tell(self, change: ContextChange, /) -> list[Event]:
+        """A change of context. Raises ``ConfigError`` when it cannot change within a session."""
         ...
 
     def close(self) -> list[Event]:

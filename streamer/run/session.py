@@ -6,12 +6,14 @@ import logging
 import math
 import secrets
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamer.chunk import Chunk
 from streamer.errors import BrokerError, OutputError
 from streamer.outbox import WhenFull
+from streamer.publish import Arrived
 from streamer.records import BreathRecord, Event, Notice, NoticeKind
+from streamer.run.orders import Orders
 from streamer.run.plan import BedPlan, Core, Shell
 from streamer.timebase import LiveTime, RecordedTime
 from streamer.wire import (
@@ -47,6 +49,12 @@ class Session:
         plan: The bed.
         shell: What it shares with all others.
         told: Lost messages of this bed that were already published as such.
+
+    Attributes:
+        counters: What it has seen.
+        retained: Topics on which the broker keeps something of it.
+        newest_s: End of the newest sample, on the device's clock.
+        orders: What became of its commands, and its context as it stands.
     """
 
     def __init__(self, plan: BedPlan, shell: Shell, *, told: int = 0) -> None:
@@ -70,6 +78,7 @@ class Session:
         )
         is_live = self._source.speed is None
         self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
+        self.orders = Orders(self._core, self._time, plan.context)
         self._is_live = is_live
         self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT
         self._presence = Presence.ONLINE
@@ -87,6 +96,31 @@ class Session:
             await self._heard(item)
         self._found.extend(self._core.push(item))
         await self._drain()
+
+    async def obey(self, arrived: Arrived) -> None:
+        """Do what a command says and answer it; the answer waits for room, so that no flood of them displaces breaths.
+
+        What it leads to goes behind what is being published already, else out at once.
+        """
+        over = "this session is over" if self._closed else ""
+        found, answer = self.orders.obey(arrived, over)
+        if self._found:
+            self._found.extend(found)
+        else:
+            for event in found:
+                await self._emit(event, WhenFull.EXCEED)
+        await self._emit(replace(answer, bed=self._plan.bed), WhenFull.EXCEED if over else WhenFull.WAIT)
+
+    async def tell_unread(self, commands: int) -> None:
+        """Publish how many commands were left out."""
+        notice = Notice(
+            bed=self._plan.bed,
+            at_s=self.newest_s or 0.0,
+            kind=NoticeKind.DROPPED,
+            detail=f"{commands} commands were left out: too many at a time; send them again",
+            values={"commands": float(commands)},
+        )
+        await self._emit(notice, WhenFull.EXCEED)
 
     async def check(self) -> None:
         """What is due by wall time: a stall, the counters, a notice of messages lost."""
@@ -141,6 +175,7 @@ class Session:
             return
         end_s = chunk.start_s + len(chunk) / chunk.rate_hz
         self._time.arrived(chunk.start_s, end_s, chunk.received_ns or self._clock.now_ns())
+        self.orders.heard(chunk.start_s, end_s)
         self.counters.samples += len(chunk)
         self.newest_s, self._rate_hz, self._heard_s = end_s, chunk.rate_hz, self._clock.now()
         if self._presence is Presence.STALLED:
@@ -190,7 +225,7 @@ class Session:
             at_s=self.newest_s,
             reason=reason,
             adapter=self._source.adapter,
-            mode=self._plan.context.mode,
+            mode=self.orders.context.mode,
             speed=0.0 if speed is not None and math.isinf(speed) else speed,
             rate_hz=self._rate_hz,
             clock_offset_s=self._time.offset_s,

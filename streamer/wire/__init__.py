@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from streamer.wire.asyncapi import asyncapi_document
+from streamer.wire.command import MAX_PAYLOAD, Command, ContextCommand, EventCommand, GasCommand, Refusal, parse_command
 from streamer.wire.decode import Received, decode
 from streamer.wire.encode import BedState, UtcOf, clear, encode, encode_state, encode_status, schema_payload
 from streamer.wire.schema import json_schemas, schema_document
 from streamer.wire.topics import (
     DEFAULT_PERIOD_S,
+    EPOCH,
     Message,
     Origin,
     Policy,
@@ -20,12 +22,19 @@ from streamer.wire.topics import (
 
 __all__ = [
     "DEFAULT_PERIOD_S",
+    "EPOCH",
+    "MAX_PAYLOAD",
     "BedState",
+    "Command",
+    "ContextCommand",
+    "EventCommand",
+    "GasCommand",
     "Message",
     "Origin",
     "Policy",
     "Presence",
     "Received",
+    "Refusal",
     "Source",
     "UtcOf",
     "WireSettings",
@@ -37,6 +46,7 @@ __all__ = [
     "encode_state",
     "encode_status",
     "json_schemas",
+    "parse_command",
     "schema_document",
     "schema_payload",
     "utc_text",

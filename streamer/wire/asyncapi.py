@@ -12,12 +12,20 @@ from streamer.wire.topics import BED_ID, VERSION, WireSettings
 
 Json: TypeAlias = dict[str, Any]
 
+COMMAND = "command"
+"""The channel on which this service listens; on all others it speaks."""
 CHANNELS: dict[str, tuple[str, str, bool, str]] = {
     # channel: address below the prefix, kind of payload, retained, what it is
     "breath": ("{bed}/breath", "breath/1", False, "One breath: every metric key with a number or null and a reason"),
     "summary": ("{bed}/summary/{window}", "summary/1", True, "One sealed window of breaths"),
     "event": ("{bed}/event", "event/1", False, "Gaps, holds, positions, blood gases and other notices; never an alarm"),
     "state": ("{bed}/state", "state/1", True, "Presence of the bed's source, counters and, at its end, last numbers"),
+    COMMAND: (
+        "{bed}/command",
+        "command/1",
+        False,
+        "Blood gases, events and context for a bed, never retained; each is answered on its event topic",
+    ),
     "status": ("status", "status/1", True, "Presence of the service; its last will says offline"),
     "schema": ("schema", "schema/1", True, "JSON Schema of each kind; unit and codes of each key"),
 }
@@ -28,7 +36,7 @@ _PARAMETERS: Json = {
 
 
 def asyncapi_document(settings: WireSettings | None = None, *, version: str = "0") -> Json:
-    """AsyncAPI 3.0.0: channels, operations, messages and payload schemas of what this service publishes."""
+    """AsyncAPI 3.0.0: channels, operations, messages and payload schemas of what this service publishes, and hears."""
     wire = settings or WireSettings()
     schemas = json_schemas() | {"schema/1": _schema_of_schema()}
     return {
@@ -43,7 +51,7 @@ def asyncapi_document(settings: WireSettings | None = None, *, version: str = "0
         },
         "defaultContentType": "application/json",
         "channels": {name: _channel(name, wire) for name in CHANNELS},
-        "operations": {f"publish_{name}": _operation(name) for name in CHANNELS},
+        "operations": {_operation_name(name): _operation(name) for name in CHANNELS},
         "components": {
             "messages": {
                 name: {"payload": {"$ref": f"#/components/schemas/{name}"}, "contentType": "application/json"}
@@ -64,9 +72,13 @@ def _channel(name: str, wire: WireSettings) -> Json:
     } | ({"parameters": parameters} if parameters else {})
 
 
+def _operation_name(name: str) -> str:
+    return f"{'receive' if name == COMMAND else 'publish'}_{name}"
+
+
 def _operation(name: str) -> Json:
     return {
-        "action": "send",
+        "action": "receive" if name == COMMAND else "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         "bindings": {"mqtt": {"qos": 1, "retain": CHANNELS[name][2], "bindingVersion": "0.2.0"}},

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from streamer.records import Flag, NoticeKind
+from streamer.wire.command import command_schema
 from streamer.wire.keys import key_table
 from streamer.wire.topics import BED_ID, Presence, Source
 
@@ -45,6 +46,7 @@ def json_schemas() -> dict[str, Json]:
         "event/1": _event(),
         "state/1": _state(),
         "status/1": _status(),
+        "command/1": {"$schema": DIALECT, **command_schema()},
     }
 
 

@@ -68,6 +68,15 @@ class WireSettings:
         return f"{self.prefix}/status"
 
     @property
+    def command_filter(self) -> str:
+        """Where the commands of all beds arrive, and nothing else."""
+        return f"{self.prefix}/+/command"
+
+    def bed_of_command(self, topic: str) -> str:
+        """The bed for which a command is meant."""
+        return topic.removeprefix(f"{self.prefix}/").removesuffix("/command")
+
+    @property
     def schema_topic(self) -> str:
         """The retained description of all payloads."""
         return f"{self.prefix}/schema"
