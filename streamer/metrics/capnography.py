@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from streamer.context import doubts
 from streamer.metrics._around import STALE_S
 from streamer.metrics._capnogram import KINDS, UNDECLARED, Capnogram, methods
 from streamer.metrics._folded import Fold
@@ -52,7 +53,8 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
     if not (reaches and value - pico2 >= MIN_STEP_MMHG):
         raise NotMeasurable(Reason.NO_PHASE3)
     gas = given.blood_gas
-    arterial = gas.pco2_art_mmhg if gas and given.blood_gas_age_s <= STALE_S else None
+    is_held = gas is not None and given.blood_gas_age_s <= STALE_S and not doubts(gas)
+    arterial = gas.pco2_art_mmhg if gas is not None and is_held else None
     if arterial is not None and value > arterial + ABOVE_ARTERIAL_MMHG:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     return Graded(value, quality, method)

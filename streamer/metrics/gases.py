@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from streamer.context import BloodGas
+from streamer.context import BloodGas, doubts
 from streamer.metrics._around import STALE_S
 from streamer.metrics._given import Given, body_kg
 from streamer.metrics._registry import Graded, Maybe, NotMeasurable, metric
@@ -138,9 +138,11 @@ def arterial_pco2(given: Given) -> float:
 
 
 def _held(given: Given, value: float | None) -> float:
-    """A number of the blood gas, while it holds for this breath."""
+    """A number of the blood gas, while it holds for this breath; none of a gas that is hardly in mmHg."""
     if value is None:
         raise NotMeasurable(Reason.ABG_MISSING)
+    if doubts(given.blood_gas or NO_GAS):
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
     if not 0.0 <= given.blood_gas_age_s <= STALE_S:
         raise NotMeasurable(Reason.ABG_STALE)
     if given.around.has_changed:

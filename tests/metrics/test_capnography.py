@@ -105,3 +105,5 @@ def test_end_tidal_far_above_arterial_is_implausible() -> None:
     gas = BloodGas(at_s=0.0, pco2_art_mmhg=25.0)
     assert found(with_co2(), blood_gas=gas).missing["petco2"] == "implausible"
     assert "petco2" in found(with_co2(), blood_gas=gas, blood_gas_age_s=4000.0).values
+    in_kpa = BloodGas(at_s=0.0, pco2_art_mmhg=6.0)
+    assert "petco2" in found(with_co2(), blood_gas=in_kpa).values, "then it is the gas that is doubted"

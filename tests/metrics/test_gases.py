@@ -42,6 +42,7 @@ def test_ventilatory_ratio() -> None:
         (Context(sex="male"), {"blood_gas": GAS}, "context_missing"),
         (Context(height_cm=175), {"blood_gas": GAS}, "context_missing"),
         (Context(sex="female", height_cm=100), {"blood_gas": GAS}, "implausible"),
+        (MAN, {"blood_gas": BloodGas(at_s=0.0, pco2_art_mmhg=6.9)}, "implausible"),
     ],
 )
 def test_ventilatory_ratio_withheld(context: Context, given: dict[str, object], reason: str) -> None:
