@@ -103,12 +103,7 @@ class Bed:
         if isinstance(item, Notice):
             self._wait(item)
             return [*self._due(self._watermark_s)]
-        found: list[Event] = []
-        length = max(int(MAX_PART_S * item.rate_hz), 1)
-        for first in range(0, len(item), length):
-            part = item if len(item) <= length else item.cut(first, min(first + length, len(item)))
-            found += self._push(part)
-        return found
+        return [event for part in item.parts(MAX_PART_S) for event in self._push(part)]
 
     def _push(self, chunk: Chunk) -> list[Event]:
         found: list[Event] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
@@ -74,6 +74,15 @@ class Chunk:
             channels={name: samples[first:last] for name, samples in self.channels.items()},
             received_ns=self.received_ns,
         )
+
+    def parts(self, longest_s: float) -> Iterator[Chunk]:
+        """Itself, or pieces of up to ``longest_s``; none if it is empty."""
+        length = max(int(longest_s * self.rate_hz), 1)
+        if 0 < len(self) <= length:
+            yield self
+            return
+        for first in range(0, len(self), length):
+            yield self.cut(first, min(first + length, len(self)))
 
 
 def _locked(samples: FloatArray) -> FloatArray:

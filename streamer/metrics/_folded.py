@@ -110,17 +110,15 @@ class Fold(NamedTuple):
     co2_dead: float
     """Airway dead space after Fowler; NaN where no volume solves its equation."""
     co2_flow: float
-    """Expiratory flow where that volume has passed."""
+    """Expiratory flow where that volume has passed; from there to the beginning of the line, s: ``co2_transit_s``."""
     co2_transit_s: float
-    """From there to the beginning of the line: what a slow sensor has to settle in."""
     # the same as a curve of four parameters: _fold_param4
     co2_fit_dead: float
     co2_fit_p0: float
     """Phase III where it begins, mmHg."""
     co2_fit_slope: float
-    """mmHg/L."""
     co2_fit_width: float
-    """Of the logistic edge, L."""
+    """Of the logistic edge, L; the slope is that of phase III, mmHg/L."""
     # shapes that tell events: _fold_events
     sag: float
     """Depth of pressure below its chord from 10 to 90 % of the flow time; NaN unless flow is steady or falls evenly."""
