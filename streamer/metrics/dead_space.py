@@ -47,7 +47,7 @@ MAX_SLOPE_ERROR, LEVEL_MMHG_L = 0.30, 1.5
     methods=methods(FOWLER),
     withheld=EXPIROGRAM,
     also=("pco2_mixed_exp",),
-    source="Fowler 1948, as an integral equation: algorithms §6.4",
+    source="Fowler 1948, as an integral equation",
 )
 def vd_aw(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
     """Volume from which on the line of phase III holds as much CO2 as was expired, mL; bias below 2 mL at 1 mmHg."""
@@ -70,7 +70,7 @@ def vd_aw(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
     methods=methods(PARAM4),
     withheld=EXPIROGRAM,
     also=("vd_aw",),
-    source="algorithms §6.4, param4",
+    source="own form: a line with a logistic edge, by least squares",
 )
 def vd_aw_fit(folded: Fold, capnogram: Capnogram) -> Graded:
     """Place of the logistic edge, mL."""

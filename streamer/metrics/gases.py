@@ -40,7 +40,7 @@ alveolar dead space must come out at zero in the middle, not above it, so this m
     weighted_by="vt_exp",
     methods=tuple(ENGHOFF.values()),
     maybe=("pco2_mixed_exp",),
-    source="Enghoff; algorithms §6.5",
+    source="Enghoff 1938",
 )
 def vd_vt_enghoff(given: Given, pco2_mixed_exp: Maybe) -> Graded:
     """(PaCO2 - PĒCO2)/PaCO2, PĒCO2 being the median around the draw and never this breath's.
@@ -69,7 +69,7 @@ def vd_vt_enghoff(given: Given, pco2_mixed_exp: Maybe) -> Graded:
     about="Alveolar dead space: physiological after Enghoff less airway dead space",
     bounds=(-300.0, 6000.0),
     methods=tuple(ENGHOFF.values()),
-    source="algorithms §6.5",
+    source="physiological less airway dead space",
 )
 def vd_alv(vd_vt_enghoff: float, vt_exp: float, vd_aw: float, given: Given) -> Graded:
     """Enghoff's fraction of this breath's expired volume less its airway dead space, mL; below zero by noise only."""
