@@ -122,14 +122,15 @@ def test_a_real_capnogram_has_time_capnography_only() -> None:
 
 @pytest.mark.parametrize(("rate_hz", "ahead_s", "ppm"), [(20.0, 0.3, 50.0), (50.0, -1.2, 100.0), (125.0, 4.7, 20.0)])
 def test_another_device_with_a_rate_and_a_clock_of_its_own(rate_hz: float, ahead_s: float, ppm: float) -> None:
-    """Dead space within 7 mL, once the delay is declared to within half a breath; its clock is part of the delay."""
+    """Dead space, once the delay is declared to within half a breath; the device's clock is part of the delay."""
     device = Capnograph(rate_hz=rate_hz, clock_offset_s=ahead_s, clock_ppm=ppm, time_constant_s=0.03)
     made = msgspec.structs.replace(scenario(0.1), capnograph=device, duration_s=240.0)
     context = Context(co2_kind="mainstream", co2_scale="BTPS", co2_delay_s=round(ahead_s, 0))
     breaths = records(fed(simulate(made).chunks(0.5), context))
     dead = [breath.values["vd_aw"] for breath in breaths if "vd_aw" in breath.values]
     assert len(dead) > 0.8 * len(breaths)
-    assert max(abs(volume - 150.0) for volume in dead) < 7.0
+    assert np.mean(dead) == pytest.approx(150.0, abs=4.0)
+    assert max(abs(volume - 150.0) for volume in dead) < 9.0
     last = breaths[-4]
     assert last.values["co2_delay"] == pytest.approx(0.1 + ahead_s + 0.021 + ppm * 1e-6 * last.end_s, abs=0.02)
     unsaid = records(fed(simulate(made).chunks(0.5), KINDS["mainstream"]))

@@ -37,7 +37,9 @@ SEARCH_S = 0.25
 """A fall farther than this from where it is due belongs to nothing."""
 CLUSTER_S = 0.06
 MIN_MATCHED = 0.8
-RIVAL, APART_S = 0.9, 0.15
+RIVAL, APART_S = 0.6, 0.15
+"""A delay that so many of the best one's onsets share, and so far from it, is a rival: at the edges of a stream, or
+after a breath unlike the others, the wrong one lacks a fall or two as well."""
 MAX_SPREAD_S, MAX_STRAY_S = 0.020, 0.020
 MAX_DRIFT_S, DRIFT_S = 0.050, 300.0
 MAX_AGE_S = 15.0
@@ -179,10 +181,10 @@ class Co2Timing:
             (at_s - onset, k) for k, onset in enumerate(onsets) for at_s in falls
             if search.low <= at_s - onset <= search.high
         )  # fmt: skip
-        clusters = _clusters(found, len(onsets))
-        if not clusters:
+        clusters = _clusters(found, RIVAL * MIN_MATCHED * len(onsets))
+        best = max((len(cluster) for cluster in clusters), default=0)
+        if best < MIN_MATCHED * len(onsets):
             return
-        best = max(len(cluster) for cluster in clusters)
         rivals = [cluster for cluster in clusters if len(cluster) >= RIVAL * best]
         if len(rivals) > 1 and math.isnan(search.expected):
             return
@@ -217,8 +219,8 @@ def _nearest(capnogram: Capnogram, due_s: float, until_s: float) -> Fall | None:
     return min(near, key=lambda fall: abs(fall.at_s - due_s), default=None)
 
 
-def _clusters(found: list[tuple[float, int]], onsets: int) -> list[list[float]]:
-    """Groups of delays within 60 ms that most onsets share, apart from each other; each sorted."""
+def _clusters(found: list[tuple[float, int]], least: float) -> list[list[float]]:
+    """Groups of delays within 60 ms that ``least`` onsets share, apart from each other; each sorted."""
     groups: list[list[float]] = []
     for first, (low, _) in enumerate(found):
         group: dict[int, float] = {}
@@ -226,7 +228,7 @@ def _clusters(found: list[tuple[float, int]], onsets: int) -> list[list[float]]:
             if delay > low + CLUSTER_S:
                 break
             group.setdefault(onset, delay)
-        if len(group) < MIN_MATCHED * onsets:
+        if len(group) < least:
             continue
         if groups and low - groups[-1][0] < APART_S:
             if len(group) > len(groups[-1]):
