@@ -28,7 +28,7 @@ from adapters._scenario import (
     Suction,
     Ventilator,
 )
-from adapters._truth import CapnogramTruth
+from adapters._truth import BreathTruth, CapnogramTruth
 from adapters.simulator import simulate
 from streamer.bed import Bed
 from streamer.chunk import Channel, Chunk
@@ -68,9 +68,13 @@ def records(
 
 
 def true_of(made: Scenario, record: BreathRecord) -> CapnogramTruth:
-    truth = min(simulate(made).truth.breaths, key=lambda one: abs(one.start_s - record.start_s)).co2
+    truth = true_of_breath(made, record).co2
     assert truth is not None
     return truth
+
+
+def true_of_breath(made: Scenario, record: BreathRecord) -> BreathTruth:
+    return min(simulate(made).truth.breaths, key=lambda one: abs(one.start_s - record.start_s))
 
 
 def assert_right(made: Scenario, found: Iterable[BreathRecord], *, bohr: float = 0.025, dead_ml: float = 8.0) -> int:
@@ -215,6 +219,20 @@ def test_double_triggers() -> None:
     doubled = [one for one in found if one.flags & {Flag.DOUBLE_TRIGGER, Flag.STACKED}]
     assert len(doubled) >= 10
     assert_none(doubled)
+
+
+@pytest.mark.parametrize(("amplitude", "offset_s"), [(3.0, 1.5), (5.0, 2.0), (7.0, 2.6)])
+def test_efforts_that_trigger_nothing(amplitude: float, offset_s: float) -> None:
+    """What they draw in passes the sensor twice, or makes a small breath of its own: no volume of either is shown."""
+    made = scenario(
+        effort=(Effort(amplitude_cmh2o=amplitude, every=2, offset_s=offset_s, rise_s=0.3, plateau_s=0.2, fall_s=0.3),),
+        ventilator=Ventilator(rate_per_min=14.0, tidal_volume_ml=450.0, flow_l_min=45.0, peep_cmh2o=8.0),
+    )
+    found = records(made)[8:-2]
+    assert assert_right(made, found) >= 10
+    withheld = [one for one in found if "vd_aw" not in one.values]
+    assert len(withheld) >= 10
+    assert_none(withheld, "patient_effort", "alignment_unstable", "co2_unaligned")
 
 
 # ── physiology

@@ -102,7 +102,7 @@ class Co2Timing:
         seen = capnogram.last_fall(until_s)
         by_time = NO_CAPNOGRAPH
         if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S:
-            by_time = by_time._replace(end_tidal=seen.end_tidal, inspired=seen.inspired)
+            by_time = by_time._replace(end_tidal=seen.end_tidal, inspired=seen.inspired, tau_s=seen.tau_s)
         if self._taus:
             by_time = by_time._replace(tau_s=_quantile(sorted(self._taus), 0.5))
         if not self._settings.estimate_co2_delay:

@@ -12,7 +12,7 @@ import numpy as np
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
 from streamer.metrics._fold_checks import checks
-from streamer.metrics._fold_co2 import capnogram
+from streamer.metrics._fold_co2 import capnogram, returned
 from streamer.metrics._fold_events import events
 from streamer.metrics._fold_expirogram import expirogram
 from streamer.metrics._fold_fit import fit
@@ -32,7 +32,7 @@ FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
 LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
 NO_LEVEL = (math.nan,) * 4
-CO2 = Fold._fields.index("co2_fit_width") + 1 - Fold._fields.index("co2_holes")
+CO2 = Fold._fields.index("co2_returned") + 1 - Fold._fields.index("co2_holes")
 NO_GRID = np.empty(0)
 
 
@@ -50,7 +50,7 @@ def fold(breath: Breath) -> Fold:
 
 
 def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], FloatArray]:
-    """Fields ``co2_holes`` to ``co2_fit_width``, and expired PCO2 on the grid of volume: empty where there is none."""
+    """Fields ``co2_holes`` to ``co2_returned``, and expired PCO2 on the grid of volume: empty where there is none."""
     if breath.pco2 is None:
         return (math.nan,) * CO2, NO_GRID
     rate_hz, insp_end = breath.rate_hz, breath.insp_end
@@ -59,7 +59,8 @@ def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], 
         return seen + (math.nan,) * (CO2 - len(seen)), NO_GRID
     expired, grid = expirogram(breath.pco2, tidal, rate_hz, insp_end, seen[1])
     volume, _, _, _, slope, _, start, _, _, dead, *_ = expired
-    return seen + expired + param4(grid, volume, dead, slope, start), grid
+    back = returned(breath.flow, breath.paw, rate_hz, insp_end, breath.leak_conductance)
+    return (*seen, *expired, *param4(grid, volume, dead, slope, start), back), grid
 
 
 def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:

@@ -45,3 +45,18 @@ def _inspired(pco2: FloatArray, insp_end: int) -> float:
     for i in range(first, insp_end - width):
         lowest = min(lowest, (total[i + width] - total[i]) / width)
     return lowest
+
+
+@njit(cache=True, error_model="numpy")
+def returned(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float) -> float:
+    """Field ``co2_returned`` of a Fold: most gas that came back in before expiration had ended, L.
+
+    The largest fall of net expired volume below what it had been before; noise of flow adds up to millilitres only.
+    """
+    volume, most, back = 0.0, 0.0, 0.0
+    for i in range(insp_end, flow.size):
+        lost = leak * math.sqrt(paw[i]) if paw[i] > 0.0 else 0.0
+        volume -= (flow[i] - lost) / rate_hz
+        most = max(most, volume)
+        back = max(back, most - volume)
+    return back

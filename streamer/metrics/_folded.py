@@ -119,6 +119,7 @@ class Fold(NamedTuple):
     co2_fit_slope: float
     co2_fit_width: float
     """Of the logistic edge, L; the slope is that of phase III, mmHg/L."""
+    co2_returned: float  # most gas that came back in before expiration had ended, L
     # shapes that tell events: _fold_events
     sag: float
     """Depth of pressure below its chord from 10 to 90 % of the flow time; NaN unless flow is steady or falls evenly."""

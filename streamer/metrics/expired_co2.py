@@ -17,6 +17,8 @@ from streamer.reasons import Reason
 from streamer.units import BODY_K, ICE_POINT_K, ML_PER_L, S_PER_MIN, STANDARD_MMHG
 
 INTEGRAL = "integral"
+MAX_RETURNED = 0.05
+"""Of the expired volume: more gas drawn in on the way, by an effort that triggers nothing, passes the sensor twice."""
 STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
 """Share of a volume at body conditions that each mmHg of PCO2 makes at standard conditions."""
 
@@ -33,6 +35,8 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
 def pco2_mixed_exp(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
     capnogram.require()
+    if folded.co2_returned > MAX_RETURNED * folded.co2_volume:
+        raise NotMeasurable(Reason.PATIENT_EFFORT)
     if is_slow(folded, given, SETTLED_VOLUME):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
