@@ -12,7 +12,7 @@ it, so that no breath still to come ends before it. They are the same, bit for b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.align import Aligner, AlignSettings, Co2Aligner, btps_factor
@@ -35,10 +35,10 @@ from streamer.metrics import (
     measure,
     nothing,
 )
-from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
+from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
-from streamer.told import Agenda, ContextChange, changed, context_notice
+from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
 
 MAX_PART_S = 5.0
 """Longer chunks are taken in parts: the capnogram is kept for a minute only."""
@@ -65,6 +65,7 @@ class Bed:
         events: Session events by device clock; they come out as notices at their time.
         blood_gases: Arterial samples by device clock, likewise; each holds for the breaths after its draw.
         settings: Thresholds.
+        on_breath: Is given each breath, what was found in it, and against what, just before its record comes out.
 
     Raises:
         ConfigError: The context declares gas conditions that cannot be converted.
@@ -78,8 +79,10 @@ class Bed:
         events: Sequence[SessionEvent] = (),
         blood_gases: Sequence[BloodGas] = (),
         settings: CoreSettings | None = None,
+        on_breath: Callable[[Breath, BreathRecord, Given], None] | None = None,
     ) -> None:
         self._bed = bed_id
+        self._on_breath = on_breath
         self._context = context or Context()
         settings = settings or CoreSettings()
         segment = settings.segment
@@ -124,7 +127,7 @@ class Bed:
                         self._co2.take(breath)
         found += self._finish_ready(self._flow_s)
         watermark_s = self._watermark_s
-        found += _in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
+        found += in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
         return found
 
     def _hear(self, chunk: Chunk) -> list[Event]:
@@ -170,7 +173,7 @@ class Bed:
             self._co2.take(breath)
         found += self._finish_ready(math.inf)
         self._agenda.forget_planned(self._end_s)
-        found += _in_order(self._due(math.inf), self._rolling.close())
+        found += in_order(self._due(math.inf), self._rolling.close())
         return found
 
     def _wait(self, notice: Notice) -> None:
@@ -192,7 +195,8 @@ class Bed:
             self._memory.forget()
         folded = fold(breath) if breath.flow.size else nothing()
         flags, notices = self._labeller.push(breath, folded)
-        measures = measure(breath, folded, self._given(breath, capnograph), flags)
+        given = self._given(breath, capnograph)
+        measures = measure(breath, folded, given, flags)
         record = BreathRecord(
             bed=self._bed,
             number=breath.number,
@@ -204,9 +208,11 @@ class Bed:
             methods=measures.methods,
             flags=flags,
         )
+        if self._on_breath is not None:
+            self._on_breath(breath, record, given)
         self._remember(breath, folded, measures, flags)
         self._draws.push(record)
-        found = _in_order(due, self._rolling.push(record))
+        found = in_order(due, self._rolling.push(record))
         found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
         found += self._crosscheck.push(record)
@@ -241,10 +247,3 @@ class Bed:
             blood_gas_age_s=age_s,
             around=around,
         )
-
-
-def _in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[Event]:
-    """Both by time; at the same instant the notice is first."""
-    keyed: list[tuple[float, int, Event]] = [(notice.at_s, 0, notice) for notice in notices]
-    keyed += [(summary.end_s, 1, summary) for summary in summaries]
-    return [event for *_, event in sorted(keyed, key=lambda entry: entry[:2])]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from streamer.context import GAS_VALUES, BloodGas, Context, SessionEvent, doubts
 from streamer.errors import ConfigError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Event, Notice, NoticeKind, Summary
 
 EVENT_KINDS = {
     "prone": NoticeKind.POSITION,
@@ -134,3 +134,10 @@ class Agenda:
         """Leave out what was planned for later than ``after_s``: it never happened."""
         self._waiting = [one for one in self._waiting if one[1] > self._planned or one[0] <= after_s]
         heapq.heapify(self._waiting)
+
+
+def in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[Event]:
+    """Both by time; at the same instant the notice is first."""
+    keyed: list[tuple[float, int, Event]] = [(notice.at_s, 0, notice) for notice in notices]
+    keyed += [(summary.end_s, 1, summary) for summary in summaries]
+    return [event for *_, event in sorted(keyed, key=lambda entry: entry[:2])]

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamer.breath import Breath
-from streamer.metrics._capnogram import capnogram_of
+from streamer.metrics._capnogram import capnogram_of, scale_of
 from streamer.metrics._crosscheck import CrossCheck
 from streamer.metrics._draws import Draws
 from streamer.metrics._estimate import Estimate, estimate_of
@@ -44,6 +44,7 @@ from streamer.records import Flag
 __all__ = [
     "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Draws", "Estimate", "Fold", "Given", "Graded",
     "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
+    "scale_of",
 ]  # fmt: skip
 
 FAMILIES = (

@@ -38,15 +38,21 @@ NO_GRID = np.empty(0)
 
 def fold(breath: Breath) -> Fold:
     """One pass over the arrays of a breath; some microseconds. Missing pieces are NaN, nothing raises."""
+    return fold_and_grid(breath)[0]
+
+
+def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
+    """The fold, the leak-corrected flow of each phase in L/s, and the grid of ``breathed_co2``."""
     rate_hz, insp_end, leak = breath.rate_hz, breath.insp_end, breath.leak_conductance
     *held, first, last, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
     moved, tidal = volumes(breath.flow, breath.paw, rate_hz, insp_end, leak, (int(first), int(last)))
     before = int(exp_first) if is_stopped(*held[10:13]) else -1
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
-    gas, _ = breathed_co2(breath, tidal)
+    gas, grid = breathed_co2(breath, tidal)
     shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
     risen = _rise(breath, moved, tidal, int(first))
-    return Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved), *risen))
+    folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved), *risen))
+    return folded, tidal, grid
 
 
 def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], FloatArray]:

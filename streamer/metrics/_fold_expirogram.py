@@ -41,7 +41,7 @@ def expirogram(
     Returns:
         The fields, and (200,) mmHg above ``inspired``, means of equal parts of the expired volume.
     """
-    edges, pressure, ends = _cells(pco2, tidal, rate_hz, insp_end, inspired)
+    edges, pressure, ends = cells(pco2, tidal, rate_hz, insp_end, inspired)
     whole, area = edges[-1], _between(edges, pressure, 0.0, edges[-1])[1]
     if pressure.size < MIN_CELLS or math.isnan(inspired):
         return (whole, area, NAN, 0.0, NAN, NAN, NAN, 0.0, NAN, NAN, NAN, NAN), np.full(POINTS, NAN)
@@ -64,7 +64,7 @@ def expirogram(
 
 
 @njit(cache=True, error_model="numpy")
-def _cells(
+def cells(
     pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, inspired: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(m + 1,) edges of the cells in L, (m,) their PCO2 in mmHg above ``inspired``, (m + 1,) in samples, when."""
