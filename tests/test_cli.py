@@ -24,7 +24,7 @@ from streamer.tables import read_table
 
 REPO = Path(__file__).parents[1]
 REPLAY = REPO / "replay_data"
-COMMANDS = ("demo", "run", "replay", "analyze", "simulate", "convert", "watch", "metrics", "formats", "check")
+COMMANDS = ("demo", "run", "replay", "analyze", "plot", "simulate", "convert", "watch", "metrics", "formats", "check")
 Captured = pytest.CaptureFixture[str]
 
 
