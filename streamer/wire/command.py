@@ -129,7 +129,7 @@ def _understood(row: dict[str, str | float | bool]) -> Command | str:
     kind = row.get("kind")
     if not isinstance(kind, str) or kind not in COMMANDS:
         shown = "missing key 'kind'" if kind is None else f"unknown kind {literal(kind)}"
-        return f"{shown}; {did_you_mean(str(kind)[:MAX_ID], COMMANDS)}"
+        return f"{shown}; {did_you_mean(str(kind or '')[:MAX_ID], COMMANDS)}"
     holder = COMMANDS[kind]
     fields = dict.fromkeys(holder.__struct_fields__)
     for key in row.keys() - fields.keys():
