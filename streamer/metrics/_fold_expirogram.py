@@ -125,17 +125,17 @@ def _half(edges: FloatArray, pressure: FloatArray, half: float) -> float:
 def _line(edges: FloatArray, pressure: FloatArray, dead: float) -> tuple[float, float, float, float]:
     """Phase III: slope in mmHg/L, PCO2 at no volume, standard error of the slope, samples.
 
-    Least squares with every cell weighted by its volume; the error counts samples as what they are, each with its own
-    noise, be its cell wide or narrow.
+    Least squares with every cell weighted by its volume, one at either end by what lies inside, though its PCO2 is that
+    of its own middle: a line comes out as it is. The error counts samples as what they are, each with its own noise, be
+    its cell wide or narrow.
     """
     low, high = dead + FIRST * (edges[-1] - dead), dead + LAST * (edges[-1] - dead)
     middle = (low + high) / 2.0
     n, w, x, y, xx, xy, yy, ww, wx, wxx = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(pressure.size):
-        right, left = min(edges[i + 1], high), max(edges[i], low)
-        width = right - left
+        width = min(edges[i + 1], high) - max(edges[i], low)
         if width > 0.0:
-            at, level = (left + right) / 2.0 - middle, pressure[i]
+            at, level = (edges[i] + edges[i + 1]) / 2.0 - middle, pressure[i]
             n += 1.0
             w += width
             x += width * at
