@@ -45,12 +45,26 @@ def _longest_step_s(lung: FloatArray) -> float:
 
 
 def gas_constants(segment: Segment) -> FloatArray:
-    """The capnogram; of one that is absent, a sensor in fresh gas."""
-    part = segment.capnogram
+    """The capnogram, diluted by alveoli without blood; of one that is absent, a sensor in fresh gas."""
+    constants = np.zeros(at.GAS_SIZE)
+    part, exchange, rebreathing, heart = (
+        segment.capnogram,
+        segment.gas_exchange,
+        segment.rebreathing,
+        segment.cardiogenic,
+    )
     if part is None:
-        return np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
-    litres = np.array([part.dead_space_ml, part.phase2_sd_ml, part.sensor_volume_ml]) / ML_PER_L
-    return np.array([litres[0], litres[1], part.plateau_mmhg, part.slope_mmhg_l, part.inspired_mmhg, litres[2]])
+        constants[at.SENSOR_VOLUME] = 1.0
+        return constants
+    share = exchange.unperfused_share if exchange else 0.0
+    constants[at.DEAD_SPACE], constants[at.PHASE2_SD] = part.dead_space_ml / ML_PER_L, part.phase2_sd_ml / ML_PER_L
+    constants[at.PLATEAU] = part.plateau_mmhg - share * (part.plateau_mmhg - part.inspired_mmhg)
+    constants[at.SLOPE] = part.slope_mmhg_l * (1.0 - share)
+    constants[at.INSPIRED_CO2], constants[at.SENSOR_VOLUME] = part.inspired_mmhg, part.sensor_volume_ml / ML_PER_L
+    constants[at.REBREATHED] = rebreathing.volume_ml / ML_PER_L if rebreathing else 0.0
+    if heart:
+        constants[at.BEAT], constants[at.BEAT_RATE] = heart.amplitude_mmhg, math.tau * heart.rate_per_min / S_PER_MIN
+    return constants
 
 
 def resize(state: FloatArray, before: FloatArray, after: FloatArray) -> None:

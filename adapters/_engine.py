@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from adapters import _lung as lung
 from adapters import _places as at
+from adapters._capnograph import reader
 from adapters._constants import alveolar_pressure, gas_constants, lung_constants, resize, static_pressure
 from adapters._course import Phase, PlannedBreath, Schedule
 from adapters._effort import Muscles
@@ -28,7 +29,7 @@ LASTING = [at.VOLUME, at.VOLUME_2, at.UNRELAXED]
 
 
 class Stretch(NamedTuple):
-    """What one breath adds: samples (CO2 may run ahead or behind), its truth, its holds, efforts that ended in it."""
+    """What one breath adds: samples (CO2 at its own rate, early or late), its truth, its holds, efforts now over."""
 
     paw: FloatArray
     flow: FloatArray
@@ -43,21 +44,25 @@ def run(scenario: Scenario) -> Iterator[Stretch]:
 
     The arrays of successive stretches join to samples 0, 1, 2 … and may go on a little after the recording's end.
     """
-    lead_s = abs(scenario.co2_delay_s) + 2 / scenario.rate_hz
-    schedule, muscles = Schedule(scenario, lead_s), Muscles(scenario)
+    capnograph = reader(scenario)
+    schedule, muscles = Schedule(scenario, capnograph.lead_s), Muscles(scenario)
     onset_s, triggered = schedule.first_onset_s, False
-    clock = np.array([0.0, -scenario.co2_delay_s, scenario.rate_hz])
-    index = np.array([*(_first_sample(onset_s, zero, scenario.rate_hz) for zero in clock[:2]), 0, 0])
+    (co2_zero_s, co2_hz), rate = capnograph.clock, scenario.rate_hz
+    clock = np.array([0.0, co2_zero_s, rate, co2_hz])
+    index = np.array([_first_sample(onset_s, 0.0, rate), _first_sample(onset_s, co2_zero_s, co2_hz), 0, 0])
     bench = _Bench(scenario.segments[0], clock, index)
     bench.settle(scenario.segments[0])
     sensors = Sensors(scenario, 0)
     number = 0
-    while onset_s < scenario.duration_s + lead_s:
+    while onset_s < scenario.duration_s + capnograph.lead_s:
         breath = schedule.breath(onset_s)
         if breath.number != number:
             number, sensors = breath.number, Sensors(scenario, breath.number)
             bench.change(breath.segment)
-        samples, ran = bench.run(breath, muscles.during(breath))
+        first = int(index[0]), int(index[1])
+        (paw, flow, gas), ran = bench.run(breath, muscles.during(breath))
+        pco2 = capnograph.read(first, paw, gas, breath.segment.ventilator.peep_cmh2o)
+        samples = paw[max(-first[0], 0) :], flow[max(-first[0], 0) :], pco2
         over = muscles.ended(ran.end_s, triggered=ran.triggers)
         told = tell_breath(scenario, breath, ran, triggered=triggered)
         efforts = tuple(tell_effort(scenario, pull) for pull in over)
@@ -84,7 +89,7 @@ class _Bench:
     def settle(self, segment: Segment) -> None:
         """Bring it to the onset after as many breaths as make one like the next (trapped gas included)."""
         state, clock, index = self._state, self._clock, self._index
-        self._clock, self._index = np.array([math.inf, math.inf, 1.0]), np.zeros(4, dtype=np.int64)
+        self._clock, self._index = np.array([math.inf, math.inf, 1.0, 1.0]), np.zeros(4, dtype=np.int64)
         state[at.VOLUME] = segment.ventilator.peep_cmh2o * self._lung[at.COMPLIANCE]
         if self._lung[at.ELASTANCE_2]:
             state[at.VOLUME_2] = segment.ventilator.peep_cmh2o / self._lung[at.ELASTANCE_2]
@@ -104,10 +109,9 @@ class _Bench:
         resize(self._state, before, self._lung)
 
     def run(self, breath: PlannedBreath, pulls: FloatArray) -> tuple[lung.Samples, Ran]:
-        """One breath: its samples from sample 0 on, and what came of it."""
-        size = math.ceil((breath.end_s - breath.start_s) * self._clock[at.RATE]) + 2
-        samples = np.empty(size), np.empty(size), np.empty(size)
-        first, first_co2 = int(self._index[0]), int(self._index[1])
+        """One breath: the samples that end in it, and what came of it."""
+        size, co2_size = (math.ceil((breath.end_s - breath.start_s) * rate) + 2 for rate in self._clock[at.RATE :])
+        samples = np.empty(size), np.empty(size), np.empty(co2_size)
         self._index[2:] = 0
         fixed, tally = (self._lung, self._gas, pulls), np.zeros(at.TALLY_SIZE)
         before = static_pressure(self._state, self._lung)
@@ -117,15 +121,15 @@ class _Bench:
         holding = [phase for phase in rest if not phase.is_expiration]
         expiring = rest[len(holding) :]
         insp_end_s = self._advance(holding, fixed, tally, samples) if holding else drive_end_s
+        inspired = float(self._state[at.CO2_NOW])
         turn = static_pressure(self._state, self._lung), self._alveolar(insp_end_s, pulls)
         self._begin_half()
         end_s = self._advance(expiring, fixed, tally, samples)
         end = static_pressure(self._state, self._lung), self._alveolar(end_s, pulls)
         n, n_co2 = int(self._index[2]), int(self._index[3])
-        skipped, skipped_co2 = max(-first, 0), max(-first_co2, 0)
         paw, flow, pco2 = samples
-        kept = (paw[skipped:n], flow[skipped:n], pco2[skipped_co2:n_co2])
-        return kept, Ran(tally, insp_end_s, end_s, end_s < expiring[-1].end_s, before, turn, end)
+        ran = Ran(tally, insp_end_s, end_s, end_s < expiring[-1].end_s, before, turn, end, inspired)
+        return (paw[:n], flow[:n], pco2[:n_co2]), ran
 
     def _advance(self, phases: list[Phase], fixed: lung.Fixed, tally: FloatArray, samples: lung.Samples) -> float:
         """Phase after phase until the last has ended, or the patient has ended one; when that was."""

@@ -66,8 +66,7 @@ def airway(alveolar: float, level: float, phase: Phase, lung: FloatArray) -> tup
         return _driven(-alveolar, 0.0, lung), level, (level / OPEN_ORIFICE) ** 2
     if phase.is_flow:
         inward = level >= leak * math.sqrt(max(alveolar, 0.0))
-        resistance = lung[at.R_INSP] if inward else lung[at.R_EXP]
-        k2 = lung[at.K2] if inward else -lung[at.K2]
+        resistance, k2 = (lung[at.R_INSP], lung[at.K2]) if inward else (lung[at.R_EXP], -lung[at.K2])
         paw = alveolar + resistance * level + k2 * level * level
         leaks = leak > 0.0 and (paw > 0.0 or (level > 0.0 and not inward))
         if leaks:  # level = F + g*sqrt(paw), paw = alveolar + R*F + k2*F*F, solved for sqrt(paw)
@@ -95,22 +94,21 @@ def _motion(  # noqa: PLR0917 (compiled: positions only)
 
 
 @njit(cache=True)
-def exhaled_co2(volume: float, gas: FloatArray) -> float:
-    """PCO2 at the sensor after ``volume`` has been exhaled, mmHg (algorithms.md §11.3)."""
+def exhaled_co2(volume: float, beat: float, gas: FloatArray) -> float:
+    """PCO2 at the sensor after ``volume`` of an expiration, mmHg (algorithms.md §11.3); the heart adds ``beat``."""
     alveolar = volume - gas[at.DEAD_SPACE]
-    height = gas[at.PLATEAU] + gas[at.SLOPE] * alveolar - gas[at.INSPIRED_CO2]
+    height = gas[at.PLATEAU] + beat + gas[at.SLOPE] * alveolar - gas[at.INSPIRED_CO2]
+    share = 1.0 if alveolar >= 0.0 else 0.0
     if gas[at.PHASE2_SD] > 0.0:
         share = 0.5 * (1.0 + math.erf(alveolar / (gas[at.PHASE2_SD] * math.sqrt(2.0))))
-    else:
-        share = 1.0 if alveolar >= 0.0 else 0.0
     return float(gas[at.INSPIRED_CO2] + height * share)
 
 
 @njit(cache=True)
-def exhaled_area(volume: float, gas: FloatArray) -> float:
+def exhaled_area(volume: float, beat: float, gas: FloatArray) -> float:
     """Integral of ``exhaled_co2`` over volume, mmHg·L, up to a constant; closed form."""
     x = volume - gas[at.DEAD_SPACE]
-    base, slope, sd = gas[at.PLATEAU] - gas[at.INSPIRED_CO2], gas[at.SLOPE], gas[at.PHASE2_SD]
+    base, slope, sd = gas[at.PLATEAU] + beat - gas[at.INSPIRED_CO2], gas[at.SLOPE], gas[at.PHASE2_SD]
     area = gas[at.INSPIRED_CO2] * volume
     if sd > 0.0:
         z = x / sd
@@ -123,25 +121,27 @@ def exhaled_area(volume: float, gas: FloatArray) -> float:
 
 
 @njit(cache=True, inline="always")
-def _sense_co2(passed: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray) -> float:
-    """Let ``passed`` litres (towards the patient) go by the CO2 sensor; the mean PCO2 it saw."""
+def _sense_co2(moved: float, beat: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray) -> float:  # noqa: PLR0917 (compiled: positions only)
+    """Let ``moved`` litres (towards the patient) go by where the heart adds ``beat``; the mean PCO2 seen, mmHg."""
+    inspired = gas[at.INSPIRED_CO2]
     if phase.is_expiration:
-        before = state[at.EXHALED]
-        after = before + max(-passed, 0.0)
+        before, after = state[at.EXHALED], state[at.EXHALED] + max(-moved, 0.0)
         state[at.EXHALED] = after
-        area = exhaled_area(after, gas) - exhaled_area(before, gas)
-        tally[at.CO2_AREA] += area
-        state[at.CO2_NOW] = exhaled_co2(after, gas)
+        area = exhaled_area(after, beat, gas) - exhaled_area(before, beat, gas)
+        state[at.CO2_NOW] = exhaled_co2(after, beat, gas)
+        tally[at.CO2_EXP] += area
         return float(area / (after - before) if after - before > TINY_L else state[at.CO2_NOW])
-    before = state[at.INHALED]
-    after = before + max(passed, 0.0)
+    before, after = state[at.INHALED], state[at.INHALED] + max(moved, 0.0)
     state[at.INHALED] = after
-    washed, excess = gas[at.SENSOR_VOLUME], state[at.CO2_BEFORE] - gas[at.INSPIRED_CO2]
-    state[at.CO2_NOW] = gas[at.INSPIRED_CO2] + excess * math.exp(-after / washed)
+    washed, excess, again = gas[at.SENSOR_VOLUME], state[at.CO2_BEFORE] - inspired, gas[at.REBREATHED]
+    fresh_before, fresh = max(before - again, 0.0), max(after - again, 0.0)
+    state[at.CO2_NOW] = inspired + excess * math.exp(-fresh / washed)
     if after - before <= TINY_L:
         return float(state[at.CO2_NOW])
-    area = excess * washed * (math.exp(-before / washed) - math.exp(-after / washed))
-    return float(gas[at.INSPIRED_CO2] + area / (after - before))
+    area = excess * washed * (math.exp(-fresh_before / washed) - math.exp(-fresh / washed))
+    area += excess * (min(after, again) - min(before, again))
+    tally[at.CO2_INSP] += inspired * (after - before) + area
+    return float(inspired + area / (after - before))
 
 
 @njit(cache=True, inline="always")
@@ -167,7 +167,8 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
     state[at.VOLUME] = v + entered - beyond
     state[at.VOLUME_2] = w + beyond
     state[at.UNRELAXED] = u + h * (u1 + 2.0 * u2 + 2.0 * u3 + u4) / 6.0
-    pco2 = _sense_co2(passed, phase, gas, state, tally)
+    beat = gas[at.BEAT] * math.sin(gas[at.BEAT_RATE] * (now + half)) if gas[at.BEAT] > 0.0 else 0.0
+    pco2 = _sense_co2(passed, beat, phase, gas, state, tally)
     peak = at.PMUS_EXP if phase.is_expiration else at.PMUS_INSP
     if abs(m1) > abs(tally[peak]):
         tally[peak] = m1
@@ -213,7 +214,7 @@ def advance(  # noqa: PLR0917 (compiled: positions only)
     Args:
         phase: The phase.
         fixed: Constants of lung and capnogram by ``_places``, and (k, PULL_SIZE) what the muscles do.
-        clock: Instants of sample 0 of pressure and of CO2, and the rate; infinite instants: no sampling.
+        clock: Instants of sample 0 of pressure and of CO2, and their rates; infinite instants: no sampling.
         state: What continues from phase to phase.
         tally: What adds up over the breath.
         index: (4,) samples of pressure and of CO2 since the clock's origin, and how many stand in the arrays.
@@ -224,7 +225,7 @@ def advance(  # noqa: PLR0917 (compiled: positions only)
     now, is_met = phase.start_s, False
     while now < phase.end_s and not is_met:
         edge = clock[at.ORIGIN] + (index[0] + 0.5) / clock[at.RATE]
-        co2_edge = clock[at.CO2_ORIGIN] + (index[1] + 0.5) / clock[at.RATE]
+        co2_edge = clock[at.CO2_ORIGIN] + (index[1] + 0.5) / clock[at.CO2_RATE]
         stop = min(phase.end_s, edge, co2_edge)
         steps = math.ceil((stop - now) / longest)
         h = (stop - now) / steps

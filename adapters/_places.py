@@ -8,12 +8,12 @@ from __future__ import annotations
 # Constants; of what is absent, zeros.
 COMPLIANCE, R_INSP, R_EXP, LEAK, K2, ELASTANCE_2, BRANCH_INSP, BRANCH_EXP, STIFFNESS, RELAXING = range(10)
 LONGEST_STEP, LUNG_SIZE = 10, 11
-DEAD_SPACE, PHASE2_SD, PLATEAU, SLOPE, INSPIRED_CO2, SENSOR_VOLUME = range(6)
+DEAD_SPACE, PHASE2_SD, PLATEAU, SLOPE, INSPIRED_CO2, SENSOR_VOLUME, REBREATHED, BEAT, BEAT_RATE, GAS_SIZE = range(10)
 PULL_START, PULL_RISE, PULL_PLATEAU, PULL_FALL, PULL, PULL_SIZE = range(6)
-ORIGIN, CO2_ORIGIN, RATE = range(3)
+ORIGIN, CO2_ORIGIN, RATE, CO2_RATE = range(4)
 # What a moment leaves to the next: the lung's volumes, pressure not yet relaxed, gas past the sensor in this
 # half-breath, the running means.
 VOLUME, VOLUME_2, UNRELAXED, INHALED, EXHALED, CO2_BEFORE, CO2_NOW = range(7)
 MEAN_S, MEAN_PAW, MEAN_FLOW, MEAN_CO2_S, MEAN_CO2, STATE_SIZE = range(7, 13)
 # What adds up over a breath, and its extremes (of the muscles' pull the farthest from zero).
-VT_INSP, VT_EXP, VT_LUNG, WORK, PPEAK, CO2_AREA, PEAK_FLOW, PMUS_INSP, PMUS_EXP, TALLY_SIZE = range(10)
+VT_INSP, VT_EXP, VT_LUNG, WORK, PPEAK, CO2_EXP, PEAK_FLOW, PMUS_INSP, PMUS_EXP, CO2_INSP, TALLY_SIZE = range(11)

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from adapters._delay import DelayCourse
+from adapters._happenings import EARLIEST_S, LATEST_S, Delay, DelayS, Effort, Hold, Span, Suction
 from adapters._tables import (
     Assist,
     Capnogram,
+    Capnograph,
+    Cardiogenic,
     Circuit,
+    GasExchange,
     Lung,
+    Rebreathing,
     Relaxation,
     Second,
     SecondCompartment,
@@ -33,12 +39,17 @@ from streamer.errors import ConfigError
 __all__ = [
     "Assist",
     "Capnogram",
+    "Capnograph",
+    "Cardiogenic",
     "Circuit",
     "Course",
+    "Delay",
     "Effort",
+    "GasExchange",
     "Hold",
     "Lung",
     "Place",
+    "Rebreathing",
     "Relaxation",
     "Scenario",
     "Second",
@@ -53,6 +64,7 @@ __all__ = [
     "contradictions",
 ]
 
+PPM = 1e-6
 MIN_TE_S = 0.1
 """Shortest expiration the ventilator is allowed."""
 
@@ -68,6 +80,9 @@ class Segment(Table, frozen=True, kw_only=True):
     circuit: Circuit = Circuit()
     sensor: Sensor = Sensor()
     capnogram: Capnogram | None = None
+    gas_exchange: GasExchange | None = None
+    rebreathing: Rebreathing | None = None
+    cardiogenic: Cardiogenic | None = None
     second_compartment: SecondCompartment | None = None
     relaxation: Relaxation | None = None
     tube: Tube | None = None
@@ -80,58 +95,6 @@ class Segment(Table, frozen=True, kw_only=True):
         return self.assist or (Assist() if self.ventilator.mode == "psv" else None)
 
 
-class Hold(Table, frozen=True, kw_only=True):
-    """Both valves closed at the end of inspiration or of expiration."""
-
-    at_s: Second
-    kind: Literal["inspiratory", "expiratory"]
-    duration_s: Annotated[float, Meta(gt=0, le=20)]
-
-
-class Span(Table, frozen=True, kw_only=True):
-    """A disconnect, or a gap in the recording."""
-
-    at_s: Second
-    duration_s: Annotated[float, Meta(gt=0, le=86_400)]
-
-
-class Suction(Span, frozen=True, kw_only=True):
-    """A catheter that pulls the airway down to ``pressure_cmh2o``, so that gas leaves through the sensor."""
-
-    pressure_cmh2o: Annotated[float, Meta(ge=-100, lt=0)] = -12.0
-
-
-class Effort(Table, frozen=True, kw_only=True):
-    """Muscles that pull (positive: inspiratory) or push (negative: a cough, forced expiration), again and again.
-
-    Pmus rises as the first quarter of a sine, stays for ``plateau_s`` and falls as the second quarter: half a sine, if
-    there is no plateau and the times are equal. It acts from ``at_s`` on for ``duration_s`` (to the end, if absent),
-    either with every ``every``-th breath, ``offset_s`` after its onset (negative: before the onset that is due next
-    unless something triggers earlier), or freely ``rate_per_min`` times a minute, the first at ``at_s``.
-
-    Attributes:
-        amplitude_cv: Coefficient of variation of the amplitude, drawn from the seed of the scenario, never below zero.
-        timing_sd_s: Standard deviation of the time about the planned one, likewise.
-    """
-
-    amplitude_cmh2o: Annotated[float, Meta(ge=-200, le=100)]
-    at_s: Second = 0.0
-    duration_s: Annotated[float, Meta(gt=0, le=1e7)] | None = None
-    offset_s: Annotated[float, Meta(ge=-30, le=30)] | None = None
-    every: Annotated[int, Meta(ge=1, le=1000)] = 1
-    rate_per_min: Annotated[float, Meta(ge=0.5, le=600)] | None = None
-    rise_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.4
-    plateau_s: Annotated[float, Meta(ge=0, le=30)] = 0.0
-    fall_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.4
-    amplitude_cv: Annotated[float, Meta(ge=0, le=2)] = 0.0
-    timing_sd_s: Annotated[float, Meta(ge=0, le=5)] = 0.0
-
-    @property
-    def lasts_s(self) -> float:
-        """From its first pull to its last."""
-        return self.rise_s + self.plateau_s + self.fall_s
-
-
 class Course(Table, frozen=True, kw_only=True):
     """What a scenario and its file have in common.
 
@@ -142,7 +105,8 @@ class Course(Table, frozen=True, kw_only=True):
         seed: Of noise and of jitter; the same seed gives the same samples, bit for bit.
         start_s: Device clock of the first sample; all other times count from that sample.
         first_onset_s: Time of the first inspiration; need not fall on a sample.
-        co2_delay_s: How much later (earlier, if negative) the capnograph shows what passes the wye.
+        co2_delay_s: How much later (earlier, if negative) the capnograph shows what passes the wye, until a
+            ``[[co2_delay]]``.
     """
 
     about: str = ""
@@ -151,7 +115,9 @@ class Course(Table, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0)] = 0
     start_s: float = 0.0
     first_onset_s: Second = 0.0
-    co2_delay_s: Annotated[float, Meta(ge=-1, le=10)] = 0.0
+    co2_delay_s: DelayS = 0.0
+    capnograph: Capnograph | None = None
+    co2_delay: tuple[Delay, ...] = ()
     hold: tuple[Hold, ...] = ()
     disconnect: tuple[Span, ...] = ()
     suction: tuple[Suction, ...] = ()
@@ -176,6 +142,24 @@ class Scenario(Course, frozen=True, kw_only=True):
         for at, problem in contradictions(self, self.segments):
             raise ConfigError(f"scenario: {'.'.join(str(part) for part in at)}: {problem}")
 
+    def tells_co2(self, segment: Segment) -> bool:
+        """Its truth tells of CO2 more than the plain expirogram: anything goes beyond that, be it an empty table."""
+        patient = segment.gas_exchange, segment.rebreathing, segment.cardiogenic
+        return bool(self.co2_delay) or any(part is not None for part in (self.capnograph, *patient))
+
+    @property
+    def co2_rate_hz(self) -> float:
+        """CO2 samples in a second of the ventilator's clock."""
+        device = self.capnograph
+        if device is None or device.rate_hz is None:
+            return self.rate_hz
+        return device.rate_hz * (1.0 + PPM * device.clock_ppm)
+
+    @property
+    def delays(self) -> DelayCourse:
+        """How late the capnograph is, and when."""
+        return DelayCourse(self.co2_delay_s, self.co2_delay, self.duration_s)
+
     def sidecar(self) -> Sidecar:
         """What stands beside a recording of this scenario."""
         stated = msgspec.structs.replace(
@@ -195,6 +179,7 @@ def contradictions(course: Course, segments: tuple[Segment, ...]) -> Iterator[tu
             yield (*place, *at), problem
         if (segment.capnogram is None) != (segments[0].capnogram is None):
             yield (*place, "capnogram"), "a capnograph is there from the beginning or not at all"
+    yield from _of_capnograph(course, segments[0])
     shortest_s = min(60 / segment.ventilator.rate_per_min for segment in segments)
     for index, effort in enumerate(course.effort):
         for key, problem in _of_effort(effort, shortest_s):
@@ -205,6 +190,7 @@ def contradictions(course: Course, segments: tuple[Segment, ...]) -> Iterator[tu
         ("disconnect", [(span.at_s, span.duration_s) for span in course.disconnect]),
         ("suction", [(span.at_s, span.duration_s) for span in course.suction]),
         ("gap", [(span.at_s, span.duration_s) for span in course.gap]),
+        ("co2_delay", [(delay.at_s, 0.0) for delay in course.co2_delay]),
     ):
         for index, ((start_s, lasting_s), (next_s, _)) in enumerate(pairwise(spans)):
             if start_s + lasting_s > next_s:
@@ -222,6 +208,26 @@ def _within(segment: Segment) -> Iterator[tuple[Place, str]]:
     if assist and assist.trigger == "pressure" and (segment.valve is None or segment.valve.resistance_cmh2o_s_l == 0):
         problem = "pressure never falls at a valve without resistance: state [valve] resistance_cmh2o_s_l or use flow"
         yield ("assist", "trigger"), problem
+    for name in ("gas_exchange", "rebreathing", "cardiogenic"):
+        if segment.capnogram is None and getattr(segment, name) is not None:
+            yield (name,), "nothing shows it without a [capnogram]"
+
+
+def _of_capnograph(course: Course, first: Segment) -> Iterator[tuple[Place, str]]:
+    device, delays = course.capnograph, DelayCourse(course.co2_delay_s, course.co2_delay, course.duration_s)
+    if first.capnogram is None and (device or course.co2_delay):
+        yield ("capnograph" if device else "co2_delay",), "there is nothing to show without a [capnogram]"
+    for index, reached_s in enumerate(delays.ends_s[1:]):
+        if not EARLIEST_S <= reached_s <= LATEST_S:
+            problem = f"the delay drifts to {reached_s:.2f} s; it may lie between {EARLIEST_S:g} and {LATEST_S:g} s"
+            yield ("co2_delay", index, "drift_ms_per_min"), problem
+    if device is None:
+        return
+    if device.flow_per_cmh2o and delays.shortest_s < 0.0:
+        yield ("capnograph", "flow_per_cmh2o"), "a sampling line is never early: co2_delay_s or [[co2_delay]] is"
+    for name in ("clock_offset_s", "clock_ppm"):
+        if device.rate_hz is None and getattr(device, name):
+            yield ("capnograph", name), "a clock of its own belongs to a device of its own: state its rate_hz as well"
 
 
 def _of_effort(effort: Effort, shortest_s: float) -> Iterator[tuple[str, str]]:

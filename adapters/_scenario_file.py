@@ -14,9 +14,12 @@ import msgspec
 from adapters._scenario import (
     Assist,
     Capnogram,
+    Cardiogenic,
     Circuit,
     Course,
+    GasExchange,
     Lung,
+    Rebreathing,
     Relaxation,
     Scenario,
     Second,
@@ -48,6 +51,9 @@ class _File(Course, frozen=True, kw_only=True):
     circuit: Circuit = Circuit()
     sensor: Sensor = Sensor()
     capnogram: Capnogram | None = None
+    gas_exchange: GasExchange | None = None
+    rebreathing: Rebreathing | None = None
+    cardiogenic: Cardiogenic | None = None
     second_compartment: SecondCompartment | None = None
     relaxation: Relaxation | None = None
     tube: Tube | None = None

@@ -1,4 +1,4 @@
-"""What measuring adds to the true samples: errors of flow, white noise, the converter's steps. Used by ``_engine``."""
+"""What measuring adds to true samples: errors of flow, drying, noise, a converter's steps. Used by ``_engine``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from adapters._scenario import Scenario
 from streamer.chunk import FloatArray
-from streamer.units import S_PER_MIN
+from streamer.units import PH2O_BODY_MMHG, S_PER_MIN, STANDARD_MMHG
 
 
 class Sensors:
@@ -14,6 +14,7 @@ class Sensors:
 
     def __init__(self, scenario: Scenario, segment: int) -> None:
         self._errors = scenario.segments[segment].sensor
+        self._co2_gain = _co2_gain(scenario)
         seeds = np.random.SeedSequence([scenario.seed, segment]).spawn(3)
         self._draws = [np.random.default_rng(seed) for seed in seeds]
 
@@ -25,8 +26,16 @@ class Sensors:
         return (
             _noisy(paw, self._draws[0], errors.paw_noise_cmh2o, errors.paw_step_cmh2o),
             _noisy(l_min, self._draws[1], errors.flow_noise_l_min, errors.flow_step_l_min) / S_PER_MIN,
-            _noisy(pco2, self._draws[2], errors.pco2_noise_mmhg, errors.pco2_step_mmhg),
+            _noisy(pco2 * self._co2_gain, self._draws[2], errors.pco2_noise_mmhg, errors.pco2_step_mmhg),
         )
+
+
+def _co2_gain(scenario: Scenario) -> float:
+    """What a dried sample reads, over what it is at body conditions: PB/(PB - 47) (algorithms §1.1)."""
+    if scenario.capnograph is None or scenario.capnograph.scale == "BTPS":
+        return 1.0
+    barometric = scenario.context.barometric_mmhg or STANDARD_MMHG
+    return barometric / (barometric - PH2O_BODY_MMHG)
 
 
 def _noisy(samples: FloatArray, draw: np.random.Generator, deviation: float, step: float) -> FloatArray:

@@ -1,11 +1,12 @@
 """The tables of a segment in a scenario: what the patient, the ventilator and the sensors are. Used by ``_scenario``.
 
-What a plain lung does without (second compartment, relaxation, tube, valve, assist) is a table of its own, absent by
-default.
+What a plain lung and a plain capnogram do without (second compartment, tube, rebreathing …) is a table of its own,
+absent by default.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -146,3 +147,58 @@ class Capnogram(Table, frozen=True, kw_only=True):
     slope_mmhg_l: Annotated[float, Meta(ge=0, le=200)] = 10.0
     inspired_mmhg: Annotated[float, Meta(ge=0, le=50)] = 0.0
     sensor_volume_ml: Annotated[float, Meta(ge=0.1, le=50)] = 6.0
+
+
+class GasExchange(Table, frozen=True, kw_only=True):
+    """Alveoli without blood, and blood that passes no alveoli.
+
+    Attributes:
+        unperfused_share: Of alveolar ventilation. It empties in parallel and in step, with gas as it was inspired, and
+            so dilutes phase III to the rest of its height (algorithms §6.5).
+        arterial_mmhg: What a blood gas would show. Shunt is what lies between it and the undiluted phase III.
+    """
+
+    unperfused_share: Annotated[float, Meta(ge=0, le=0.95)] = 0.0
+    arterial_mmhg: Annotated[float, Meta(ge=5, le=250)] | None = None
+
+
+class Rebreathing(Table, frozen=True, kw_only=True):
+    """Apparatus volume before the sensor: so much gas comes back first in each inspiration, as expiration left it."""
+
+    volume_ml: Annotated[float, Meta(ge=0, le=500)] = 30.0
+
+
+class Cardiogenic(Table, frozen=True, kw_only=True):
+    """A sine that the heart adds to alveolar gas at the sensor, in time from the first sample on."""
+
+    amplitude_mmhg: Annotated[float, Meta(ge=0, le=20)] = 1.0
+    rate_per_min: Annotated[float, Meta(ge=10, le=300)] = 75.0
+
+
+class Capnograph(Table, frozen=True, kw_only=True):
+    """What shows the capnogram; a plain one does at once and beside the ventilator's own channels.
+
+    Attributes:
+        time_constant_s: Of its first-order response; from 10 to 90 % of a step it takes ln 9 = 2.197 of them.
+        mixing_s: Time constant of one well-mixed volume in a sampling line (trap, filter, cell), first-order as well.
+        flow_per_cmh2o: By what share the flow in a sampling line grows with every cmH2O of airway pressure above PEEP.
+            The line always holds what is drawn in the delay at PEEP, so gas comes sooner while pressure is high
+            (Farmery and Hahn, 2001).
+        scale: A dried sample reads F·PB, PB/(PB - 47) of what BTPS reads; PB from the context, 760 mmHg if not there.
+        rate_hz: Of a device of its own, a source beside the ventilator; None: the ventilator's own capnograph.
+        clock_offset_s: By how much that device's clock is ahead of the ventilator's at the first sample.
+        clock_ppm: How many microseconds it gains every second.
+    """
+
+    time_constant_s: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    mixing_s: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    flow_per_cmh2o: Annotated[float, Meta(ge=0, le=0.05)] = 0.0
+    scale: Literal["BTPS", "dry"] = "BTPS"
+    rate_hz: Annotated[float, Meta(ge=5, le=1000)] | None = None
+    clock_offset_s: Annotated[float, Meta(ge=-1e6, le=1e6)] = 0.0
+    clock_ppm: Annotated[float, Meta(ge=-10_000, le=10_000)] = 0.0
+
+    @property
+    def rise_s(self) -> float:
+        """From 10 to 90 % of a step, of the sensor without its line."""
+        return math.log(9.0) * self.time_constant_s

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from adapters import _lung as lung
 from adapters import _places as at
 from adapters._constants import gas_constants
 from adapters._course import PlannedBreath
 from adapters._effort import Pull
-from adapters._scenario import Scenario, Segment, Span
+from adapters._scenario import PPM, Capnograph, Scenario, Segment, Span
 from adapters._truth import BreathTruth, CapnogramTruth, EffortTruth, HoldTruth
 from streamer.chunk import FloatArray
-from streamer.units import JOULE_PER_L_CMH2O, ML_PER_L
+from streamer.units import JOULE_PER_L_CMH2O, ML_PER_L, PH2O_BODY_MMHG, STANDARD_MMHG, btps_to_stpd
 
 MIN_EXHALED_L = 1e-3
+CO2_ML_PER_MMHG_L = ML_PER_L * btps_to_stpd() / (STANDARD_MMHG - PH2O_BODY_MMHG)
+"""mL STPD in the integral of PCO2 over volume, both BTPS (algorithms §6.3). The barometric pressure cancels."""
 
 
 class Ran(NamedTuple):
-    """How a planned breath went. Pressures in cmH2O: static, or static and alveolar."""
+    """How a planned breath went. Airway and lung pressures in cmH2O: static, or static and alveolar."""
 
     tally: FloatArray
     insp_end_s: float
@@ -27,6 +31,8 @@ class Ran(NamedTuple):
     before: float
     turn: tuple[float, float]
     end: tuple[float, float]
+    inspired: float
+    """PCO2 at the sensor when inspiration ends, mmHg."""
 
 
 def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggered: bool) -> BreathTruth:
@@ -51,7 +57,7 @@ def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggere
         insp_hold_s=breath.insp_hold_s,
         exp_hold_s=breath.exp_hold_s,
         disconnected=_happens(scenario.disconnect, breath, ran),
-        co2=_capnogram(breath.segment, tally),
+        co2=_capnogram(scenario, breath, ran),
         palv=None if ran.turn[1] == ran.turn[0] else ran.turn[1],
         suctioned=_happens(scenario.suction, breath, ran),
         triggered=triggered,
@@ -92,17 +98,53 @@ def _happens(spans: tuple[Span, ...], breath: PlannedBreath, ran: Ran) -> bool:
     return any(span.at_s < ran.end_s and span.at_s + span.duration_s > breath.start_s for span in spans)
 
 
-def _capnogram(segment: Segment, tally: FloatArray) -> CapnogramTruth | None:
-    part, exhaled = segment.capnogram, float(tally[at.VT_EXP])
+def _capnogram(scenario: Scenario, breath: PlannedBreath, ran: Ran) -> CapnogramTruth | None:
+    part, exhaled = breath.segment.capnogram, float(ran.tally[at.VT_EXP])
     if part is None or exhaled < MIN_EXHALED_L:
         return None
+    gas = gas_constants(breath.segment)
     alveolar = max(exhaled - part.dead_space_ml / ML_PER_L, 0.0)
-    mixed = float(tally[at.CO2_AREA]) / exhaled
-    pco2_alv = part.plateau_mmhg + part.slope_mmhg_l * alveolar / 2
-    return CapnogramTruth(
-        petco2=float(lung.exhaled_co2(exhaled, gas_constants(segment))),
+    mixed = float(ran.tally[at.CO2_EXP]) / exhaled
+    pco2_alv = float(gas[at.PLATEAU] + gas[at.SLOPE] * alveolar / 2)
+    expirogram = CapnogramTruth(
+        petco2=float(lung.exhaled_co2(exhaled, 0.0, gas)),
         pco2_alv=pco2_alv,
         pco2_mixed_exp=mixed,
         vd_aw=part.dead_space_ml,
         vd_vt_bohr=(pco2_alv - mixed) / (pco2_alv - part.inspired_mmhg),
     )
+    if not scenario.tells_co2(breath.segment):
+        return expirogram
+    told = _timing(scenario, breath.start_s) | _arterial(breath.segment, expirogram, ML_PER_L * exhaled)
+    return msgspec.structs.replace(
+        expirogram,
+        vtco2=CO2_ML_PER_MMHG_L * float(ran.tally[at.CO2_EXP] - ran.tally[at.CO2_INSP]),
+        pico2=ran.inspired,
+        slope_3=float(gas[at.SLOPE]),
+        vt_alv=ML_PER_L * alveolar,
+        **told,
+    )
+
+
+def _arterial(segment: Segment, expirogram: CapnogramTruth, exhaled_ml: float) -> dict[str, float]:
+    """What takes a blood gas to know."""
+    arterial = segment.gas_exchange.arterial_mmhg if segment.gas_exchange else None
+    if arterial is None:
+        return {}
+    enghoff = (arterial - expirogram.pco2_mixed_exp) / arterial
+    return {
+        "pco2_art": arterial,
+        "vd_vt_enghoff": enghoff,
+        "vd_alv": enghoff * exhaled_ml - expirogram.vd_aw,
+    }
+
+
+def _timing(scenario: Scenario, onset_s: float) -> dict[str, float]:
+    """How late, how slow and by what clock the capnograph shows what passes at ``onset_s``."""
+    device, delay_s = scenario.capnograph or Capnograph(), scenario.delays.of_gas(onset_s)
+    timing = {"co2_delay": delay_s}
+    if device.time_constant_s:
+        timing["co2_rise"] = device.rise_s
+    if device.rate_hz is not None:
+        timing["co2_clock"] = device.clock_offset_s + PPM * device.clock_ppm * (onset_s + delay_s)
+    return timing

@@ -15,8 +15,13 @@ import msgspec
 from adapters._scenario import (
     Assist,
     Capnogram,
+    Capnograph,
+    Cardiogenic,
     Circuit,
+    Delay,
+    GasExchange,
     Lung,
+    Rebreathing,
     Relaxation,
     SecondCompartment,
     Span,
@@ -39,6 +44,9 @@ class SegmentTruth(_Part, frozen=True, kw_only=True):
     ventilator: Ventilator
     circuit: Circuit
     capnogram: Capnogram | None = None
+    gas_exchange: GasExchange | None = None
+    rebreathing: Rebreathing | None = None
+    cardiogenic: Cardiogenic | None = None
     second_compartment: SecondCompartment | None = None
     relaxation: Relaxation | None = None
     tube: Tube | None = None
@@ -80,14 +88,31 @@ class EffortTruth(_Part, frozen=True, kw_only=True):
 
 
 class CapnogramTruth(_Part, frozen=True, kw_only=True):
-    """The expirogram of one breath (algorithms.md §11.3).
+    """The expirogram of one breath (algorithms.md §11.3) at body conditions, whatever scale the capnograph has.
+
+    What follows the expirogram is told where the scenario goes beyond a plain capnogram, even by an empty
+    ``[capnograph]``.
 
     Attributes:
-        petco2: At the very end of expiration, mmHg.
-        pco2_alv: Phase III at the midpoint of the alveolar volume, mmHg.
+        petco2: At the very end of expiration, mmHg; without the heart's oscillation.
+        pco2_alv: Phase III at the midpoint of the alveolar volume, mmHg; likewise.
         pco2_mixed_exp: Mean over the expired volume, mmHg.
         vd_aw: mL.
         vd_vt_bohr: (pco2_alv - pco2_mixed_exp) / (pco2_alv - inspired).
+        vtco2: Expired less inspired, through the sensor in the phases of this breath, mL STPD. What stood in the sensor
+            and the apparatus when inspiration began counts as inspired.
+        pico2: When inspiration ends, where it is lowest, mmHg.
+        slope_3: mmHg/L.
+        vt_alv: mL.
+        pco2_art: As stated, mmHg; this and the next two only where it is.
+        vd_vt_enghoff: (pco2_art - pco2_mixed_exp) / pco2_art.
+        vd_alv: vd_vt_enghoff of the expired volume, less vd_aw, mL.
+        co2_delay: How late the gas at the onset of inspiration begins to be shown, s: its transport at PEEP, without
+            what the response and mixing add. The first-order response shows half of a step ln 2 = 0.69 time constants
+            later.
+        co2_rise: 10-90 % of the response, s; 2.197 time constants.
+        co2_clock: By how much the clock of a capnograph of its own is ahead when that gas is shown, s; by its stamps
+            the onset is late by the sum of this and co2_delay.
     """
 
     petco2: float
@@ -95,6 +120,16 @@ class CapnogramTruth(_Part, frozen=True, kw_only=True):
     pco2_mixed_exp: float
     vd_aw: float
     vd_vt_bohr: float
+    vtco2: float | None = None
+    pico2: float | None = None
+    slope_3: float | None = None
+    vt_alv: float | None = None
+    pco2_art: float | None = None
+    vd_vt_enghoff: float | None = None
+    vd_alv: float | None = None
+    co2_delay: float | None = None
+    co2_rise: float | None = None
+    co2_clock: float | None = None
 
 
 class BreathTruth(_Part, frozen=True, kw_only=True):
@@ -171,6 +206,8 @@ class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1")
     suctions: tuple[Suction, ...] = ()
     efforts: tuple[EffortTruth, ...] = ()
     gaps: tuple[Span, ...] = ()
+    capnograph: Capnograph | None = None
+    co2_delays: tuple[Delay, ...] = ()
 
 
 def rounded(truth: Truth) -> Truth:

@@ -55,7 +55,7 @@ def write_recording(
         How many samples were written.
 
     Raises:
-        ConfigError: The suffix is neither ``.csv`` nor ``.parquet``.
+        ConfigError: The suffix is neither ``.csv`` nor ``.parquet``, or the chunks come from two sources.
         OutputError: The file cannot be written, or the items change their rate or gain a channel, or are empty.
     """
     table: _Table
@@ -90,13 +90,15 @@ class _Layout:
     """Where the samples so far lie in time.
 
     Attributes:
-        rate_hz: Of the first chunk, and of all.
+        source: Of the first chunk, and of all.
+        rate_hz: Likewise.
         channels: Those of the first chunk.
         rows: Samples so far.
         segments: ``(start_s, first_row)`` of every contiguous stretch.
     """
 
     def __init__(self, chunk: Chunk) -> None:
+        self.source = chunk.source
         self.rate_hz = chunk.rate_hz
         self.channels = sorted(chunk.channels, key=list(Channel).index)
         self.rows = 0
@@ -127,6 +129,9 @@ def _write_rows(path: Path, items: Iterable[Chunk | Notice], table: _Table, file
         if layout is None:
             layout = _Layout(chunk)
             table.open(file, layout.channels)
+        if chunk.source != layout.source:
+            what = f"a file holds one stream, these samples are two, of {layout.source!r} and of {chunk.source!r}"
+            raise ConfigError(f"{path}: {what}; a scenario's [capnograph] without rate_hz stays in the first")
         if chunk.rate_hz != layout.rate_hz:
             what = f"the rate changes from {layout.rate_hz:g} to {chunk.rate_hz:g} Hz at {chunk.start_s:.3f} s"
             raise OutputError(f"{path}: {what}; a canonical recording has one rate")

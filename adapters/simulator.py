@@ -2,29 +2,26 @@
 
 ``simulate(scenario)`` gives the same samples to the bit for the same scenario, whatever the chunk length. The model:
 one or two compartments that may relax, a tube, the patient's muscles; volume or pressure control and pressure support,
-triggered or not; holds, a leak, disconnects, suction, a mainstream capnogram, sensor noise.
+triggered or not; holds, a leak, disconnects, suction, sensor noise; a mainstream capnogram, or one that is late and
+slow, drawn through a line, or a device of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 from adapters._scenario import Scenario
 from adapters._scenario_file import load_scenario
+from adapters._streams import in_order, streams
 from adapters._truth import BreathTruth, EffortTruth, HoldTruth, SegmentTruth, Truth, rounded
-from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.chunk import Channel, Chunk
 from streamer.context import Sidecar
 
 __all__ = ["DECIMALS", "Settings", "Simulation", "chunks", "load_scenario", "simulate"]
 
-SOURCE = "simulator"
 DECIMALS = 2
 """Of pressures (cmH2O, mmHg) and flow (L/min) in a text file: what ventilators write."""
 
@@ -70,13 +67,15 @@ class Simulation:
         return self.scenario.sidecar()
 
     def chunks(self, chunk_s: float = 1.0) -> Iterator[Chunk]:
-        """All samples, in chunks of ``chunk_s`` seconds; a gap is samples that are not there."""
+        """All samples, in chunks of ``chunk_s`` seconds; a gap is samples that are not there.
+
+        Where the capnograph is a device of its own, its chunks (source ``capnograph``) come between the ventilator's
+        in the order of time.
+        """
         from adapters import _engine  # noqa: PLC0415 (Numba takes a second: only for who simulates)
 
         scenario = self.scenario
-        strips = {channel: _Strip() for channel in Channel if scenario.segments[0].capnogram or channel != Channel.PCO2}
-        cuts, position = self._cuts(chunk_s), 0
-        first, last = next(cuts, (0, 0))
+        found = streams(scenario, chunk_s)
         breaths: list[BreathTruth] = []
         holds: list[HoldTruth] = []
         efforts: list[EffortTruth] = []
@@ -85,28 +84,11 @@ class Simulation:
                 breaths.append(stretch.truth)
                 holds += stretch.holds
             efforts += [effort for effort in stretch.efforts if effort.start_s - scenario.start_s < scenario.duration_s]
-            for channel, strip in strips.items():
-                strip.append({"paw": stretch.paw, "flow": stretch.flow, "pco2": stretch.pco2}[channel])
-            while first < last <= position + min(strip.size for strip in strips.values()):
-                for strip in strips.values():
-                    strip.take(first - position)
-                channels = {channel: strip.take(last - first) for channel, strip in strips.items()}
-                start_s = scenario.start_s + first / scenario.rate_hz
-                yield Chunk(source=SOURCE, start_s=start_s, rate_hz=scenario.rate_hz, channels=channels)
-                position = last
-                first, last = next(cuts, (0, 0))
+            samples = {Channel.PAW: stretch.paw, Channel.FLOW: stretch.flow, Channel.PCO2: stretch.pco2}
+            for stream in found:
+                stream.append(samples)
+            yield from in_order(found)
         self._truth[:] = [self._told(breaths, holds, efforts)]
-
-    def _cuts(self, chunk_s: float) -> Iterator[tuple[int, int]]:
-        """First and last (exclusive) sample of each chunk."""
-        rate = self.scenario.rate_hz
-        length = max(round(chunk_s * rate), 1)
-        end = round(self.scenario.duration_s * rate)
-        missing = [(gap.at_s, gap.at_s + gap.duration_s) for gap in self.scenario.gap]
-        marks = [0, *(min(math.ceil(at_s * rate), end) for gap in missing for at_s in gap), end]
-        for run_start, run_end in list(pairwise(marks))[::2]:
-            for first in range(run_start, run_end, length):
-                yield first, min(first + length, run_end)
 
     def _told(self, breaths: list[BreathTruth], holds: list[HoldTruth], efforts: list[EffortTruth]) -> Truth:
         scenario = self.scenario
@@ -117,6 +99,9 @@ class Simulation:
                 ventilator=segment.ventilator,
                 circuit=segment.circuit,
                 capnogram=segment.capnogram,
+                gas_exchange=segment.gas_exchange,
+                rebreathing=segment.rebreathing,
+                cardiogenic=segment.cardiogenic,
                 second_compartment=segment.second_compartment,
                 relaxation=segment.relaxation,
                 tube=segment.tube,
@@ -136,6 +121,8 @@ class Simulation:
             suctions=scenario.suction,
             efforts=tuple(efforts),
             gaps=scenario.gap,
+            capnograph=scenario.capnograph,
+            co2_delays=scenario.co2_delay,
         )
         return rounded(truth)
 
@@ -143,23 +130,3 @@ class Simulation:
 def simulate(scenario: Scenario | Path | str) -> Simulation:
     """A simulation of a scenario, of its file, or of a bundled one by name. Raises ``ConfigError``."""
     return Simulation(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))
-
-
-class _Strip:
-    """Samples of one channel on their way from breaths to chunks."""
-
-    def __init__(self) -> None:
-        self._parts: list[FloatArray] = []
-        self.size = 0
-
-    def append(self, samples: FloatArray) -> None:
-        """Add samples at the end."""
-        self._parts.append(samples)
-        self.size += samples.size
-
-    def take(self, count: int) -> FloatArray:
-        """The first ``count`` samples, which are here."""
-        joined = np.concatenate(self._parts) if len(self._parts) > 1 else self._parts[0]
-        self._parts = [joined[count:]]
-        self.size -= count
-        return joined[:count]

@@ -1,7 +1,7 @@
 """One bed: the whole core in one object. Floor 2; the only place where the operators meet.
 
 ```
-Chunk ─▶ align ─▶ segment ─▶ fold ─▶ labels ─▶ measure ─▶ rolling ─▶ events
+Chunk ─▶ align ─▶ segment ─▶ wait for CO2 ─▶ fold ─▶ labels ─▶ measure ─▶ rolling ─▶ events
 Notice, session events, blood gases ─▶ wait for their time ─────────▶ events
 ```
 
@@ -11,18 +11,14 @@ it, so that no breath still to come ends before it. They are the same, bit for b
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-import msgspec
-
-from streamer.align import Aligner, AlignSettings
-from streamer.breath import Breath
-from streamer.chunk import Block, Chunk
+from streamer.align import Aligner, AlignSettings, Co2Aligner, btps_factor
+from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
+from streamer.chunk import Block, Channel, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
-from streamer.errors import ConfigError
 from streamer.labels import Labeller, completed
 from streamer.metrics import (
     HELD,
@@ -30,19 +26,22 @@ from streamer.metrics import (
     NOT_PASSIVE,
     WEIGHTED_BY,
     CrossCheck,
+    Draws,
     Fold,
     Given,
     Measures,
     Memory,
     fold,
     measure,
+    nothing,
 )
-from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Summary
+from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
-from streamer.segment import Segmenter, SegmentSettings, segment_settings
-from streamer.told import ContextChange, changed, context_notice, event_notice, gas_notice
-from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
+from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
+from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
 
+MAX_PART_S = 5.0
+"""Longer chunks are taken in parts: the capnogram is kept for a minute only."""
 BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
 """A breath so labelled says nothing about the state in which the next one began."""
 
@@ -66,6 +65,7 @@ class Bed:
         events: Session events by device clock; they come out as notices at their time.
         blood_gases: Arterial samples by device clock, likewise; each holds for the breaths after its draw.
         settings: Thresholds.
+        on_breath: Is given each breath, what was found in it, and against what, just before its record comes out.
 
     Raises:
         ConfigError: The context declares gas conditions that cannot be converted.
@@ -79,8 +79,10 @@ class Bed:
         events: Sequence[SessionEvent] = (),
         blood_gases: Sequence[BloodGas] = (),
         settings: CoreSettings | None = None,
+        on_breath: Callable[[Breath, BreathRecord, Given], None] | None = None,
     ) -> None:
         self._bed = bed_id
+        self._on_breath = on_breath
         self._context = context or Context()
         settings = settings or CoreSettings()
         segment = settings.segment
@@ -88,38 +90,68 @@ class Bed:
             segment = segment_settings(self._context.patient_class)
         self._aligner = Aligner(settings.align, flow_factor=btps_factor(self._context))
         self._segmenter = Segmenter(segment)
+        self._co2 = Co2Aligner(self._context, settings.align)
+        self._by_co2: CapnogramSegmenter | None = CapnogramSegmenter(segment.apnoea_s)
         self._labeller = Labeller(bed_id)
         self._rolling = Rolling(bed_id, settings.rolling, keys=tuple(METRICS), weighted_by=WEIGHTED_BY, held=HELD)
-        self._waiting: list[tuple[float, int, Notice]] = []
-        self._end_s = -math.inf
-        self._arrivals = 0
-        self._blood_gas: tuple[float, BloodGas] | None = None
+        self._agenda = Agenda(bed_id, events, blood_gases)
+        self._end_s = self._flow_s = -math.inf
+        self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
         self._crosscheck = CrossCheck(bed_id)
-        told = (*map(event_notice, events), *map(gas_notice, blood_gases))
-        for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
-            self._wait(notice)
-        self._planned = sum(notice.kind is not NoticeKind.DROPPED for notice in told)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
         """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
         if isinstance(item, Notice):
             self._wait(item)
-            return list(self._due(self._segmenter.watermark_s))
+            return [*self._due(self._watermark_s)]
+        return [event for part in item.parts(MAX_PART_S) for event in self._push(part)]
+
+    def _push(self, chunk: Chunk) -> list[Event]:
         found: list[Event] = []
-        self._end_s = max(self._end_s, item.start_s + len(item) / item.rate_hz)
-        placed = self._aligner.push(item)
-        for notice in placed:
-            if isinstance(notice, Notice):
-                self._wait(notice)
-        for block in placed:
-            if isinstance(block, Block):
-                for breath in self._segmenter.push(block):
-                    found += self._finish(breath)
-        watermark_s = self._segmenter.watermark_s
-        found += _in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
+        end_s = chunk.start_s + len(chunk) / chunk.rate_hz
+        self._end_s = max(self._end_s, end_s)
+        has_co2, has_flow = Channel.PCO2 in chunk.channels, Channel.FLOW in chunk.channels
+        if has_co2:
+            found += self._hear(chunk)
+        if has_flow or not has_co2:
+            self._flow_s, self._by_co2 = end_s, None
+            placed = self._aligner.push(chunk)
+            for notice in placed:
+                if isinstance(notice, Notice):
+                    self._wait(notice)
+            for block in placed:
+                if isinstance(block, Block):
+                    for breath in self._segmenter.push(block):
+                        self._co2.take(breath)
+        found += self._finish_ready(self._flow_s)
+        watermark_s = self._watermark_s
+        found += in_order(self._due(watermark_s), self._rolling.advance(watermark_s))
         return found
+
+    def _hear(self, chunk: Chunk) -> list[Event]:
+        """Samples of PCO2; breaths too, as long as no source has given flow."""
+        found = self._finish_ready(math.inf) if self._co2.breaks(chunk) else []
+        for notice in self._co2.push(chunk):
+            self._wait(notice)
+        if self._by_co2 is not None and Channel.FLOW not in chunk.channels:
+            for fall in self._co2.new_falls():
+                breath = self._by_co2.push(fall.at_s)
+                if breath is not None:
+                    alone = NO_CAPNOGRAPH._replace(end_tidal=fall.end_tidal, inspired=fall.inspired)
+                    found += self._finish(breath, alone)
+        return found
+
+    def _finish_ready(self, flow_s: float) -> list[Event]:
+        return [event for one in self._co2.ready(flow_s) for event in self._finish(*one)]
+
+    @property
+    def _watermark_s(self) -> float:
+        """No breath still to come ends before this instant of the device's clock."""
+        if self._by_co2 is not None:
+            return self._by_co2.watermark_s
+        return self._co2.watermark_s(self._segmenter.watermark_s)
 
     def tell(self, change: ContextChange) -> list[Event]:
         """What the operator says anew of patient and sensors, for the breaths that end after its time.
@@ -135,49 +167,36 @@ class Bed:
         Session events planned for later than the last sample never happened in this stream and are left out.
         """
         found: list[Event] = []
-        for notice in self._aligner.close():
+        for notice in (*self._aligner.close(), *self._co2.close()):
             self._wait(notice)
         for breath in self._segmenter.close():
-            found += self._finish(breath)
-        self._waiting = [one for one in self._waiting if one[1] > self._planned or one[0] <= self._end_s]
-        heapq.heapify(self._waiting)
-        found += _in_order(self._due(math.inf), self._rolling.close())
+            self._co2.take(breath)
+        found += self._finish_ready(math.inf)
+        self._agenda.forget_planned(self._end_s)
+        found += in_order(self._due(math.inf), self._rolling.close())
         return found
 
     def _wait(self, notice: Notice) -> None:
-        """Keep a notice until its time has come."""
-        at_s = notice.at_s if math.isfinite(notice.at_s) else max(self._segmenter.watermark_s, 0.0)
-        self._arrivals += 1
-        heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
+        self._agenda.put(notice, self._watermark_s)
 
-    def _due(self, until_s: float) -> Iterable[Notice]:
-        """Notices up to an instant, in order; a blood gas or a context among them holds from here on."""
-        due = []
-        while self._waiting and self._waiting[0][0] <= until_s:
-            due.append(heapq.heappop(self._waiting)[2])
-            self._context = changed(self._context, due[-1])
-            if due[-1].kind is NoticeKind.BLOOD_GAS:
-                self._draw(due[-1])
+    def _due(self, until_s: float) -> list[Notice]:
+        """Notices up to an instant, in order; a blood gas, a change or a context among them holds from here on."""
+        due = self._agenda.due(until_s)
+        for notice in due:
+            self._draws.hear(notice)
+            self._context = changed(self._context, notice)
         return due
 
-    def _draw(self, notice: Notice) -> None:
-        if self._blood_gas is not None and notice.at_s < self._blood_gas[0]:
-            return
-        known = {key: value for key, value in notice.values.items() if key in BloodGas.__struct_fields__}
-        try:
-            self._blood_gas = notice.at_s, msgspec.convert(known, BloodGas)
-        except msgspec.ValidationError:
-            return
-
-    def _finish(self, breath: Breath) -> list[Event]:
+    def _finish(self, breath: Breath, capnograph: Capnograph) -> list[Event]:
         """Measure a breath; before it, what is due before its end."""
         due = self._due(breath.end_s)
         if Flag.AFTER_GAP in breath.flags:
             self._labeller.reset()
             self._memory.forget()
-        folded = fold(breath)
+        folded = fold(breath) if breath.flow.size else nothing()
         flags, notices = self._labeller.push(breath, folded)
-        measures = measure(breath, folded, self._given(breath), flags)
+        given = self._given(breath, capnograph)
+        measures = measure(breath, folded, given, flags)
         record = BreathRecord(
             bed=self._bed,
             number=breath.number,
@@ -189,8 +208,11 @@ class Bed:
             methods=measures.methods,
             flags=flags,
         )
+        if self._on_breath is not None:
+            self._on_breath(breath, record, given)
         self._remember(breath, folded, measures, flags)
-        found = _in_order(due, self._rolling.push(record))
+        self._draws.push(record)
+        found = in_order(due, self._rolling.push(record))
         found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
         found += self._crosscheck.push(record)
@@ -211,33 +233,17 @@ class Bed:
         if measures.estimate is not None:
             self._memory.push(breath, folded, measures.estimate, labelled=not flags.isdisjoint(NOT_PASSIVE))
 
-    def _given(self, breath: Breath) -> Given:
+    def _given(self, breath: Breath, capnograph: Capnograph) -> Given:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
         past = self._memory.past()
-        drawn_s, gas = self._blood_gas or (breath.end_s, None)
-        age_s = breath.end_s - drawn_s
-        return Given(context=self._context, before=before, past=past, blood_gas=gas, blood_gas_age_s=age_s)
-
-
-def btps_factor(context: Context) -> float:
-    """Flow as the sensor gives it → flow at body conditions; 1 where nothing is declared.
-
-    Raises:
-        ConfigError: ``ATPS`` or ``ATPD`` without the ambient temperature it needs.
-    """
-    conditions = context.flow_conditions
-    if conditions in {None, "BTPS"}:
-        return 1.0
-    if context.ambient_c is None:
-        raise ConfigError(f"context: flow_conditions = {conditions!r} needs ambient_c, the temperature at the sensor")
-    barometric_mmhg = STANDARD_MMHG if context.barometric_mmhg is None else context.barometric_mmhg
-    factor = atps_to_btps if conditions == "ATPS" else atpd_to_btps
-    return factor(context.ambient_c, barometric_mmhg)
-
-
-def _in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[Event]:
-    """Both by time; at the same instant the notice is first."""
-    keyed: list[tuple[float, int, Event]] = [(notice.at_s, 0, notice) for notice in notices]
-    keyed += [(summary.end_s, 1, summary) for summary in summaries]
-    return [event for *_, event in sorted(keyed, key=lambda entry: entry[:2])]
+        gas, age_s, around = self._draws.drawn(breath.end_s)
+        return Given(
+            context=self._context,
+            before=before,
+            past=past,
+            capnograph=capnograph,
+            blood_gas=gas,
+            blood_gas_age_s=age_s,
+            around=around,
+        )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from streamer.chunk import FloatArray
+from streamer.reasons import Reason
 from streamer.records import Flag
 
 
@@ -23,7 +26,7 @@ class Breath:
         onset_s: Device clock of sample 0.
         paw: (n,) cmH2O.
         flow: (n,) L/s, raw, positive into the patient.
-        pco2: (n,) mmHg, or None where no capnograph is connected.
+        pco2: (n,) mmHg, moved onto the time of flow; NaN where missing, None where no capnograph is connected.
         insp_end: Index of the first sample of expiration (``n - 1`` at most).
         insp_end_s: Expiratory onset, interpolated; device clock.
         leak_conductance: (L/s)/sqrt(cmH2O); leak-corrected flow is ``flow - leak_conductance * sqrt(max(paw, 0))``.
@@ -46,3 +49,24 @@ class Breath:
     leak_frac: float
     interpolated: int
     flags: frozenset[Flag]
+
+
+class Capnograph(NamedTuple):
+    """Where the capnogram lies on the time of flow, and what it shows by itself.
+
+    ``delay_s``: how much later than flow it comes, by which ``Breath.pco2`` has been moved, and ``delay_sd_s`` its
+    standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
+    None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
+    expiration and the last inspiration that the capnogram alone shows; NaN where there is none. ``tau_s``: time
+    constant of the sensor, as its falls show it.
+    """
+
+    delay_s: float = math.nan
+    delay_sd_s: float = math.nan
+    withheld: Reason | None = Reason.CO2_UNALIGNED
+    end_tidal: float = math.nan
+    inspired: float = math.nan
+    tau_s: float = math.nan
+
+
+NO_CAPNOGRAPH = Capnograph()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
@@ -75,6 +75,15 @@ class Chunk:
             received_ns=self.received_ns,
         )
 
+    def parts(self, longest_s: float) -> Iterator[Chunk]:
+        """Itself, or pieces of up to ``longest_s``; none if it is empty."""
+        length = max(int(longest_s * self.rate_hz), 1)
+        if 0 < len(self) <= length:
+            yield self
+            return
+        for first in range(0, len(self), length):
+            yield self.cut(first, min(first + length, len(self)))
+
 
 def _locked(samples: FloatArray) -> FloatArray:
     array = np.ascontiguousarray(samples, dtype=np.float64)
@@ -123,7 +132,6 @@ class Block:
         first: Index of the first sample.
         flow: (n,) L/s BTPS, without NaN.
         paw: (n,) cmH2O; None where the source measures no pressure.
-        pco2: (n,) mmHg, NaN where missing; None where no capnograph is connected.
         mark: How all of these samples came to be.
     """
 
@@ -133,5 +141,4 @@ class Block:
     first: int
     flow: FloatArray
     paw: FloatArray | None
-    pco2: FloatArray | None
     mark: Mark

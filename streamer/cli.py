@@ -134,6 +134,25 @@ def analyze(
     )
 
 
+@app.command(epilog="Example: ventstream plot replay_data/dead_space.parquet --at 60 -o breath.png")
+def plot(
+    *,
+    recording: OneRecording,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Picture: .png, .svg or .pdf.")],
+    breath: Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of the breath, from 0.")] = None,
+    at: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="A time within it, on the device's clock.")
+    ] = None,
+    context: Context = None,
+    format_name: Format = None,
+    rate: Rate = None,
+) -> int:
+    """Draw one breath: volumetric capnogram, waveforms, numbers. Without a choice, the last one with a dead space."""
+    from streamer.commands.plot import plot as command
+
+    return command(recording, out=out, number=breath, at_s=at, context=context, format_name=format_name, rate_hz=rate)
+
+
 @app.command(epilog="Example: ventstream simulate vcv_hold -o vcv.csv --truth vcv.truth.json")
 def simulate(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a bundled scenario's name.")],

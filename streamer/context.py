@@ -32,7 +32,10 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[context]``: everything optional (contract.md §2)."""
+    """Table ``[context]``: everything optional (contract.md §2).
+
+    ``apparatus_volume_ml``: between the wye and the CO2 sensor (filter, tube), which fresh gas has to clear first.
+    """
 
     passive: Literal["asserted", "not_asserted"] | None = None
     mode: Literal["vcv", "pcv", "psv", "other"] | None = None
@@ -50,7 +53,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     co2_scale: Literal["BTPS", "dry"] | None = None
     co2_delay_s: Annotated[float, Meta(ge=-1, le=10)] | None = None
     co2_rise_s: Annotated[float, Meta(ge=0, le=5)] | None = None
-    allow_sidestream_vcap: bool | None = None
+    allow_sidestream_vcap: bool = False
 
 
 class SessionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

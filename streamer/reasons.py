@@ -53,6 +53,7 @@ class Reason(StrEnum):
     ALIGNMENT_UNSTABLE = "alignment_unstable", "the delay of the capnogram against flow varies, drifts or has jumped"
     CO2_KIND_UNKNOWN = "co2_kind_unknown", "nobody said whether the CO2 sensor is mainstream or sidestream"
     CO2_SCALE_UNKNOWN = "co2_scale_unknown", "nobody said whether CO2 is given for dry or for saturated gas"
+    CO2_TOO_SLOW = "co2_too_slow", "the CO2 sensor is too slow for this expiration: the number would be its own"
     SIDESTREAM_UNSUITABLE = "sidestream_unsuitable", "a sidestream capnogram is distorted in time: no volumetric values"
     REBREATHING = "rebreathing", "inspired PCO2 above 8 mmHg"
     NO_PHASE3 = "no_phase3", "the expired volume does not reach an alveolar plateau of PCO2"
@@ -60,7 +61,10 @@ class Reason(StrEnum):
     VDAW_METHODS_DISAGREE = "vdaw_methods_disagree", "two ways to find the airway dead space give different volumes"
     ABG_MISSING = "abg_missing", "no arterial blood gas yet"
     ABG_STALE = "abg_stale", "the last arterial blood gas is older than 60 minutes"
-    SETTINGS_CHANGED = "settings_changed", "ventilation, PEEP or position changed since the arterial blood gas"
+    SETTINGS_CHANGED = (
+        "settings_changed",
+        "ventilation, PEEP, position or settings changed since the arterial blood gas, or settings just before it",
+    )
     NONSTEADY_STATE = "nonsteady_state", "ventilation or CO2 was changing when the arterial blood gas was drawn"
     CONTEXT_MISSING = "context_missing", "sex or height of the patient is not known"
     IMPLAUSIBLE = "implausible", "the number lies outside what is physically plausible"

@@ -28,6 +28,7 @@ class Flag(StrEnum):
     REVERSE_TRIGGER_SUSPECT = "reverse_trigger_suspect"
     COUGH = "cough"
     SUCTION = "suction"
+    NO_FLOW = "no_flow"
 
 
 class NoticeKind(StrEnum):

@@ -30,6 +30,7 @@ SHOWN = {
     "crs": ("Crs", "mL/cmH2O", 1),
     "mp": ("MP", "J/min", 1),
     "petco2": ("PetCO2", "mmHg", 1),
+    "vd_vt_bohr": ("VD/VT", "1", 2),
     "crs_est": ("Cest", "mL/cmH2O", 1),
 }
 """Metric key → heading, unit, decimals: the few numbers of a bedside glance."""

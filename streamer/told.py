@@ -1,16 +1,17 @@
-"""What the operator told of a session, as notices on the device's clock. Floor 1; used by ``bed``."""
+"""What is told of a session, by its operator or its source, as notices that wait for their time. Floor 1."""
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from streamer.context import GAS_VALUES, BloodGas, Context, SessionEvent, doubts
 from streamer.errors import ConfigError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Event, Notice, NoticeKind, Summary
 
 EVENT_KINDS = {
     "prone": NoticeKind.POSITION,
@@ -27,6 +28,7 @@ ACTS_ON_SAMPLES = frozenset(
         "co2_kind",
         "co2_delay_s",
         "co2_rise_s",
+        "apparatus_volume_ml",
     }
 )
 """Keys of a context by which samples are converted, aligned or cut into breaths: fixed for a session."""
@@ -95,3 +97,47 @@ def _undated(what: str) -> Notice:
     """The core knows the device's clock only."""
     detail = f"{what} left out: give at_s, or start_utc in [recording] so that it can be placed"
     return Notice(bed="", at_s=math.nan, kind=NoticeKind.DROPPED, detail=detail)
+
+
+class Agenda:
+    """Notices of one bed, each given once its time has come.
+
+    Args:
+        bed: Label of the bed, which they get.
+        events: Session events by device clock.
+        blood_gases: Arterial samples by device clock.
+    """
+
+    def __init__(self, bed: str, events: Sequence[SessionEvent] = (), blood_gases: Sequence[BloodGas] = ()) -> None:
+        self._bed = bed
+        self._waiting: list[tuple[float, int, Notice]] = []
+        self._arrivals = 0
+        told = (*map(event_notice, events), *map(gas_notice, blood_gases))
+        for notice in sorted(told, key=lambda notice: notice.kind is NoticeKind.DROPPED):
+            self.put(notice, 0.0)
+        self._planned = sum(notice.kind is not NoticeKind.DROPPED for notice in told)
+
+    def put(self, notice: Notice, now_s: float) -> None:
+        """Keep a notice until its time; one that has none is of ``now_s``."""
+        at_s = notice.at_s if math.isfinite(notice.at_s) else max(now_s, 0.0)
+        self._arrivals += 1
+        heapq.heappush(self._waiting, (at_s, self._arrivals, replace(notice, bed=self._bed, at_s=at_s)))
+
+    def due(self, until_s: float) -> list[Notice]:
+        """Those up to an instant, in order of time."""
+        found = []
+        while self._waiting and self._waiting[0][0] <= until_s:
+            found.append(heapq.heappop(self._waiting)[2])
+        return found
+
+    def forget_planned(self, after_s: float) -> None:
+        """Leave out what was planned for later than ``after_s``: it never happened."""
+        self._waiting = [one for one in self._waiting if one[1] > self._planned or one[0] <= after_s]
+        heapq.heapify(self._waiting)
+
+
+def in_order(notices: Iterable[Notice], summaries: Iterable[Summary]) -> list[Event]:
+    """Both by time; at the same instant the notice is first."""
+    keyed: list[tuple[float, int, Event]] = [(notice.at_s, 0, notice) for notice in notices]
+    keyed += [(summary.end_s, 1, summary) for summary in summaries]
+    return [event for *_, event in sorted(keyed, key=lambda entry: entry[:2])]

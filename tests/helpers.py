@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamer.align import Aligner
-from streamer.breath import Breath
+from streamer.align import Aligner, AlignSettings, Co2Aligner
+from streamer.breath import Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk, FloatArray
+from streamer.context import Context
 from streamer.records import Notice
 from streamer.segment import Segmenter, SegmentSettings
 
+Timed = list[tuple[Breath, Capnograph]]
+"""Breaths with their capnogram, and how it was aligned."""
 RECORDINGS = Path(__file__).parents[1].parent / "shared" / "recordings"
 
 
@@ -204,3 +208,22 @@ class Lung:
             paw = np.where(is_insp, self.peep + self.vt / compliance / filled, self.peep)
         flow += self.leak * np.sqrt(paw) + np.random.default_rng(7).normal(0.0, 1.0, t.size) * self.noise
         return Capture(flow, paw, rate_hz, self.onsets_s(duration_s))
+
+
+def timed(chunks: Iterable[Chunk], context: Context, settings: AlignSettings | None = None) -> Timed:
+    aligner, segmenter, co2 = Aligner(settings), Segmenter(), Co2Aligner(context, settings)
+    found: Timed = []
+    flow_s = 0.0
+    for chunk in chunks:
+        if Channel.PCO2 in chunk.channels:
+            co2.push(chunk)
+        if Channel.FLOW in chunk.channels:
+            flow_s = chunk.start_s + len(chunk) / chunk.rate_hz
+            for placed in aligner.push(chunk):
+                if isinstance(placed, Block):
+                    for breath in segmenter.push(placed):
+                        co2.take(breath)
+        found += co2.ready(flow_s)
+    for breath in segmenter.close():
+        co2.take(breath)
+    return found + list(co2.ready(math.inf))

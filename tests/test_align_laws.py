@@ -29,13 +29,12 @@ def stream(pieces) -> list[Chunk]:
     chunks, at_s = [], 10.0
     for n, jump, hole, rate_hz, is_wild in pieces:
         at_s += jump / RATE
-        flow, paw, pco2 = ramp(n), ramp(n) * 20, ramp(n) * 40
+        flow, paw = ramp(n), ramp(n) * 20
         if hole:
             flow[hole[0] : sum(hole)] = math.nan
         if is_wild:
             paw[n // 2] = 900.0
-            pco2[n // 3] = -20.0
-        chunks.append(chunk(flow, paw, pco2=pco2, start_s=at_s, rate_hz=rate_hz))
+        chunks.append(chunk(flow, paw, start_s=at_s, rate_hz=rate_hz))
         at_s += n / rate_hz
     return chunks
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import bed as bed_module
-from streamer.bed import Bed, CoreSettings, btps_factor
+from streamer.align import btps_factor
+from streamer.bed import Bed, CoreSettings
 from streamer.chunk import Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError

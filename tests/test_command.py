@@ -43,6 +43,9 @@ def test_what_each_kind_says() -> None:
     assert isinstance(context.said, Context)
     assert context.keys == {"passive", "height_cm"}
     assert (context.at_s, context.at) == (None, None)
+    withdrawn = parsed(kind="context", allow_sidestream_vcap=False)  # the default, and yet stated
+    assert isinstance(withdrawn, Command)
+    assert withdrawn.keys == {"allow_sidestream_vcap"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from adapters.recording import open_recording
+from adapters.simulator import simulate
 from streamer.chunk import Chunk
 from streamer.connection import BrokerSettings
 from streamer.context import Context
@@ -32,19 +32,11 @@ from tests.json_schema import problems
 
 pytestmark = pytest.mark.broker
 
-PCV = Path(__file__).parents[1] / "replay_data" / "pcv.csv"
-SECONDS = [
-    item.cut(first, min(first + round(item.rate_hz), len(item)))
-    for item in open_recording(PCV).items()
-    if isinstance(item, Chunk)
-    for first in range(0, len(item), round(item.rate_hz))
-]
-"""The recording in pieces of a second, or less where its reader cut it."""
 GAS = {"kind": "blood_gas", "pco2_art_mmhg": 52, "po2_art_mmhg": 81, "fio2": 0.6}
 
 
 class Ward:
-    """A bed ``a`` that plays a recording in turns of a second, as long as it is asked to, and an ordinary client."""
+    """A bed ``a`` that plays a simulated lung in turns of a second, while asked to, and an ordinary client."""
 
     def __init__(self, settings: BrokerSettings, wire: WireSettings) -> None:
         self.wire, self.publisher = wire, MqttPublisher(settings, wire=wire)
@@ -83,8 +75,8 @@ class Ward:
         return await self.until("command", answered + 1)
 
     async def _play(self) -> AsyncGenerator[Chunk | Notice]:
-        """The recording, second by second."""
-        pieces = iter(SECONDS)
+        """A simulated lung, second by second."""
+        pieces = simulate("pcv").chunks(1.0)
         while seconds := await self._turns.get():
             for piece in itertools.islice(pieces, seconds):
                 yield piece
@@ -138,7 +130,8 @@ async def test_a_gas_and_a_position_from_a_stranger_reach_the_breaths(
         answer = await bed.say(**GAS, id="gas-1", at_s=9.0)
         assert (answer["outcome"], answer["id"], answer["applied_at_s"]) == ("accepted", "gas-1", 9.0)
         assert (await bed.say(**GAS, id="gas-1", at_s=9.0))["outcome"] == "duplicate"
-        assert (await bed.say(kind="prone"))["applied_at_s"] == 10.0
+        await bed.more(8)
+        assert (await bed.say(kind="prone"))["applied_at_s"] == 18.0
         refused = await bed.say(kind="blood_gas", fio2=60, id="2")
         assert (refused["outcome"], refused["id"]) == ("refused", "2")
         assert "60 % is 0.6" in refused["reason"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.context import Context
 from streamer.metrics import METRICS
 from streamer.reasons import Reason
 
@@ -45,7 +46,7 @@ def environment() -> dict[str, str]:
 
 def test_the_tour_has_its_stations() -> None:
     assert [line.split()[1] for line in TOUR] == [
-        "check", "analyze", "metrics", "formats", "simulate", "convert", "replay", "check",
+        "check", "analyze", "metrics", "formats", "plot", "simulate", "convert", "replay", "check",
     ]  # fmt: skip
 
 
@@ -119,11 +120,12 @@ def test_the_two_commands_name_what_exists() -> None:
     assert "<!-- tests -->" in (REPO / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_readme_names_only_metrics_that_exist() -> None:
+def test_the_readme_names_only_what_exists() -> None:
     text = README[README.index("## How far to trust") : README.index("## Recordings")]
     named = {word for word in re.findall(r"`(\w+)`", text) if "_" in word or word in METRICS}
     methods = {method for one in METRICS.values() for method in one.methods}
     known = {*METRICS, *(f"{key}_method" for key in METRICS), *methods, *(reason.value for reason in Reason)}
+    known |= set(Context.__struct_fields__)
     assert named <= known, named - known
 
 

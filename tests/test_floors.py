@@ -16,9 +16,9 @@ FLOORS: dict[str, int] = {
     # 1 operators
     "align": 1, "segment": 1, "metrics": 1, "labels": 1, "rolling": 1, "rls": 1, "told": 1,
     # 2 the core in one object
-    "bed": 2,
+    "bed": 2, "expirogram": 2,
     # 3 boundary
-    "wire": 3, "outbox": 3, "timebase": 3, "config": 3, "lookup": 3, "connection": 3,
+    "wire": 3, "outbox": 3, "timebase": 3, "config": 3, "lookup": 3, "connection": 3, "figure": 3,
     # 4 shell
     "pacing": 4, "publish": 4, "broker": 4, "run": 4, "tables": 4, "rows": 4, "output": 4, "terminal": 4,
     "commands": 4, "cli": 4,

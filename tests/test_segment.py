@@ -189,13 +189,6 @@ def test_flow_alone_is_enough() -> None:
     assert breaths[3].flags == frozenset()
 
 
-def test_pco2_travels_with_its_breath() -> None:
-    wave = Lung().wave(20.0)
-    pco2 = np.arange(wave.flow.size) / 100.0
-    breaths = segmented([chunk(wave.flow, wave.paw, pco2=pco2)]).breaths
-    assert breaths[1].pco2 == pytest.approx(breaths[1].onset_s + np.arange(breaths[1].flow.size) / RATE)
-
-
 @pytest.mark.parametrize("leak_l_min", [6.0, 12.0, 20.0])
 @pytest.mark.parametrize("pcv", [False, True])
 def test_a_leak_is_found_and_taken_off(*, leak_l_min: float, pcv: bool) -> None:

@@ -65,7 +65,7 @@ def test_a_bed_in_one_line() -> None:
     line = put(board, encode(BREATH, ORIGIN, no_utc))
     assert line == (
         "icu-04  812.4 s  breath 118  RR 15.0  VTe 422  Ppeak 23.1  PEEP 8.0  MP 12.3  PetCO2 -(no_hold)  "
-        "Cest -(no_hold)  short_cycle"
+        "VD/VT -(no_hold)  Cest -(no_hold)  short_cycle"
     )
     assert put(board, encode(SUMMARY, ORIGIN, no_utc)) is None
     shown = text_of(board.table())
@@ -82,6 +82,7 @@ def test_a_bed_in_one_line() -> None:
         "21.3",
         "-",
         "12.3",
+        "-",
         "-",
         "-",
         "42",
@@ -102,9 +103,9 @@ def test_no_number_is_cut_on_a_narrow_screen(width: int) -> None:
     shown = capture.get()
     row = next(line.split() for line in shown.splitlines() if "icu-04" in line)
     assert "…" not in shown
-    full = ["icu-04", "simulated", "812.4", "s", "15.0", "422", "23.1", "8.0", "21.3", "-", "12.3", "-", "-"]
+    full = ["icu-04", "simulated", "812.4", "s", "15.0", "422", "23.1", "8.0", "21.3", "-", "12.3", "-", "-", "-"]
     assert row[:-2] == full[: len(row) - 2]
-    assert len(row) == {80: 14, 100: 15}.get(width, len(row))
+    assert len(row) == {80: 14, 100: 16}.get(width, len(row))
 
 
 def test_events_and_changes_of_state() -> None:

@@ -11,9 +11,9 @@ that no airway can have. What missing slots become depends on how many follow on
 longer           the run ends; a notice; the next usable sample begins another run
 ```
 
-A slot is missing when its flow, or a pressure its source should give, is missing; all channels are then interpolated.
-A missing PCO2 alone touches nothing else: it stays NaN. State moves per sample, so the result does not depend on how
-a stream is cut into chunks.
+A slot is missing when its flow, or a pressure its source should give, is missing; both are then interpolated. PCO2 has
+a grid of its own (``capnogram``). State moves per sample, so the result does not depend on how a stream is cut into
+chunks.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from streamer.align._conditions import btps_factor
 from streamer.align._settings import AlignSettings, channel_limits
+from streamer.align.co2 import Co2Aligner
 from streamer.chunk import Block, Channel, Chunk, FloatArray, Mark
 from streamer.records import Notice, NoticeKind
 
-__all__ = ["AlignSettings", "Aligner"]
+__all__ = ["AlignSettings", "Aligner", "Co2Aligner", "btps_factor"]
 
 HALF_SAMPLE = 0.5 + 1e-3
 """A little more than half, so that rounding in a chunk that was cut cannot turn a tie into a gap."""
@@ -35,8 +37,8 @@ NO_SAMPLES: FloatArray = np.zeros(0)
 NO_SAMPLES.flags.writeable = False
 
 Placed: TypeAlias = Block | Notice
-Sample: TypeAlias = tuple[float, float, float]
-"""Flow (L/s BTPS), paw (cmH2O) and PCO2 (mmHg) of one sample; NaN where a channel is absent."""
+Sample: TypeAlias = tuple[float, float]
+"""Flow (L/s BTPS) and paw (cmH2O) of one sample; NaN where there is no pressure."""
 
 
 class Aligner:
@@ -62,7 +64,7 @@ class Aligner:
         self._run = -1
         self._before: Sample | None = None
         self._dropped = 0
-        self._flow, self._paw, self._pco2 = channel_limits(self._settings)
+        self._flow, self._paw, _ = channel_limits(self._settings)
 
     def push(self, chunk: Chunk) -> list[Placed]:
         """Blocks of the samples that ``chunk`` adds to the grid, and notices of what was wrong with it."""
@@ -80,7 +82,7 @@ class Aligner:
         notices: list[Notice] = []
         if self._dropped:
             notices.append(self._overlap())
-        for channel in (self._flow, self._paw, self._pco2):
+        for channel in (self._flow, self._paw):
             notices += channel.report(self._time_s(self._next) if self._rate_hz else 0.0)
         if self._before is not None and self._is_gap(self._missing):
             notices.append(self._gap(self._time_s(self._next)))
@@ -168,10 +170,6 @@ class Aligner:
         """Cut the samples from ``first`` on into usable stretches and missing ones."""
         flow = chunk.channels[Channel.FLOW]
         paw = chunk.channels.get(Channel.PAW)
-        pco2 = chunk.channels.get(Channel.PCO2)
-        if pco2 is not None and self._kernels.outside(pco2, first, self._pco2.low, self._pco2.high):
-            placed += self._pco2.count(pco2[first:], self._next, self._time_s)
-            pco2 = np.where((pco2 >= self._pco2.low) & (pco2 <= self._pco2.high), pco2, np.nan)
         bounds = (self._flow.high, self._paw.low, self._paw.high)
         pressure = paw if paw is not None else NO_SAMPLES
         stretch, size = self._kernels.stretch, flow.size
@@ -179,7 +177,7 @@ class Aligner:
             last = stretch(flow, pressure, first, True, *bounds)  # noqa: FBT003 (compiled code takes no keywords)
             if last > first:
                 view = slice(first, last)
-                self._emit(flow[view], _part(paw, view), _part(pco2, view), placed)
+                self._emit(flow[view], None if paw is None else paw[view], placed)
             if last == size:
                 return
             first, last = last, stretch(flow, pressure, last, False, *bounds)  # noqa: FBT003
@@ -191,7 +189,7 @@ class Aligner:
                 return
             first = last
 
-    def _emit(self, flow: FloatArray, paw: FloatArray | None, pco2: FloatArray | None, placed: list[Placed]) -> None:
+    def _emit(self, flow: FloatArray, paw: FloatArray | None, placed: list[Placed]) -> None:
         """Put a stretch of usable samples on the grid, and before it what bridges the missing ones."""
         if self._factor != 1.0:
             flow = flow * self._factor
@@ -200,19 +198,24 @@ class Aligner:
                 placed.append(self._gap(self._time_s(self._next)))
                 self._before = None
             else:
-                placed.append(self._bridge(self._before, _sample(flow, paw, pco2, 0)))
+                placed.append(self._bridge(self._before, _sample(flow, paw, 0)))
         if self._before is None:
             self._run += 1
-        placed.append(self._block(self._next, flow, paw, pco2, Mark.MEASURED))
+        placed.append(self._block(self._next, flow, paw, Mark.MEASURED))
         self._next += flow.size
         self._missing = 0
-        self._before = _sample(flow, paw, pco2, -1)
+        self._before = _sample(flow, paw, -1)
 
-    def _block(
-        self, first: int, flow: FloatArray, paw: FloatArray | None, pco2: FloatArray | None, mark: Mark
-    ) -> Block:
-        grid = {"run": self._run, "origin_s": self._origin_s, "rate_hz": self._rate_hz}
-        return Block(**grid, first=first, flow=flow, paw=paw, pco2=pco2, mark=mark)  # type: ignore[arg-type]
+    def _block(self, first: int, flow: FloatArray, paw: FloatArray | None, mark: Mark) -> Block:
+        return Block(
+            run=self._run,
+            origin_s=self._origin_s,
+            rate_hz=self._rate_hz,
+            first=first,
+            flow=flow,
+            paw=paw,
+            mark=mark,
+        )
 
     def _bridge(self, before: Sample, after: Sample) -> Block:
         """The missing slots, interpolated between the usable samples on either side."""
@@ -222,15 +225,9 @@ class Aligner:
         if missing_s > limits.gap_short_s:
             mark = Mark.GAP
         part = np.arange(1, self._missing + 1) / (self._missing + 1)
-        flow, paw, pco2 = (a + (b - a) * part for a, b in zip(before, after, strict=True))
-        return self._block(self._next - self._missing, flow, paw, pco2, mark)
+        flow, paw = (a + (b - a) * part for a, b in zip(before, after, strict=True))
+        return self._block(self._next - self._missing, flow, paw, mark)
 
 
-def _part(samples: FloatArray | None, view: slice) -> FloatArray | None:
-    return None if samples is None else samples[view]
-
-
-def _sample(flow: FloatArray, paw: FloatArray | None, pco2: FloatArray | None, index: int) -> Sample:
-    pressure = math.nan if paw is None else float(paw[index])
-    co2 = math.nan if pco2 is None else float(pco2[index])
-    return float(flow[index]), pressure, co2
+def _sample(flow: FloatArray, paw: FloatArray | None, index: int) -> Sample:
+    return float(flow[index]), math.nan if paw is None else float(paw[index])

@@ -22,13 +22,3 @@ def stretch(flow: Any, paw: Any, first: int, wanted: bool, max_flow: float, min_
             break
         i += 1
     return i
-
-
-@njit(cache=True)
-def outside(samples: Any, first: int, low: float, high: float) -> int:
-    """How many samples from ``first`` on are numbers beyond the limits; NaN is missing, not implausible."""
-    count = 0
-    for i in range(first, samples.size):
-        if samples[i] < low or samples[i] > high:
-            count += 1
-    return count

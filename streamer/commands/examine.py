@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.bed import Bed, CoreSettings
+from streamer.breath import Breath
 from streamer.chunk import Chunk
 from streamer.commands.findings import Findings
 from streamer.commands.recordings import Recording, bed_id, fingerprint, on_device_clock, open_recording
 from streamer.errors import ConfigError, DecodeError
+from streamer.metrics import Given
 from streamer.records import BreathRecord, Event, Notice, Summary
 from streamer.rolling import RollingSettings
 from streamer.rows import Row, breath_row, summary_row
@@ -62,19 +64,25 @@ def examine(
     on_breath: Callable[[Row], None] | None = None,
     on_summary: Callable[[Row], None] | None = None,
     on_notice: Callable[[Notice], None] | None = None,
+    observer: Callable[[Breath, BreathRecord, Given], None] | None = None,
 ) -> Findings:
-    """One recording through one ``Bed``; what was good before an error is kept."""
+    """One recording through one ``Bed``, which has an ``observer``; what was good before an error is kept."""
     found = Findings(str(job.path))
     try:
         recording = open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
         found.format = recording.format
-        _through_core(recording, found, _Rows(job, on_breath, on_summary, on_notice))
+        _through_core(recording, found, _Rows(job, on_breath, on_summary, on_notice), observer)
     except (DecodeError, ConfigError) as error:
         found.error = error
     return found
 
 
-def _through_core(recording: Recording, found: Findings, rows: _Rows) -> None:
+def _through_core(
+    recording: Recording,
+    found: Findings,
+    rows: _Rows,
+    observer: Callable[[Breath, BreathRecord, Given], None] | None,
+) -> None:
     sidecar = on_device_clock(recording)
     bed = Bed(
         bed_id(recording.path),
@@ -82,6 +90,7 @@ def _through_core(recording: Recording, found: Findings, rows: _Rows) -> None:
         events=sidecar.event,
         blood_gases=sidecar.blood_gas,
         settings=CoreSettings(rolling=RollingSettings() if rows.wants_summaries else NO_WINDOWS),
+        on_breath=observer,
     )
     clock = RecordedTime(sidecar.recording.start_utc)
 

@@ -1,7 +1,7 @@
 """Every metric of a breath: ``fold`` reduces its arrays, ``measure`` turns the fold into values and reasons. Floor 1.
 
     folded = fold(breath)
-    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, before=…), flags)
+    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, around=…, before=…), flags)
 
 Each public file beside this one is found by itself and holds one family of metrics, in the words of ``Fold``.
 ``METRICS`` (key → unit, codes, one line) drives tables, messages and summaries; reading it needs no compiler.
@@ -18,9 +18,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamer.breath import Breath
+from streamer.metrics._capnogram import capnogram_of, scale_of
 from streamer.metrics._crosscheck import CrossCheck
+from streamer.metrics._draws import Draws
 from streamer.metrics._estimate import Estimate, estimate_of
-from streamer.metrics._folded import Fold
+from streamer.metrics._folded import Fold, nothing
 from streamer.metrics._given import Given, Start, start_of
 from streamer.metrics._past import Memory, Past
 from streamer.metrics._registry import (
@@ -40,11 +42,15 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 
 __all__ = [
-    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Estimate", "Fold", "Given", "Graded", "Measures",
-    "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric",
+    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Draws", "Estimate", "Fold", "Given", "Graded",
+    "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
+    "scale_of",
 ]  # fmt: skip
 
-FAMILIES = ("timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography")
+FAMILIES = (
+    "timing", "volumes", "pressures", "mechanics", "estimates", "power", "power_parts", "capnography", "expired_co2",
+    "dead_space", "gases",
+)  # fmt: skip
 """The order in which families are shown; any other file follows."""
 MIN_FULL_RATE_HZ = 50.0
 """Below, quality is B at best (algorithms §1)."""
@@ -101,6 +107,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
         "flags": flags,
         "start": start,
         "estimate": estimate,
+        "capnogram": capnogram_of(breath, folded, given),
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
     for step in _PLAN:

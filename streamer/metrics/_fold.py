@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
 from streamer.metrics._fold_checks import checks
-from streamer.metrics._fold_co2 import NOTHING, capnogram
+from streamer.metrics._fold_co2 import capnogram, returned
 from streamer.metrics._fold_events import events
+from streamer.metrics._fold_expirogram import expirogram
 from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_moments import moments
+from streamer.metrics._fold_param4 import param4
 from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_rise import rise
 from streamer.metrics._fold_square import square
@@ -28,20 +32,41 @@ FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
 LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
 NO_LEVEL = (math.nan,) * 4
+CO2 = Fold._fields.index("co2_returned") + 1 - Fold._fields.index("co2_holes")
+NO_GRID = np.empty(0)
 
 
 def fold(breath: Breath) -> Fold:
     """One pass over the arrays of a breath; some microseconds. Missing pieces are NaN, nothing raises."""
+    return fold_and_grid(breath)[0]
+
+
+def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
+    """The fold, the leak-corrected flow of each phase in L/s, and the grid of ``breathed_co2``."""
     rate_hz, insp_end, leak = breath.rate_hz, breath.insp_end, breath.leak_conductance
     *held, first, last, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
     moved, tidal = volumes(breath.flow, breath.paw, rate_hz, insp_end, leak, (int(first), int(last)))
     before = int(exp_first) if is_stopped(*held[10:13]) else -1
     pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
-    pco2 = breath.pco2
-    gas = NOTHING if pco2 is None else capnogram(pco2, tidal, rate_hz, insp_end)
+    gas, grid = breathed_co2(breath, tidal)
     shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
     risen = _rise(breath, moved, tidal, int(first))
-    return Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved), *risen))
+    folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved), *risen))
+    return folded, tidal, grid
+
+
+def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], FloatArray]:
+    """Fields ``co2_holes`` to ``co2_returned``, and expired PCO2 on the grid of volume: empty where there is none."""
+    if breath.pco2 is None:
+        return (math.nan,) * CO2, NO_GRID
+    rate_hz, insp_end = breath.rate_hz, breath.insp_end
+    seen = capnogram(breath.pco2, tidal, rate_hz, insp_end)
+    if seen[0] > 0.0:
+        return seen + (math.nan,) * (CO2 - len(seen)), NO_GRID
+    expired, grid = expirogram(breath.pco2, tidal, rate_hz, insp_end, seen[1])
+    volume, _, _, _, slope, _, start, _, _, dead, *_ = expired
+    back = returned(breath.flow, breath.paw, rate_hz, insp_end, breath.leak_conductance)
+    return (*seen, *expired, *param4(grid, volume, dead, slope, start), back), grid
 
 
 def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
@@ -71,8 +96,3 @@ def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray, hold: int
     if stop < MIN_SAMPLES or math.isnan(breath.paw[0]):
         return NO_LEVEL
     return rise(tidal, breath.paw, breath.rate_hz, stop, breath.start_s - breath.onset_s)
-
-
-def nothing() -> Fold:
-    """A fold in which everything is missing."""
-    return Fold._make([math.nan] * len(Fold._fields))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
@@ -82,18 +83,43 @@ class Fold(NamedTuple):
     """The level below which pressure stayed for a whole second; NaN in shorter breaths."""
     efforts: float
     """Dips of pressure during expiration that slow the outflow: efforts without a breath."""
-    # the capnogram: _fold_co2
-    co2_end_tidal: float
-    """Mean over the last 5 % of expired volume."""
-    co2_end_samples: float
-    co2_inspired: float
-    """Lowest 3-point median in the second half of inspiration."""
-    co2_half_share: float
-    """Share of expired volume at which half of the end-tidal value is reached: stands in for airway dead space."""
-    co2_fall_s: float
-    """Time from sample 0 until PCO2 has halved: tells a delayed capnogram."""
+    # the capnogram on the time of flow: _fold_co2
     co2_holes: float
-    """Samples of PCO2 that are missing."""
+    """Samples of PCO2 that are missing; where there is one, all below are."""
+    co2_inspired: float
+    """Lowest mean over a quarter of inspiration within its second half."""
+    co2_inhaled: float
+    """Integral of PCO2 over inspired volume, mmHg·L."""
+    # PCO2 above ``co2_inspired`` over expired volume: _fold_expirogram
+    co2_volume: float
+    """Expired, leak-corrected, with the turn of flow found between samples."""
+    co2_area: float
+    """Integral over that volume, mmHg·L."""
+    co2_end_tidal: float
+    """Mean over the last 5 % of that volume."""
+    co2_end_samples: float
+    co2_slope: float
+    """Of phase III, mmHg/L: the line through the middle half of the alveolar volume."""
+    co2_slope_error: float
+    co2_start: float
+    """That line at no volume, mmHg."""
+    co2_samples: float
+    """Samples that it is fitted to."""
+    co2_middle: float
+    """That line in the middle of the alveolar volume, mmHg: the mean alveolar PCO2."""
+    co2_dead: float
+    """Airway dead space after Fowler; NaN where no volume solves its equation."""
+    co2_flow: float
+    """Expiratory flow where that volume has passed; from there to the beginning of the line, s: ``co2_transit_s``."""
+    co2_transit_s: float
+    # the same as a curve of four parameters: _fold_param4
+    co2_fit_dead: float
+    co2_fit_p0: float
+    """Phase III where it begins, mmHg."""
+    co2_fit_slope: float
+    co2_fit_width: float
+    """Of the logistic edge, L; the slope is that of phase III, mmHg/L."""
+    co2_returned: float  # most gas that came back in before expiration had ended, L
     # shapes that tell events: _fold_events
     sag: float
     """Depth of pressure below its chord from 10 to 90 % of the flow time; NaN unless flow is steady or falls evenly."""
@@ -219,3 +245,8 @@ def is_stopped(hold_s: float, stop: float, jump: float) -> bool:
 def is_square(mean: float, variation: float, flow_s: float, inspired: float) -> bool:
     """Whether flow varies by no more than 5 %, and its mean times its time is the volume but for 10 %."""
     return variation <= MAX_FLOW_CV and abs(mean * flow_s - inspired) <= MAX_RAMP_SHARE * inspired
+
+
+def nothing() -> Fold:
+    """A fold in which everything is missing."""
+    return Fold._make([math.nan] * len(Fold._fields))

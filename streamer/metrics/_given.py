@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streamer.breath import NO_CAPNOGRAPH, Capnograph
 from streamer.context import BloodGas, Context
+from streamer.metrics._around import NOTHING_AROUND, Around
 from streamer.metrics._folded import Fold
 from streamer.metrics._past import NO_PAST, Past
 from streamer.metrics._registry import NotMeasurable
@@ -23,25 +25,6 @@ MIN_BODY_KG = 20.0
 """Predicted body weight below which the formula, made for adults, gives nonsense."""
 
 
-class Capnograph(NamedTuple):
-    """Where the capnogram lies on the time of flow, and what it shows by itself.
-
-    ``delay_s``: how much later than flow it comes, by which ``Breath.pco2`` has been moved, and ``delay_sd_s`` its
-    standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
-    None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
-    expiration and the last inspiration that the capnogram alone shows; NaN where there is none.
-    """
-
-    delay_s: float = math.nan
-    delay_sd_s: float = math.nan
-    withheld: Reason | None = Reason.CO2_UNALIGNED
-    end_tidal: float = math.nan
-    inspired: float = math.nan
-
-
-NO_CAPNOGRAPH = Capnograph()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """Everything but the breath itself.
@@ -50,6 +33,7 @@ class Given:
         context: What the operator knows.
         blood_gas: The newest arterial sample drawn before the breath's end.
         blood_gas_age_s: The breath's end less the time of the draw.
+        around: What the breaths and events around the draw say of it.
         before: The fold of the breath that ended where this one begins; None after a gap or at a start.
         past: What the breaths before it have in common.
         capnograph: How the breath's capnogram was aligned.
@@ -58,6 +42,7 @@ class Given:
     context: Context = field(default_factory=Context)
     blood_gas: BloodGas | None = None
     blood_gas_age_s: float = 0.0
+    around: Around = NOTHING_AROUND
     before: Fold | None = None
     past: Past = NO_PAST
     capnograph: Capnograph = NO_CAPNOGRAPH

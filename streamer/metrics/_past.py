@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from streamer.breath import Breath
 from streamer.metrics._folded import Fold
+from streamer.metrics._running import middle
 
 MEMORY = 8
 ENOUGH = 3
@@ -106,8 +107,7 @@ class Memory:
 
 
 def _median(values: Sequence[float]) -> float:
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
+    return middle(sorted(values))
 
 
 def _spread(values: Sequence[float], middle: float) -> float:

@@ -1,9 +1,10 @@
 """``@metric``: one declaration per metric, and the order in which they are found. Floor 1; the one piece of magic here.
 
 The function's name is the key. Its parameters name what it needs: a field of ``Fold``, another metric's key, or one of
-``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``, ``estimate``). The order is found once, at import,
-with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or raises
-``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero, ``implausible``.
+``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``, ``estimate``, ``capnogram``). The order is found
+once, at import, with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or
+raises ``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero,
+``implausible``.
 What needs a missing metric is missing with the same reason; quality is the worst of what went in.
 
 Parameters that the declaration lists in ``maybe`` may be missing: they come as ``Maybe``, a ``Graded`` or the reason
@@ -24,7 +25,7 @@ from streamer.metrics._folded import Fold
 from streamer.reasons import Reason
 from streamer.records import Flag
 
-GIVEN = frozenset({"breath", "folded", "given", "start", "flags", "estimate"})
+GIVEN = frozenset({"breath", "folded", "given", "start", "flags", "estimate", "capnogram"})
 """Names a metric may ask for besides folds and metrics."""
 
 Withheld: TypeAlias = tuple[tuple[Flag, Reason], ...]
@@ -36,7 +37,7 @@ WITHHELD: Withheld = (
 )
 """Labels of a breath that withhold every metric (algorithms §2.4)."""
 ALWAYS: Withheld = ()
-GAP: Withheld = ((Flag.GAP, Reason.GAP),)
+GAP: Withheld = ((Flag.NO_FLOW, Reason.FLOW_MISSING), (Flag.GAP, Reason.GAP))
 EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
 """What every metric but the times and the rate is withheld for: a breath that is none to measure."""
 MECHANICS: Withheld = (*EXCLUDED, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
@@ -51,7 +52,10 @@ FITTED: Withheld = (*PASSIVE, (Flag.GAP_SHORT, Reason.GAP))
 """For what is fitted to samples: filled-in ones are none (algorithms §1)."""
 NOT_PASSIVE = frozenset(flag for flag, reason in PASSIVE if reason is Reason.PATIENT_EFFORT)
 """Labels of a breath in which the patient's muscles worked."""
-CO2: Withheld = (*EXCLUDED, (Flag.GAP_SHORT, Reason.GAP))
+CO2: Withheld = (*(one for one in EXCLUDED if one[0] is not Flag.NO_FLOW), (Flag.GAP_SHORT, Reason.GAP))
+"""For what a capnogram shows by itself."""
+EXPIROGRAM: Withheld = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
+"""For expired CO2 over expired volume: half an expiration is none to find a dead space in."""
 
 
 class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)

@@ -1,99 +1,108 @@
-"""PCO2 at the end of expiration and of inspiration, and the ventilatory ratio (algorithms §6). Floor 1.
+"""PCO2 at the end of expiration and of inspiration, and its delay (algorithms §6). Floor 1.
 
-Only an aligned capnogram counts: a declared sidestream sensor or delay is withheld, and where nothing is declared the
-breath must show it, by PCO2 falling within 0.3 s of the onset of inspiration.
+End-tidal and inspired PCO2 are read over volume where the capnogram lies on the time of flow, else from the capnogram
+alone; their method says which.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
-from streamer.context import Context
+from streamer.context import doubts
+from streamer.metrics._around import STALE_S
+from streamer.metrics._capnogram import KINDS, UNDECLARED, Capnogram, methods
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given, body_kg
+from streamer.metrics._given import Given
 from streamer.metrics._registry import CO2, Graded, NotMeasurable, metric
+from streamer.metrics.power import DOUBLES
 from streamer.reasons import Reason
-from streamer.units import PH2O_BODY_MMHG, S_PER_MIN, STANDARD_MMHG
+from streamer.records import Flag
 
-MAX_DELAY_S = 0.02
-MAX_FALL_S = 0.3
 MIN_SAMPLES = 3
 MIN_STEP_MMHG = 5.0
 PLATEAU_SHARE = 1.0 / 1.5
-"""Expired volume must exceed 1.5 times the airway dead space, here the volume at half of end-tidal PCO2."""
+"""Expired volume must exceed 1.5 times the airway dead space for PCO2 to reach its plateau."""
 REBREATHING_MMHG, REBREATHING_REFUSED_MMHG = 3.0, 8.0
 ABOVE_ARTERIAL_MMHG = 10.0
-STALE_S = 60.0 * S_PER_MIN
-NORMAL_VENTILATION, NORMAL_PACO2 = 100.0, 37.5
+OVER_VOLUME, OVER_TIME = "volume", "time"
+READ = methods(OVER_VOLUME, OVER_TIME, kinds=(*KINDS, UNDECLARED))
 
 
 @metric(
     unit="mmHg",
     ucum="mm[Hg]",
-    about="End-tidal PCO2: mean over the last 5 % of expired volume",
+    about="End-tidal PCO2: mean over the last 5 % of expired volume, or by time where the capnogram is not aligned",
     bounds=(1.0, 150.0),
     mdc=151708,
     absent=Reason.NO_PHASE3,
+    methods=READ,
     withheld=CO2,
 )
-def petco2(folded: Fold, given: Given, pico2: float) -> Graded:
+def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[Flag], pico2: float) -> Graded:
     """End-tidal PCO2 in mmHg, at body conditions where the sensor's scale is declared."""
+    value, quality, method = _read(
+        capnogram, flags, folded.co2_end_tidal + folded.co2_inspired, given.capnograph.end_tidal
+    )
     if pico2 > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
-    value = folded.co2_end_tidal * _scale(given.context)
-    reaches = folded.co2_half_share <= PLATEAU_SHARE and folded.co2_end_samples >= MIN_SAMPLES
+    over_time = method is not None and method.startswith(OVER_TIME)
+    reaches = over_time or (
+        folded.co2_dead <= PLATEAU_SHARE * folded.co2_volume and folded.co2_end_samples >= MIN_SAMPLES
+    )
     if not (reaches and value - pico2 >= MIN_STEP_MMHG):
         raise NotMeasurable(Reason.NO_PHASE3)
     gas = given.blood_gas
-    arterial = gas.pco2_art_mmhg if gas and given.blood_gas_age_s <= STALE_S else None
+    is_held = gas is not None and given.blood_gas_age_s <= STALE_S and not doubts(gas)
+    arterial = gas.pco2_art_mmhg if gas is not None and is_held else None
     if arterial is not None and value > arterial + ABOVE_ARTERIAL_MMHG:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Graded(value, "B" if pico2 > REBREATHING_MMHG else "A")
+    return Graded(value, quality, method)
 
 
 @metric(
     unit="mmHg",
     ucum="mm[Hg]",
-    about="Inspired PCO2: lowest in the second half of inspiration",
+    about="Inspired PCO2: lowest level in the second half of inspiration",
     bounds=(-5.0, 100.0),
+    methods=READ,
     withheld=CO2,
 )
-def pico2(folded: Fold, given: Given) -> Graded:
-    """Inspired PCO2 in mmHg; above 3 gas is rebreathed, or the sensor has drifted."""
-    context = given.context
-    if math.isnan(folded.co2_holes):
-        raise NotMeasurable(Reason.CO2_MISSING)
-    if folded.co2_holes > 0.0:
-        raise NotMeasurable(Reason.GAP)
-    if context.co2_kind == "sidestream" or abs(context.co2_delay_s or 0.0) > MAX_DELAY_S:
-        raise NotMeasurable(Reason.CO2_UNALIGNED)
-    if context.co2_kind is None and not folded.co2_fall_s <= MAX_FALL_S:
-        raise NotMeasurable(Reason.CO2_UNALIGNED)
-    known = context.co2_kind is not None and context.co2_scale is not None
-    return Graded(folded.co2_inspired * _scale(context), "A" if known else "C")
+def pico2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[Flag]) -> Graded:
+    """Inspired PCO2 in mmHg; above 3, and then B, gas is rebreathed, or the sensor has drifted."""
+    value, quality, method = _read(capnogram, flags, folded.co2_inspired, given.capnograph.inspired)
+    return Graded(value, max(quality or "", "B" if value > REBREATHING_MMHG else "A"), method)
 
 
-def _scale(context: Context) -> float:
-    """A dried sample reads PB/(PB - 47) too high (algorithms §1.1)."""
-    if context.co2_scale != "dry":
-        return 1.0
-    barometric = context.barometric_mmhg or STANDARD_MMHG
-    return (barometric - PH2O_BODY_MMHG) / barometric
+def _read(capnogram: Capnogram, flags: Collection[Flag], over_volume: float, over_time: float) -> Graded:
+    """One of two readings, mmHg as the sensor gives it, at body conditions.
+
+    Half an expiration is none to weight by volume: a double-triggered breath keeps what its capnogram shows by itself.
+
+    Raises:
+        NotMeasurable: There is no capnogram, or neither reading.
+    """
+    unfit = capnogram.unfit
+    if unfit in {Reason.CO2_MISSING, Reason.GAP}:
+        raise NotMeasurable(unfit)
+    doubled = not DOUBLES.isdisjoint(flags)
+    if unfit is None and not doubled:
+        return Graded(over_volume * capnogram.scale, capnogram.quality, capnogram.method(OVER_VOLUME))
+    if math.isnan(over_time):
+        raise NotMeasurable(unfit or Reason.DOUBLE_TRIGGER)
+    return Graded(over_time * capnogram.scale, max(capnogram.quality, "B"), capnogram.method(OVER_TIME))
 
 
 @metric(
-    unit="1",
-    ucum="{ratio}",
-    about="Ventilatory ratio: minute volume x PaCO2 over what a healthy person of this size would need",
-    bounds=(0.05, 15.0),
-    weighted_by="ttot",
-    source="Sinha; predicted body weight after ARDSNet",
+    unit="s",
+    about="Delay of the capnogram against flow by which it was moved",
+    bounds=(-2.0, 12.0),
+    absent=Reason.CO2_UNALIGNED,
+    methods=(*KINDS, UNDECLARED),
+    withheld=CO2,
 )
-def vent_ratio(minute_volume: float, given: Given) -> float:
-    """V'E (mL/min) · PaCO2 / (PBW · 100 · 37.5). Not a dead-space fraction: it depends on CO2 production."""
-    gas, context = given.blood_gas, given.context
-    if gas is None or gas.pco2_art_mmhg is None:
-        raise NotMeasurable(Reason.ABG_MISSING)
-    if not 0.0 <= given.blood_gas_age_s <= STALE_S:
-        raise NotMeasurable(Reason.ABG_STALE)
-    return 1000.0 * minute_volume * gas.pco2_art_mmhg / (body_kg(context) * NORMAL_VENTILATION * NORMAL_PACO2)
+def co2_delay(given: Given, capnogram: Capnogram) -> Graded:
+    """How much later than flow the capnogram comes, s; negative where it is early."""
+    if capnogram.unfit in {Reason.CO2_MISSING, Reason.FLOW_MISSING}:
+        raise NotMeasurable(capnogram.unfit)
+    return Graded(given.capnograph.delay_s, None, capnogram.kind)

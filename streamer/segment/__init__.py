@@ -26,12 +26,13 @@ from streamer.chunk import Block, FloatArray, Mark
 from streamer.records import Flag
 from streamer.segment._records import APNOEA, MORE, Closed, Limits, State, Sums
 from streamer.segment._settings import SegmentSettings, limit_values, segment_settings
+from streamer.segment.by_co2 import CapnogramSegmenter
 from streamer.units import ML_PER_L, S_PER_MIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SegmentSettings", "Segmenter", "segment_settings"]
+__all__ = ["CapnogramSegmenter", "SegmentSettings", "Segmenter", "segment_settings"]
 
 SPARE_S = 15.0
 """Signal the buffers hold beyond the longest breath: how rarely they are moved up."""
@@ -86,7 +87,7 @@ class Segmenter:
         self._origin_s, self._rate_hz = block.origin_s, block.rate_hz
         longest_s = 2.0 * self._settings.apnoea_s + SPARE_S
         self._capacity = math.ceil(longest_s * block.rate_hz)
-        self._samples: FloatArray = np.empty((3, self._capacity))
+        self._samples: FloatArray = np.empty((2, self._capacity))
         self._marks: NDArray[np.uint8] = np.zeros(self._capacity, dtype=np.uint8)
         self._rows: tuple[FloatArray, ...] = tuple(self._samples)
         self._base, self._filled = block.first, 0
@@ -111,16 +112,15 @@ class Segmenter:
 
     def _store(self, block: Block, first: int, taken: int) -> None:
         here, there = slice(self._filled, self._filled + taken), slice(first, first + taken)
-        flow, paw, pco2 = self._rows
+        flow, paw = self._rows
         flow[here] = block.flow[there]
         paw[here] = math.nan if block.paw is None else block.paw[there]
-        pco2[here] = math.nan if block.pco2 is None else block.pco2[there]
         self._marks[here] = block.mark
         self._filled += taken
 
     def _advance(self) -> list[Breath]:
         """Scan what is stored but not yet looked at; one turn per confirmed event."""
-        scan, state, limits, (flow, paw, _) = self._scan, self._state, self._limits, self._rows
+        scan, state, limits, (flow, paw) = self._scan, self._state, self._limits, self._rows
         breaths: list[Breath] = []
         while (event := scan.scan(state, limits, flow, paw, self._base, self._base + self._filled)) != MORE:
             closed = Closed(*scan.turn_page(state, event))
@@ -159,8 +159,8 @@ class Segmenter:
         expired = closed.exp_first > closed.first
         insp_end = (min(closed.exp_first, closed.last) if expired else closed.last) - closed.first
         here = slice(closed.first - self._base, closed.last + 1 - self._base)
-        flow, paw, pco2 = (_locked(samples[here]) for samples in self._rows)
-        sums = Sums(*self._tally(flow, paw, pco2, self._marks[here], insp_end, 1.0 / rate_hz))
+        flow, paw = (_locked(samples[here]) for samples in self._rows)
+        sums = Sums(*self._tally(flow, paw, self._marks[here], insp_end, 1.0 / rate_hz))
         flags |= self._flags(closed, sums)
         leak = float(self._leak[0])
         self._learn(sums, flags)
@@ -173,7 +173,7 @@ class Segmenter:
             onset_s=origin_s + closed.first / rate_hz,
             paw=paw,
             flow=flow,
-            pco2=pco2 if sums.has_pco2 else None,
+            pco2=None,
             insp_end=insp_end,
             insp_end_s=origin_s + (closed.exp_first_at if expired else closed.last_at) / rate_hz,
             leak_conductance=leak,

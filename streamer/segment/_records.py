@@ -78,4 +78,3 @@ class Sums(NamedTuple):
     filled: int
     worst_mark: int
     is_paw_patchy: bool
-    has_pco2: bool

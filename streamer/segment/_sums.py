@@ -9,12 +9,12 @@ from numba import njit
 
 
 @njit(cache=True)
-def tally(flow: Any, paw: Any, pco2: Any, marks: Any, insp_end: int, step: float) -> Any:  # noqa: PLR0917 (compiled: positions only)
+def tally(flow: Any, paw: Any, marks: Any, insp_end: int, step: float) -> Any:
     """Sums over one breath's samples (trapezoids of raw flow).
 
     Returns:
         VTi, VTe, net volume (L); integral of sqrt(paw) (s·sqrt(cmH2O)), NaN where a pressure is missing; samples that
-        were filled; the worst mark; whether some but not all pressures are missing; whether any PCO2 is there.
+        were filled; the worst mark; whether some but not all pressures are missing.
     """
     vti = 0.0
     vte = 0.0
@@ -31,13 +31,11 @@ def tally(flow: Any, paw: Any, pco2: Any, marks: Any, insp_end: int, step: float
     filled = 0
     worst = 0
     unknown = 0
-    co2 = False
     for i in range(flow.size):
         filled += marks[i] > 0
         worst = max(worst, marks[i])
         unknown += math.isnan(paw[i])
-        co2 = co2 or not math.isnan(pco2[i])
-    return half * vti, half * vte, half * net, half * root, filled, worst, 0 < unknown < flow.size, co2
+    return half * vti, half * vte, half * net, half * root, filled, worst, 0 < unknown < flow.size
 
 
 @njit(cache=True)

@@ -140,12 +140,8 @@ def _understood(row: dict[str, str | float | bool]) -> Command | str:
         said = msgspec.convert(row, holder)
     except msgspec.ValidationError as error:
         return _fault(str(error), row, holder)
-    return _incomplete(said) or Command(
-        kind=kind,
-        id=said.id,
-        said=_cleaned(said),
-        keys=frozenset(row) - _ENVELOPE,
-    )
+    keys = frozenset(row) - _ENVELOPE
+    return _incomplete(said, keys) or Command(kind=kind, id=said.id, said=_cleaned(said), keys=keys)
 
 
 def _fault(problem: str, row: dict[str, str | float | bool], holder: type) -> str:
@@ -159,11 +155,10 @@ def _fault(problem: str, row: dict[str, str | float | bool], holder: type) -> st
     return f"{where[0]} = {f'{found:g}' if isinstance(found, float) else literal(found)}: {text}"
 
 
-def _incomplete(said: GasCommand | EventCommand | ContextCommand) -> str:
+def _incomplete(said: GasCommand | EventCommand | ContextCommand, keys: frozenset[str]) -> str:
     """What every key by itself allows and all together do not, or nothing."""
     if isinstance(said, ContextCommand):
-        stated = said != ContextCommand(schema=said.schema, kind=said.kind, id=said.id)
-        return "" if stated else "a context that states nothing: name the keys that change"
+        return "" if keys else "a context that states nothing: name the keys that change"
     if said.at_s is not None and said.at is not None:
         return "at_s and at both say when: give one of them, or neither for now"
     if isinstance(said, GasCommand) and all(getattr(said, key) is None for key in GAS_VALUES):

@@ -13,6 +13,8 @@ from adapters._scenario_file import bundled, load_scenario
 from adapters.simulator import simulate
 from streamer.errors import ConfigError
 
+CO2 = "[capnogram]\n"
+DRIFT = "duration_s = 600\n[capnogram]\n[[co2_delay]]\nat_s = 30\ndelay_s = 1\ndrift_ms_per_min = 1000\n"
 BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
 
 
@@ -36,6 +38,25 @@ BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
         ('[ventilator]\nmode = "psv"\nrise_s = 1.2\n', ":3: [ventilator] rise_s = 1.2: the rise is longer"),
         ("[[suction]]\nat_s = 3\nduration_s = 2\npressure_cmh2o = 4\n", ":4: [[suction]] pressure_cmh2o = 4: expected"),
         ("[second_compartment]\ncompliance = 4\n", ":2: unknown key 'compliance' in [second_compartment]"),
+        ("[rebreathing]\nvolume_ml = 9\n", ":1: [rebreathing]: nothing shows it without a [capnogram]"),
+        ("[[change]]\nat_s = 3\ncardiogenic = {}\n", ":3: [[change]] cardiogenic: nothing shows it without"),
+        ("[capnogram]\n[gas_exchange]\nshunt = 0.2\n", ":3: unknown key 'shunt' in [gas_exchange]"),
+        ("[capnogram]\n[gas_exchange]\nunperfused_share = 1\n", ":3: [gas_exchange] unperfused_share = 1: expected"),
+        ("[capnograph]\nmixing_s = 0.1\n", ":1: [capnograph]: there is nothing to show without a [capnogram]"),
+        ("[[co2_delay]]\nat_s = 3\n", "there is nothing to show without a [capnogram]"),
+        (CO2 + "[capnograph]\nclock_ppm = 20\n", ":3: [capnograph] clock_ppm = 20: a clock of its own belongs to"),
+        (CO2 + '[capnograph]\nscale = "wet"\n', ":3: [capnograph] scale"),
+        ("co2_delay_s = -0.1\n[capnogram]\n[capnograph]\nflow_per_cmh2o = 0.01\n", ":4: [capnograph] flow_per_cmh2o"),
+        (CO2 + "[[co2_delay]]\ndelay_s = 1\n", "missing key 'at_s'"),
+        (CO2 + "[[co2_delay]]\nat_s = 3\ndelay_s = 11\n", ":4: [[co2_delay]] delay_s = 11: expected"),
+        (
+            CO2 + "[[co2_delay]]\nat_s = 9\n[[co2_delay]]\nat_s = 3\n",
+            ":5: [[co2_delay]] at_s = 3: begins before the one above",
+        ),
+        (
+            DRIFT,
+            ":6: [[co2_delay]] drift_ms_per_min = 1000: the delay drifts to 10.50 s; it may lie between -1 and 10 s",
+        ),
         ("rate_hz = 5\n", ":1: rate_hz = 5: expected"),
         ("duration_s = \n", ":1: not TOML"),
     ],
@@ -79,12 +100,13 @@ def test_tables_that_are_absent_by_default_come_with_a_change(tmp_path: Path) ->
 def test_the_examples_of_the_guide_can_be_simulated(tmp_path: Path) -> None:
     guide = (Path(adapters.__file__).parent / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         path = tmp_path / "example.toml"
         path.write_text(block, encoding="utf-8")
         truth = simulate(load_scenario(path)).truth
-        assert max(breath.effort or 0 for breath in truth.breaths) > 4
+        assert (max(breath.effort or 0 for breath in truth.breaths) > 4) == ("[[effort]]" in block)
+        assert all((breath.co2 is not None) == ("[capnogram]" in block) for breath in truth.breaths)
         assert len({effort.effort for effort in truth.efforts}) == block.count("[[effort]]")
 
 

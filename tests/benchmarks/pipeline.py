@@ -78,7 +78,9 @@ def repeated(hours: float) -> Iterator[Any]:
 
 
 def write_csv(path: Path, hours: float) -> None:
-    """Time, pressure, flow, CO2 at 100 Hz, as a logger would write them."""
+    """Time, pressure, flow, CO2 at 100 Hz, as a logger would write them; a sidecar says what its sensors are."""
+    declared = 'passive = "asserted"\nco2_kind = "mainstream"\nco2_scale = "BTPS"\n'
+    path.with_suffix(".toml").write_text(f"[context]\n{declared}", encoding="ascii")
     with path.open("w", encoding="ascii") as file:
         file.write("time_s,paw_cmh2o,flow_l_min,pco2_mmhg\n")
         for chunk in repeated(hours):
@@ -130,14 +132,85 @@ def segment(path: Path, hours: float) -> tuple[float, int, int]:
     return timed(run)
 
 
-def breaths_of_a_block() -> list[Any]:
-    """Ten minutes, segmented."""
-    from streamer.align import Aligner
-    from streamer.segment import Segmenter
+def context() -> Any:
+    """What has to be declared for every number to be there."""
+    from streamer.context import Context
 
-    aligner, segmenter = Aligner(), Segmenter()
-    blocks = chain.from_iterable(aligner.push(chunk) for chunk in repeated(BLOCK_S / 3600))
-    return list(chain.from_iterable(segmenter.push(block) for block in blocks))[1:]
+    return Context(passive="asserted", co2_kind="mainstream", co2_scale="BTPS")
+
+
+def breaths_of_a_block() -> tuple[list[Any], list[Any]]:
+    """Ten minutes, segmented and with PCO2; how each breath's capnogram was aligned."""
+    from tests.helpers import timed as aligned
+
+    found = aligned(repeated(BLOCK_S / 3600), context())[10:-1]
+    return [breath for breath, _ in found], [capnograph for _, capnograph in found]
+
+
+def capnography(path: Path, hours: float) -> tuple[float, int, int]:
+    """Volumetric capnography of aligned breaths: its kernels and its metrics, blood gases among them."""
+    from streamer.metrics import _PLAN, METRICS, Given, Measures, _apply, _fold, fold, measure
+    from streamer.metrics._capnogram import capnogram_of
+    from streamer.metrics._fold_volumes import volumes
+
+    families = ("capnography", "expired_co2", "dead_space", "gases")
+    breaths, capnographs = breaths_of_a_block()
+    samples = sum(breath.flow.size - 1 for breath in breaths)
+    copies = round(hours * 3600 / BLOCK_S)
+    steps = [step for step in _PLAN if METRICS[step.key].formula.__module__.rpartition(".")[2] in families]
+    ready = []
+    for breath, capnograph in zip(breaths, capnographs, strict=True):
+        folded, given = fold(breath), Given(context=context(), capnograph=capnograph)
+        whole = measure(breath, folded, given, breath.flags)
+        pool = {**zip_fields(folded), **whole.values, "breath": breath, "folded": folded, "given": given}
+        _, tidal = volumes(breath.flow, breath.paw, breath.rate_hz, breath.insp_end, 0.0, (-1, -1))
+        ready.append((breath, folded, given, {**pool, "flags": breath.flags}, tidal))
+
+    def run() -> tuple[int, int]:
+        for _ in range(copies):
+            for breath, folded, given, pool, tidal in ready:
+                _fold.breathed_co2(breath, tidal)
+                pool["capnogram"] = capnogram_of(breath, folded, given)
+                found = Measures({}, {}, {}, {})
+                for step in steps:
+                    lacking = any(key in found.missing for key in step.keys)
+                    if lacking or _apply(step, pool, found, "") is not None:
+                        found.missing[step.key] = "missing"
+                    if step.maybe:
+                        pool[step.maybe] = found.values.get(step.key)
+        return copies * samples, copies * len(breaths)
+
+    return timed(run)
+
+
+def zip_fields(folded: Any) -> dict[str, float]:
+    return dict(zip(folded._fields, folded, strict=True))
+
+
+def co2_timing(path: Path, hours: float) -> tuple[float, int, int]:
+    """The stream of PCO2 onto its grid, its falls, the delay of each breath, and its capnogram on the time of flow."""
+    from streamer.align import Co2Aligner
+
+    breaths, _ = breaths_of_a_block()
+    chunks = list(repeated(BLOCK_S / 3600))
+    samples = sum(map(len, chunks))
+    copies = round(hours * 3600 / BLOCK_S)
+
+    def run() -> tuple[int, int]:
+        done = 0
+        for _ in range(copies):
+            aligner, waiting = Co2Aligner(context()), iter(breaths)
+            following = next(waiting, None)
+            for chunk in chunks:
+                aligner.push(chunk)
+                end_s = chunk.start_s + len(chunk) / RATE_HZ
+                while following is not None and following.end_s < end_s:
+                    aligner.take(following)
+                    following = next(waiting, None)
+                done += sum(1 for _ in aligner.ready(end_s))
+        return copies * samples, done
+
+    return timed(run)
 
 
 def estimate(path: Path, hours: float) -> tuple[float, int, int]:
@@ -147,7 +220,7 @@ def estimate(path: Path, hours: float) -> tuple[float, int, int]:
     from streamer.metrics._estimate import estimate_of
     from streamer.metrics._given import start_of
 
-    breaths = breaths_of_a_block()
+    breaths, _ = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
     steps = [step for step in _PLAN if METRICS[step.key].formula.__module__.endswith("estimates")]
@@ -178,18 +251,17 @@ def estimate(path: Path, hours: float) -> tuple[float, int, int]:
 
 def measure(path: Path, hours: float) -> tuple[float, int, int]:
     """Fold and all metrics, on the breaths of ten minutes over and over: no part of them is a part of another stage."""
-    from streamer.context import Context
     from streamer.metrics import Given, fold, measure
 
-    breaths = breaths_of_a_block()
+    breaths, capnographs = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
-    given = Given(context=Context(), before=None)
+    given = [Given(context=context(), capnograph=one) for one in capnographs]
 
     def run() -> tuple[int, int]:
         for _ in range(copies):
-            for breath in breaths:
-                measure(breath, fold(breath), given, breath.flags)
+            for breath, known in zip(breaths, given, strict=True):
+                measure(breath, fold(breath), known, breath.flags)
         return copies * samples, copies * len(breaths)
 
     return timed(run)
@@ -200,7 +272,7 @@ def core(path: Path, hours: float) -> tuple[float, int, int]:
     from streamer.bed import Bed
 
     def run() -> tuple[int, int]:
-        bed = Bed("benchmark")
+        bed = Bed("benchmark", context=context())
         samples = breaths = 0
         for chunk in repeated(hours):
             samples += len(chunk)
@@ -236,6 +308,8 @@ STAGES: dict[str, tuple[Callable[[Path, float], tuple[float, int, int]], str]] =
     "parse pb840": (parse, "pb840"),
     "segment": (segment, ""),
     "estimate": (estimate, ""),
+    "co2 timing": (co2_timing, ""),
+    "capnography": (capnography, ""),
     "measure": (measure, ""),
     "core": (core, ""),
     "whole csv": (whole, "csv"),

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from streamer.metrics import Fold, Memory
-from streamer.metrics._fold import nothing
+from streamer.metrics import Fold, Memory, nothing
 from streamer.metrics._past import MEMORY, NO_PAST
 from tests.metrics.waves import breath, vcv
 

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from streamer.metrics import Given, fold, measure
+from streamer.metrics import Given, fold, measure, nothing
 from streamer.metrics._estimate import Estimate
-from streamer.metrics._fold import nothing
 from streamer.metrics.power import energy
 from streamer.reasons import Reason
 from streamer.records import Flag

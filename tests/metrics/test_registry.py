@@ -13,7 +13,9 @@ KEYS = """
 ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp leak_frac minute_volume ppeak pmean peep pplat peep_total
 auto_peep driving_pressure crs cdyn rrs crs_est peep_total_est pplat_est driving_pressure_est rrs_insp_est rrs_exp_est
 tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre mp_surrogate
-mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio
+mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio pf_ratio
+oxygenation_index vd_vt_enghoff vd_alv
+co2_delay pco2_alv pco2_mixed_exp vtco2 vco2 vd_aw vd_aw_fit vd_aw_sd vt_alv vd_vt_bohr slope_2 slope_3 sn_3
 """
 
 
@@ -40,7 +42,8 @@ def test_weights_and_holds() -> None:
     assert dict(WEIGHTED_BY) == {
         "rr": "ttot", "minute_volume": "ttot", "mp": "ttot", "mp_dyn": "ttot", "mp_loop": "ttot",
         "mp_surrogate": "ttot", "mp_peep": "ttot", "mp_elastic": "ttot", "mp_resistive": "ttot", "mp_pbw": "ttot",
-        "mp_crs": "ttot", "energy_per_litre": "vt_insp", "vent_ratio": "ttot",
+        "mp_crs": "ttot", "energy_per_litre": "vt_insp", "vent_ratio": "ttot", "vd_vt_enghoff": "vt_exp",
+        "pco2_mixed_exp": "vt_exp", "vd_vt_bohr": "vt_exp", "vco2": "ttot",
     }  # fmt: skip
     assert {"pplat", "peep_total", "auto_peep", "driving_pressure", "crs", "rrs"} == HELD
 

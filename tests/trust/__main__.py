@@ -1,10 +1,11 @@
-"""``python -m tests.trust [--write] [--recordings]``: print the tables, or put them into README.md."""
+"""``python -m tests.trust [--write] [--recordings] [--methods]``: print the tables, or put them into README.md."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from tests.trust import methods
 from tests.trust.readme import README, replaced
 from tests.trust.recordings import table
 from tests.trust.tables import TABLES
@@ -14,9 +15,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--write", action="store_true", help="put the tables into README.md")
     options.add_argument("--recordings", action="store_true", help="what recordings made by others come to, instead")
+    options.add_argument("--methods", action="store_true", help="ways to find the airway dead space, instead")
     chosen = options.parse_args()
     if chosen.recordings:
         print("\n".join(table()))
+        return
+    if chosen.methods:
+        print("\n".join(methods.table()))
         return
     tables = {name: make() for name, make in TABLES.items()}
     if chosen.write:

@@ -10,6 +10,7 @@ from adapters.simulator import simulate
 from streamer.metrics import fold
 from streamer.metrics._time_constant import from_time_constant
 from tests.helpers import segmented
+from tests.trust.co2 import gases
 from tests.trust.lungs import BREATHS, NOISE, QUIET, Case, named, random_case, repeated, supported
 from tests.trust.measure import Errors, breaths, compliance
 
@@ -146,5 +147,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
         efforts(),
     ),
     "phases": lambda: rows("| effort begins | VCV | PCV |", phases()),
+    "gases": lambda: rows(
+        "| changed | given %: VDaw, SIII | VDaw off, mL | Bohr off | VTCO2 off, % | SIII off, % |", gases()
+    ),
 }
 """Name → Markdown lines."""

@@ -1,0 +1,23 @@
+"""Gas conditions of the flow sensor, as the context declares them. Floor 1, inside ``align``."""
+
+from __future__ import annotations
+
+from streamer.context import Context
+from streamer.errors import ConfigError
+from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
+
+
+def btps_factor(context: Context) -> float:
+    """Flow as the sensor gives it → flow at body conditions; 1 where nothing is declared.
+
+    Raises:
+        ConfigError: ``ATPS`` or ``ATPD`` without the ambient temperature it needs.
+    """
+    conditions = context.flow_conditions
+    if conditions in {None, "BTPS"}:
+        return 1.0
+    if context.ambient_c is None:
+        raise ConfigError(f"context: flow_conditions = {conditions!r} needs ambient_c, the temperature at the sensor")
+    barometric_mmhg = STANDARD_MMHG if context.barometric_mmhg is None else context.barometric_mmhg
+    factor = atps_to_btps if conditions == "ATPS" else atpd_to_btps
+    return factor(context.ambient_c, barometric_mmhg)

@@ -1,0 +1,84 @@
+"""Breaths wait here for their capnogram, and leave with it on the time of flow. Floor 1, after ``segment``.
+
+A breath's capnogram is complete when the capnograph has told what passed it until the breath's end, and a quarter of
+a second more: seconds later than flow, where gas is drawn through a line. Breaths leave in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+from streamer.align._settings import AlignSettings
+from streamer.align.capnogram import Capnogram, Fall
+from streamer.align.co2_timing import Co2Timing
+from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
+from streamer.chunk import Channel, Chunk
+from streamer.context import Context
+from streamer.records import Notice
+
+
+class Co2Aligner:
+    """Chunks with PCO2 and breaths in; breaths with PCO2 out. One per bed.
+
+    Args:
+        context: Kind of sensor and declared delay.
+        settings: Limits.
+    """
+
+    def __init__(self, context: Context, settings: AlignSettings | None = None) -> None:
+        self._settings = settings or AlignSettings()
+        self._capnogram = Capnogram(self._settings)
+        self._timing = Co2Timing(context, self._settings)
+        self._waiting: deque[Breath] = deque()
+        self._is_own_clock = False
+        self._told_s = -math.inf
+
+    def breaks(self, chunk: Chunk) -> bool:
+        """Whether what waits must leave before ``chunk``, which has PCO2, is heard."""
+        return self._capnogram.breaks(chunk)
+
+    def push(self, chunk: Chunk) -> list[Notice]:
+        """Hear the capnograph."""
+        self._is_own_clock = Channel.FLOW not in chunk.channels
+        return self._capnogram.push(chunk)
+
+    def take(self, breath: Breath) -> None:
+        """Let a breath wait."""
+        self._waiting.append(breath)
+
+    def ready(self, flow_s: float) -> Iterator[tuple[Breath, Capnograph]]:
+        """Breaths whose capnogram is complete, or will not come any more; flow is known until ``flow_s``."""
+        while self._waiting and self._is_complete(self._waiting[0], flow_s):
+            yield self._aligned(self._waiting.popleft())
+
+    def watermark_s(self, segmented_s: float) -> float:
+        """Every breath still to leave ends at or after this instant, if those still to be found end after its own."""
+        return min(segmented_s, self._waiting[0].end_s) if self._waiting else segmented_s
+
+    def new_falls(self) -> list[Fall]:
+        """Ends of expirations, each given once: what breaths are made of where there is no flow."""
+        falls = [fall for fall in self._capnogram.falls(-math.inf, math.inf) if fall.told_s > self._told_s]
+        if falls:
+            self._told_s = falls[-1].told_s
+        return falls
+
+    def close(self) -> list[Notice]:
+        """Notices of what is still uncounted."""
+        return self._capnogram.close()
+
+    def _is_complete(self, breath: Breath, flow_s: float) -> bool:
+        if not self._capnogram.is_connected:
+            return True
+        needed_s = breath.end_s + self._timing.wait_s
+        return self._capnogram.settled_s >= needed_s or flow_s >= needed_s + self._settings.max_co2_wait_s
+
+    def _aligned(self, breath: Breath) -> tuple[Breath, Capnograph]:
+        if not self._capnogram.is_connected:
+            return breath, NO_CAPNOGRAPH
+        delay_s = self._timing.delay_s
+        capnograph = self._timing.push(breath, self._capnogram, is_own_clock=self._is_own_clock)
+        pco2 = self._capnogram.read(breath.onset_s + delay_s, breath.rate_hz, breath.flow.size)
+        return replace(breath, pco2=pco2), capnograph

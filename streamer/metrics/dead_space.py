@@ -1,0 +1,198 @@
+"""Airway dead space, phase III, and dead space after Bohr (algorithms §6.3-6.5). Floor 1.
+
+Every number rests on an expirogram in time with flow. ``vd_aw`` is the gate of all others: found by areas (Fowler's
+integral equation) and by shape (a curve of four parameters), and given where both agree. It holds everything on the
+patient's side of the sensor. Bohr's fraction never takes end-tidal or arterial PCO2 for alveolar; see ``gases``.
+"""
+
+from __future__ import annotations
+
+import math
+
+from streamer.breath import Breath
+from streamer.metrics._capnogram import SETTLED_SLOPE, Capnogram, is_slow, methods, sensor_tau_s
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given
+from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, metric
+from streamer.metrics.capnography import PLATEAU_SHARE, REBREATHING_MMHG, REBREATHING_REFUSED_MMHG
+from streamer.metrics.mechanics import leak_grade
+from streamer.metrics.power import is_unclosed
+from streamer.reasons import Reason
+from streamer.units import ML_PER_L
+
+FOWLER, PARAM4, MIDPOINT, PHASE_2, PHASE_3, TIMING = "fowler", "param4", "phase3_midpoint", "param4", "phase3", "timing"
+VOLUME_ML = (1.0, 2000.0)
+SLOPES = (-20.0, 2000.0)
+MIN_SAMPLES = 15.0
+INSIDE = (0.10, 0.90)
+"""Shares of the expired volume between which the dead space must lie."""
+AGREE_L, AGREE_SHARE = 0.010, 0.10
+MAX_RISE_S = 0.2
+"""Declared, from 10 to 90 %: slower sensors give no slopes (algorithms §6.2)."""
+MAX_BLUR = 0.5
+"""Volume that passes in one time constant, over the width of phase II (as a standard deviation) that it is part of."""
+LOGISTIC_SD = math.pi / math.sqrt(3.0)
+MIN_LINE_ML = {None: 100.0, "adult": 100.0, "paediatric": 20.0, "neonate": 3.0}
+"""Volume that the line of phase III must span; for children in proportion to their tidal volumes."""
+MAX_SLOPE_ERROR, LEVEL_MMHG_L = 0.30, 1.5
+"""Standard error of the slope: as a share, or, for a plateau that is level, a tenth of an adult's normal slope."""
+
+
+@metric(
+    unit="mL",
+    about="Airway dead space after Fowler: everything on the patient's side of the CO2 sensor",
+    bounds=VOLUME_ML,
+    mdc=151984,
+    absent=Reason.NO_PHASE3,
+    methods=methods(FOWLER),
+    withheld=EXPIROGRAM,
+    also=("pco2_mixed_exp",),
+    source="Fowler 1948, as an integral equation",
+)
+def vd_aw(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
+    """Volume from which on the line of phase III holds as much CO2 as was expired, mL; bias below 2 mL at 1 mmHg."""
+    whole, dead, other = folded.co2_volume, folded.co2_dead, folded.co2_fit_dead
+    if is_unclosed(folded):
+        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
+    if folded.co2_samples < MIN_SAMPLES:
+        raise NotMeasurable(Reason.NO_PHASE3)
+    if not (INSIDE[0] * whole <= dead <= INSIDE[1] * whole and dead <= PLATEAU_SHARE * whole):
+        raise NotMeasurable(Reason.NO_PHASE3 if math.isnan(dead) else Reason.VT_BELOW_DEADSPACE)
+    if not abs(dead - other) <= max(AGREE_L, AGREE_SHARE * dead):
+        raise NotMeasurable(Reason.VDAW_METHODS_DISAGREE)
+    return capnogram.graded(dead * ML_PER_L, FOWLER, leak_grade(breath))
+
+
+@metric(
+    unit="mL",
+    about="Airway dead space as the middle of phase II, from a curve fitted to the whole expirogram: a cross-check",
+    bounds=VOLUME_ML,
+    methods=methods(PARAM4),
+    withheld=EXPIROGRAM,
+    also=("vd_aw",),
+    source="own form: a line with a logistic edge, by least squares",
+)
+def vd_aw_fit(folded: Fold, capnogram: Capnogram) -> Graded:
+    """Place of the logistic edge, mL."""
+    return capnogram.graded(folded.co2_fit_dead * ML_PER_L, PARAM4)
+
+
+@metric(
+    unit="mL",
+    about="Standard deviation of the airway dead space that the delay of the capnogram causes",
+    bounds=(0.0, 500.0),
+    absent=Reason.CO2_UNALIGNED,
+    methods=methods(TIMING),
+    withheld=EXPIROGRAM,
+    also=("vd_aw",),
+)
+def vd_aw_sd(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+    """Flow in phase II times the standard deviation of the delay, mL; missing where the delay was only declared."""
+    return capnogram.graded(folded.co2_flow * given.capnograph.delay_sd_s * ML_PER_L, TIMING)
+
+
+@metric(
+    unit="mL",
+    about="Alveolar part of the expired tidal volume: without the airway dead space",
+    bounds=VOLUME_ML,
+    mdc=152436,
+    methods=methods(FOWLER),
+    withheld=EXPIROGRAM,
+)
+def vt_alv(vt_exp: float, vd_aw: float, capnogram: Capnogram) -> Graded:
+    """VTe - VDaw, mL."""
+    return capnogram.graded(vt_exp - vd_aw, FOWLER)
+
+
+@metric(
+    unit="mmHg",
+    ucum="mm[Hg]",
+    about="Mean alveolar PCO2: phase III in the middle of the alveolar volume; never arterial PCO2",
+    bounds=(1.0, 150.0),
+    methods=methods(MIDPOINT),
+    withheld=EXPIROGRAM,
+    also=("vd_aw",),
+    source="Tusman et al. 2011",
+)
+def pco2_alv(folded: Fold, capnogram: Capnogram, pco2_mixed_exp: float) -> Graded:
+    """The line of phase III at VDaw + VTalv/2, mmHg; more than the mixed expired pressure, or it is no such thing."""
+    value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
+    if value <= pco2_mixed_exp:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return capnogram.graded(value, MIDPOINT)
+
+
+@metric(
+    unit="1",
+    ucum="{ratio}",
+    about="Dead space after Bohr, with mean alveolar PCO2, over expired tidal volume; needs no blood gas",
+    bounds=(0.05, 0.95),
+    mdc=151988,
+    weighted_by="vt_exp",
+    methods=methods("bohr"),
+    withheld=EXPIROGRAM,
+    source="Bohr 1891; alveolar PCO2 after Tusman et al. 2011",
+)
+def vd_vt_bohr(pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram) -> Graded:
+    """(PACO2 - PĒCO2)/(PACO2 - PICO2). Blind to gas that leaves unperfused alveoli beside the rest, and to shunt."""
+    if pico2 > REBREATHING_REFUSED_MMHG:
+        raise NotMeasurable(Reason.REBREATHING)
+    grade = "B" if pico2 > REBREATHING_MMHG else "A"
+    return capnogram.graded((pco2_alv - pco2_mixed_exp) / (pco2_alv - pico2), "bohr", grade)
+
+
+@metric(
+    unit="mmHg/L",
+    ucum="mm[Hg]/L",
+    about="Slope of phase II: the steepest of the fitted curve",
+    bounds=(0.0, 50_000.0),
+    methods=methods(PHASE_2),
+    withheld=EXPIROGRAM,
+    also=("vd_aw",),
+)
+def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+    """p0/(4w) + SIII/2, mmHg/L; only where the sensor is fast enough not to show its own edge in place of the gas's."""
+    width = folded.co2_fit_width
+    blur = sensor_tau_s(given) * folded.co2_flow / (LOGISTIC_SD * width)
+    if blur > MAX_BLUR or _bends(folded, given):
+        raise NotMeasurable(Reason.CO2_TOO_SLOW)
+    value = folded.co2_fit_p0 / (4.0 * width) + folded.co2_fit_slope / 2.0
+    return capnogram.graded(value * capnogram.scale, PHASE_2)
+
+
+@metric(
+    unit="mmHg/L",
+    ucum="mm[Hg]/L",
+    about="Slope of phase III: line over the middle half of the alveolar volume",
+    bounds=SLOPES,
+    methods=methods(PHASE_3),
+    withheld=EXPIROGRAM,
+)
+def slope_3(folded: Fold, given: Given, vt_alv: float, capnogram: Capnogram) -> Graded:
+    """SIII, mmHg/L."""
+    if _bends(folded, given):
+        raise NotMeasurable(Reason.CO2_TOO_SLOW)
+    slope, error = folded.co2_slope, folded.co2_slope_error
+    if vt_alv / 2.0 < MIN_LINE_ML[given.context.patient_class]:
+        raise NotMeasurable(Reason.NO_PHASE3)
+    if not error <= max(MAX_SLOPE_ERROR * abs(slope), LEVEL_MMHG_L):
+        raise NotMeasurable(Reason.NO_PHASE3)
+    return capnogram.graded(slope * capnogram.scale, PHASE_3)
+
+
+@metric(
+    unit="1/L",
+    ucum="/L",
+    about="Slope of phase III over mean alveolar PCO2, whose share of airway dead space it is free of",
+    bounds=SLOPES,
+    methods=methods("phase3_by_alveolar"),
+    withheld=EXPIROGRAM,
+)
+def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
+    """SnIII = SIII/PACO2, 1/L. Papers also divide by PĒCO2, which changes with dead space and tidal volume."""
+    return capnogram.graded(slope_3 / pco2_alv, "phase3_by_alveolar")
+
+
+def _bends(folded: Fold, given: Given) -> bool:
+    """Whether the sensor is so slow that slopes would be its own."""
+    return (given.context.co2_rise_s or 0.0) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)

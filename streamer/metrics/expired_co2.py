@@ -1,0 +1,73 @@
+"""How much CO2 leaves with a breath, and in how much gas (algorithms §6.3). Floor 1; over volume, so in time with flow.
+
+Amounts are net: what is inspired again, from apparatus or sensor, is taken off. They are dry gas at 0 °C and 760 mmHg:
+the sensor's pressure over barometric pressure less vapour, times volume at body conditions; the barometric pressure
+cancels, but for a sensor that dries its sample.
+"""
+
+from __future__ import annotations
+
+from streamer.breath import Breath
+from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given
+from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, metric
+from streamer.metrics.mechanics import leak_grade
+from streamer.reasons import Reason
+from streamer.units import BODY_K, ICE_POINT_K, ML_PER_L, S_PER_MIN, STANDARD_MMHG
+
+INTEGRAL = "integral"
+MAX_RETURNED = 0.05
+"""Of the expired volume: more gas drawn in on the way, by an effort that triggers nothing, passes the sensor twice."""
+STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
+"""Share of a volume at body conditions that each mmHg of PCO2 makes at standard conditions."""
+
+
+@metric(
+    unit="mmHg",
+    ucum="mm[Hg]",
+    about="Mixed expired PCO2: mean over the expired volume; over a window weighted by it",
+    bounds=(0.5, 150.0),
+    weighted_by="vt_exp",
+    methods=methods(INTEGRAL),
+    withheld=EXPIROGRAM,
+)
+def pco2_mixed_exp(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
+    """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
+    capnogram.require()
+    if folded.co2_returned > MAX_RETURNED * folded.co2_volume:
+        raise NotMeasurable(Reason.PATIENT_EFFORT)
+    if is_slow(folded, given, SETTLED_VOLUME):
+        raise NotMeasurable(Reason.CO2_TOO_SLOW)
+    value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
+    return capnogram.graded(value, INTEGRAL, leak_grade(breath))
+
+
+@metric(
+    unit="mL",
+    about="CO2 eliminated in this breath, expired less inspired, STPD",
+    bounds=(0.05, 150.0),
+    methods=methods(INTEGRAL),
+    withheld=EXPIROGRAM,
+    also=("pco2_mixed_exp",),
+)
+def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
+    """Net CO2 of one breath, mL STPD. A scale that nobody declared may be 7 % off: then withheld."""
+    if given.context.co2_scale is None:
+        raise NotMeasurable(Reason.CO2_SCALE_UNKNOWN)
+    expired = folded.co2_area + folded.co2_inspired * folded.co2_volume
+    amount = (expired - folded.co2_inhaled) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
+    return capnogram.graded(amount, INTEGRAL, leak_grade(breath))
+
+
+@metric(
+    unit="mL/min",
+    about="CO2 elimination, STPD; over a window CO2 over time. What the body makes only in a steady state",
+    bounds=(1.0, 3000.0),
+    weighted_by="ttot",
+    methods=methods(INTEGRAL),
+    withheld=EXPIROGRAM,
+)
+def vco2(vtco2: float, ttot: float, capnogram: Capnogram) -> Graded:
+    """``vtco2`` · 60 / Ttot, mL/min STPD."""
+    return capnogram.graded(vtco2 * S_PER_MIN / ttot, INTEGRAL)

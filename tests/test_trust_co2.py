@@ -1,0 +1,93 @@
+"""What volumetric capnography promises: the tables of the algorithms and of README.md, through the whole path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from adapters.simulator import simulate
+from streamer.align import AlignSettings
+from streamer.context import Context
+from streamer.metrics import Fold, fold
+from streamer.records import BreathRecord
+from tests.helpers import timed
+from tests.trust.co2 import CONTEXT, LATE, SLOW, UNKNOWN, Setting, cell_of, measured, model
+
+BELIEVED = AlignSettings(estimate_co2_delay=False)
+"""The estimator is off, and the capnogram is taken to be prompt."""
+
+
+def middle(records: list[BreathRecord], key: str) -> float:
+    values = [record.values[key] for record in records if key in record.values]
+    assert len(values) > 5, records[-1].missing.get(key)
+    return float(np.median(values))
+
+
+def unchecked(**given: float) -> Fold:
+    """A breath's expirogram, unaligned and whatever the gates say of it."""
+    found = timed(simulate(model(**given)).chunks(0.5), CONTEXT, BELIEVED)
+    return fold(found[UNKNOWN][0])
+
+
+@pytest.mark.parametrize("late_s", LATE)
+def test_without_the_estimator_lateness_costs_what_the_table_says(late_s: float) -> None:
+    """Algorithms §6.2, within 2 mL."""
+    dead, mixed, bohr = LATE[late_s]
+    found = unchecked(delay_s=late_s)
+    assert 1000.0 * found.co2_dead == pytest.approx(dead, abs=2.0)
+    assert found.co2_area / found.co2_volume + found.co2_inspired == pytest.approx(mixed, abs=0.15)
+    assert found.co2_dead / found.co2_volume == pytest.approx(bohr, abs=0.006)
+    shown = measured(model(delay_s=late_s), align=BELIEVED)[UNKNOWN]
+    assert shown.values["vd_vt_bohr"] == pytest.approx(bohr, abs=0.006), "who switches the estimator off sees this"
+
+
+@pytest.mark.parametrize("tau_s", SLOW)
+def test_without_the_estimator_a_slow_sensor_costs_what_the_table_says(tau_s: float) -> None:
+    dead, bohr, slope = SLOW[tau_s]
+    found = unchecked(tau_s=tau_s)
+    assert 1000.0 * found.co2_dead == pytest.approx(dead, abs=2.0)
+    assert found.co2_dead / found.co2_volume == pytest.approx(bohr, abs=0.006)
+    assert found.co2_slope == pytest.approx(1000.0 * slope, rel=0.05)
+
+
+@pytest.mark.parametrize("tau_s", [0.03, 0.06, 0.1, 0.2])
+def test_what_a_slow_sensor_bends_is_withheld(tau_s: float) -> None:
+    found = measured(model(tau_s=tau_s))[UNKNOWN]
+    for key, slowest_s in (("slope_3", 0.05), ("slope_2", 0.02), ("sn_3", 0.05), ("vd_aw", 0.1), ("vd_vt_bohr", 0.1)):
+        assert found.missing.get(key) == ("co2_too_slow" if tau_s > slowest_s else None), key
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
+@pytest.mark.parametrize("tau_s", [0.0, 0.03, 0.06, 0.1])
+@pytest.mark.parametrize("delay_s", [-0.05, 0.0, 0.02, 0.05, 0.1, 0.3, 0.5])
+def test_the_estimator_undoes_it(delay_s: float, tau_s: float, rate_hz: float) -> None:
+    """VDaw within 7 mL for delays to 0.5 s, time constants to 0.1 s, 50-200 Hz, at any phase of the sampling."""
+    found = measured(model(delay_s=delay_s, tau_s=tau_s, rate_hz=rate_hz, onset_s=0.37 / rate_hz))[UNKNOWN:]
+    dead = [record.values["vd_aw"] for record in found if "vd_aw" in record.values]
+    assert len(dead) >= 0.9 * len(found)
+    assert np.abs(np.array(dead) - 150.0).max() <= 7.0
+    assert middle(found, "vd_vt_bohr") == pytest.approx(1.0 / 3.0, abs=0.016)
+
+
+def test_noise_costs_little() -> None:
+    """1 mmHg and 1 L/min: bias at most 2 mL, standard deviation from breath to breath at most 3 mL."""
+    cell = cell_of(replace(Setting(), delay_s=0.0, tau_s=0.0), lungs=20)
+    assert len(cell.by_lung) == 20
+    biases, spreads = zip(*cell.by_lung, strict=True)
+    assert abs(np.mean(biases)) <= 2.0
+    assert np.mean(spreads) <= 3.0
+    assert cell.errors["vd_aw"].given > 0.9, cell.errors["vd_aw"].reasons
+
+
+def test_each_value_says_its_method_and_its_sensor() -> None:
+    """What a later comparison needs: equal methods, sensor included; and the delay that was used."""
+    for kind in ("mainstream", "sidestream"):
+        context = Context(co2_kind=kind, co2_scale="BTPS", co2_delay_s=0.1, allow_sidestream_vcap=True)  # type: ignore[arg-type]
+        record = measured(model(delay_s=0.1), context)[UNKNOWN]
+        for key in ("petco2", "pico2", "pco2_alv", "pco2_mixed_exp", "vtco2", "vco2", "vd_aw", "vd_aw_fit", "vt_alv",
+                    "vd_vt_bohr", "slope_2", "slope_3", "sn_3", "co2_delay", "vd_aw_sd"):  # fmt: skip
+            assert record.methods[key].endswith(kind), key
+        assert record.values["co2_delay"] == pytest.approx(0.1, abs=0.004)
+        assert {record.quality["vd_aw"], record.quality["vd_vt_bohr"]} == {"A" if kind == "mainstream" else "C"}
