@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from streamer.bed import Bed
 from streamer.chunk import Chunk
 from streamer.cli import app, main
 from streamer.commands import lists
+from streamer.commands.plans import plans_of_recordings
 from streamer.errors import BrokerError, ConfigError, DecodeError
 from streamer.metrics import METRICS
 from streamer.records import BreathRecord
@@ -273,6 +275,25 @@ def test_context_and_dated_entries_reach_the_core(capsys: Captured, tmp_path: Pa
     assert rows[1]["missing"]["vent_ratio"] == "abg_missing"
     assert [row["vent_ratio"] is not None for row in rows if 35 < row["start_s"] < 70] != []
     assert all(row["vent_ratio"] is not None for row in rows if 35 < row["start_s"] < 70)
+
+
+def test_a_context_file_wins_over_the_sidecar_key_by_key_and_list_by_list(capsys: Captured, tmp_path: Path) -> None:
+    """As ``--help`` says, for every command that takes one."""
+    for command in ("analyze", "replay", "demo", "convert", "check"):
+        told = " ".join(run(capsys, command, "--help")[1].split())
+        assert "Its keys win over the sidecar's; its list of events, or of gases, replaces the sidecar's." in told
+    shutil.copy(REPLAY / "pcv.csv", tmp_path / "a.csv")
+    (tmp_path / "a.toml").write_text(
+        "[context]\nmode = 'vcv'\nsex = 'male'\nallow_sidestream_vcap = true\n"
+        "[[event]]\nkind = 'prone'\nat_s = 3\n[[event]]\nkind = 'supine'\nat_s = 4\n[[blood_gas]]\nat_s = 5\nph = 7.2\n"
+    )
+    context = tmp_path / "c.toml"
+    context.write_text("[context]\nmode = 'pcv'\nallow_sidestream_vcap = false\n[[event]]\nkind = 'note'\nat_s = 6\n")
+    plans = plans_of_recordings([tmp_path / "a.csv"], speed=1.0, bed=None, context=context)
+    found = plans[0].context
+    assert (found.mode, found.sex, found.allow_sidestream_vcap) == ("pcv", "male", False)
+    assert [event.kind for event in plans[0].events] == ["note"]
+    assert [gas.ph for gas in plans[0].blood_gases] == [7.2]
 
 
 def test_damaged_rows_are_counted_and_the_good_ones_kept(capsys: Captured, tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from streamer._toml_lines import KeyPath, find_lines
 from streamer.context import Sidecar
 from streamer.errors import ConfigError
+from streamer.sidecar import read_sidecar
 from streamer.toml import Document, load, loads
 
 AN_INSTANT = "expected a date-time with an offset, such as 2020-06-01T08:00:00Z"
+A_KIND = "expected one of note, prone, recruitment, settings, suction, supine; did you mean 'prone'?"
+A_TIME = "does not say when: give at_s = seconds on the device's clock, or at = 2020-06-01T08:00:00Z"
 A_WORD = "expected one of asserted, not_asserted; did you mean 'asserted'?"
 
 
@@ -96,6 +99,60 @@ def test_faults_of_a_dataclass(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         loads(text, Outer, "x.toml")
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[[event]]\nkind = 'prone'\nat = 2020-06-01T08:00:00",
+            f":3: [[event]] at = 2020-06-01 08:00:00: {AN_INSTANT}",
+        ),
+        (
+            "[[blood_gas]]\nat_s = 1\nfio2 = 60",
+            ":3: [[blood_gas]] fio2 = 60: expected a number <= 1 (a fraction; 60 % is 0.6)",
+        ),
+        (
+            "[[blood_gas]]\nat_s = 1\npco2_art_mmhg = 4.6",
+            ":3: [[blood_gas]] pco2_art_mmhg = 4.6: expected a number >= 5 (mmHg; 1 kPa is 7.5)",
+        ),
+        (
+            "[[blood_gas]]\nat_s = 1\npo2_art_mmhg = -81",
+            ":3: [[blood_gas]] po2_art_mmhg = -81: expected a number >= 10 (mmHg; 1 kPa is 7.5)",
+        ),
+        ("[context]\nheight_cm = -162", ":2: [context] height_cm = -162: expected a number >= 20"),
+        (
+            "[context]\nbarometric_mmhg = 1013",
+            ":2: [context] barometric_mmhg = 1013: expected a number <= 900 (mmHg; 1013 hPa is 760)",
+        ),
+        (
+            "[[blood_gas]]\nat_s = 1\npco2_mmhg = 52",
+            ":3: unknown key 'pco2_mmhg' in [[blood_gas]]; did you mean 'pco2_art_mmhg'?",
+        ),
+        (
+            "[[event]]\nkind = 'proned'\nat_s = 1",
+            f":2: [[event]] kind = 'proned': {A_KIND}",
+        ),
+        (
+            "[context]\n[[event]]\nkind = 'prone'",
+            f":2: [[event]]: {A_TIME}",
+        ),
+        (
+            "[[blood_gas]]\nat_s = 4\nph = 7.4\n[[blood_gas]]\nfio2 = 0.5",
+            f":4: [[blood_gas]]: {A_TIME}",
+        ),
+        (
+            "[[blood_gas]]\nat_s = 4",
+            ":1: [[blood_gas]]: holds no value: give one of pco2_art_mmhg, po2_art_mmhg, fio2, ph",
+        ),
+    ],
+)
+def test_the_mistakes_made_first_in_a_context_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_sidecar(path)
+    assert str(caught.value) == f"{path}{message}"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -289,6 +289,10 @@ def test_asyncapi_names_every_topic_and_only_existing_schemas() -> None:
         node = document
         for part in reference.split("/"):
             node = node[part]
+    actions = {name: operation["action"] for name, operation in document["operations"].items()}
+    assert {name for name, action in actions.items() if action == "receive"} == {"receive_command"}
+    assert document["channels"]["command"]["address"] == "ventstream/v1/{bed}/command"
+    assert document["components"]["schemas"]["command"] == json_schemas()["command/1"]
     assert document["channels"]["breath"]["address"] == "ventstream/v1/{bed}/breath"
 
 
