@@ -53,7 +53,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     co2_scale: Literal["BTPS", "dry"] | None = None
     co2_delay_s: Annotated[float, Meta(ge=-1, le=10)] | None = None
     co2_rise_s: Annotated[float, Meta(ge=0, le=5)] | None = None
-    allow_sidestream_vcap: bool = False
+    allow_sidestream_vcap: bool | None = None
 
 
 class SessionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

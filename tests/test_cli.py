@@ -284,14 +284,14 @@ def test_a_context_file_wins_over_the_sidecar_key_by_key_and_list_by_list(capsys
         assert "Its keys win over the sidecar's; its list of events, or of gases, replaces the sidecar's." in told
     shutil.copy(REPLAY / "pcv.csv", tmp_path / "a.csv")
     (tmp_path / "a.toml").write_text(
-        "[context]\nmode = 'vcv'\nsex = 'male'\nheight_cm = 170\n"
+        "[context]\nmode = 'vcv'\nsex = 'male'\nallow_sidestream_vcap = true\n"
         "[[event]]\nkind = 'prone'\nat_s = 3\n[[event]]\nkind = 'supine'\nat_s = 4\n[[blood_gas]]\nat_s = 5\nph = 7.2\n"
     )
     context = tmp_path / "c.toml"
-    context.write_text("[context]\nmode = 'pcv'\nheight_cm = 160\n[[event]]\nkind = 'note'\nat_s = 6\n")
+    context.write_text("[context]\nmode = 'pcv'\nallow_sidestream_vcap = false\n[[event]]\nkind = 'note'\nat_s = 6\n")
     plans = plans_of_recordings([tmp_path / "a.csv"], speed=1.0, bed=None, context=context)
     found = plans[0].context
-    assert (found.mode, found.sex, found.height_cm) == ("pcv", "male", 160.0)
+    assert (found.mode, found.sex, found.allow_sidestream_vcap) == ("pcv", "male", False)
     assert [event.kind for event in plans[0].events] == ["note"]
     assert [gas.ph for gas in plans[0].blood_gases] == [7.2]
 
