@@ -69,6 +69,8 @@ def _literal(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_literal(key)} = {_literal(found)}" for key, found in value.items()) + " }"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

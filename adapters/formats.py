@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -28,9 +28,12 @@ class ReadOptions:
 
     Attributes:
         rate_hz: Samples per second, from ``--rate``, the context file or the sidecar; None when nobody said.
+        columns: Name, or number from 0, of a column in the file → canonical name (contract.md §2), from the context
+            file or the sidecar; empty when nobody said.
     """
 
     rate_hz: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class Decoder(Protocol):
@@ -50,7 +53,14 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One line of the table."""
+    """One line of the table.
+
+    Attributes:
+        module: Where it is.
+        suffixes: Of file names, where the content does not tell.
+        about: What it is, in one line.
+        needs: What the user must add: a sidecar's keys, an extra as ``ventstream[wfdb]``.
+    """
 
     module: str
     suffixes: tuple[str, ...]

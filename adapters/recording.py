@@ -138,7 +138,8 @@ def open_recording(
     for beside in (find_sidecar(path), context):
         if beside is not None:
             sidecar = merged(sidecar, read_sidecar(beside))
-    return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or sidecar.recording.rate_hz))
+    known = sidecar.recording
+    return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or known.rate_hz, columns=known.columns or {}))
 
 
 def _inside(module: Any, path: Path) -> Sidecar:
@@ -168,12 +169,6 @@ def _head(path: Path) -> bytes:
         raise DecodeError(f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not head:
         raise DecodeError(f"{path}: is empty")
-    for magic, what in _PACKED.items():
-        if head.startswith(magic):
-            raise DecodeError(f"{path}: is {what}; unpack it first")
-    halves = (any(head[0:64:2]), any(head[1:64:2]))
-    if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
-        raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")
     return head
 
 
@@ -184,5 +179,16 @@ def _recognised(head: bytes, path: Path) -> str:
     for name, known in FORMATS.items():
         if path.suffix.lower() in known.suffixes:
             return name
+    _refuse_wrapped(head, path)
     start = head[:24].decode("ascii", "backslashreplace")
     raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")
+
+
+def _refuse_wrapped(head: bytes, path: Path) -> None:
+    """Say what is around the recording, where something is. Raises ``DecodeError``."""
+    for magic, what in _PACKED.items():
+        if head.startswith(magic):
+            raise DecodeError(f"{path}: is {what}; unpack it first")
+    halves = (any(head[0:64:2]), any(head[1:64:2]))
+    if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
+        raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")

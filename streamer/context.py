@@ -21,7 +21,10 @@ UNUSUALLY_LOW = {"pco2_art_mmhg": 15.0, "po2_art_mmhg": 20.0}
 
 
 class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[recording]``: where the samples come from."""
+    """Table ``[recording]``: where the samples come from.
+
+    ``columns``: name, or number from 0, of a column in the file → its canonical name, which has the unit.
+    """
 
     rate_hz: Annotated[float, Meta(ge=5, le=2000)] | None = None
     start_utc: Annotated[datetime, Meta(tz=True)] | None = None
@@ -29,6 +32,7 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     source: str = ""
     licence: str = ""
     command: str = ""
+    columns: Annotated[dict[str, str], Meta(min_length=1, max_length=64)] | None = None
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
