@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
     GAP = "gap"
     OVERLAP = "overlap"
     RATE_CHANGE = "rate_change"
+    CLOCK_RESET = "clock_reset"
     DAMAGED = "damaged"
     IMPLAUSIBLE = "implausible"
     APNOEA = "apnoea"
