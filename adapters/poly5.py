@@ -29,7 +29,7 @@ MAX_SIGNALS = 512
 DRIFT = 1e-3
 MAX_GAIN = 1e9
 
-_HEADER = struct.Struct("<114xH3xHi22xiHHH64x")
+_HEADER = struct.Struct("<114xH3xHi18xiHHH64x")
 """Rate, descriptors, samples, blocks, samples and bytes of a block, compression."""
 _DESCRIPTOR = struct.Struct("<41p4x11p4f64x")
 """Name, unit; a value's range in its unit, and the range in which it is stored."""
