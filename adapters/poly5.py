@@ -128,8 +128,8 @@ class _Blocks:
             what = f"it says that it begins with sample {index}, but {self._done} are before it"
             self.samples.damaged(self._seen, what, slots=rows, rows=rows)
         elif rows:
-            values = np.frombuffer(raw, "<f4", rows * self._channels, BLOCK_HEAD).astype(np.float64)
-            values[~np.isfinite(values)] = np.nan
+            stored = np.frombuffer(raw, "<f4", rows * self._channels, BLOCK_HEAD)
+            values = np.where(np.isfinite(stored), stored, np.float32(np.nan)).astype(np.float64)
             self.samples.rows(values.reshape(rows, self._channels))
         self._done += rows
 
