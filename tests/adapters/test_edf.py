@@ -439,7 +439,11 @@ def test_real_recordings(path: Path) -> None:
 
 @pytest.mark.parametrize("path", recordings("resmed-edf-airsense/*_BRP.edf"))
 def test_breaths_are_those_of_the_device(path: Path) -> None:
-    """The device's own trends, another maker's algorithm; its median tidal volume is over time, smoothed."""
+    """The device's own trends, another maker's algorithm.
+
+    Volumes are compared as turns of flow: awake (the first file) the segmenter takes some 20 small swings for no
+    breaths, and its median of 1206 mL lies 8 % above the device's 1120; asleep it is 406 against 420.
+    """
     trends = path.with_name({"118": "20230822_001119_PLD.edf", "636": "20230822_010636_PLD.edf"}[path.stem[12:15]])
     reader = pytest.importorskip("edfio").read_edf(trends)
     names = ("TidVol.2s", "RespRate.2s", "MinVent.2s")
