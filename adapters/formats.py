@@ -81,6 +81,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
+    "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
+    "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 
