@@ -6,7 +6,6 @@ counting rows, and a notice stands between the last slot of its run and the firs
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -44,8 +43,6 @@ class Samples:
         source: Label of the chunks.
         rate_hz: Samples per second.
         to_channels: ``(n, columns)`` numbers of the file → channels in canonical units, each ``(n,)``.
-        place: What a notice numbers: lines of a file, records of a device.
-        forget_s: A source without an end: so long after the first notice of damage the next ``MAX_NOTICES`` may come.
         start_s: Device clock of the first sample of this contiguous stretch.
         count: Slots since ``start_s``, damaged ones included.
         good_rows: Rows kept, ever.
@@ -56,8 +53,6 @@ class Samples:
     source: str
     rate_hz: float
     to_channels: ToChannels
-    place: str = "line"
-    forget_s: float = math.inf
     start_s: float = 0.0
     count: int = 0
     good_rows: int = 0
@@ -69,7 +64,6 @@ class Samples:
     _run: _Run | None = None
     _told: int = 0
     _untold: int = 0
-    _first_told_s: float = -math.inf
     _first_flaw: str = ""
     _usable: bool = False
 
@@ -90,9 +84,9 @@ class Samples:
         self.good_rows += len(values)
 
     def damaged(self, line: int, what: str, slots: int = 1) -> None:
-        """A line, or whatever ``place`` says, that cannot be used, in place of ``slots`` samples."""
+        """A line that cannot be used, in place of ``slots`` samples."""
         self.damaged_rows += 1
-        self._flaw(NoticeKind.DAMAGED, f"{self.place} {line}: {what}")
+        self._flaw(NoticeKind.DAMAGED, f"line {line}: {what}")
         self._pending += slots
 
     def dropped(self, what: str) -> None:
@@ -144,19 +138,12 @@ class Samples:
         run, self._run = self._run, None
         if run is None:
             return
-        if self._told and run.at_s - self._first_told_s >= self.forget_s:
-            self._told = 0
         if self._told == MAX_NOTICES:
             self._untold += 1
             return
-        if self._told == 0:
-            self._first_told_s = run.at_s
         self._told += 1
         self._flush()
         more = f" (and {run.lines - 1} more)" if run.lines > 1 else ""
-        if self.forget_s < math.inf and self._untold:
-            more += f"; {self._untold} more runs of damage were not told"
-            self._untold = 0
         values: dict[str, float | str] = {"rows": float(run.lines)}
         self._ready.append(Notice(bed="", at_s=run.at_s, kind=run.kind, detail=run.what + more, values=values))
 
