@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import socket
 import sys
 import tty
 from collections.abc import AsyncIterator, Iterator
@@ -33,19 +34,22 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 
 @asynccontextmanager
-async def peer(says: bytes = b"", *, stays: bool = True) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
-    """A TCP server that says something; what it hears."""
-    heard = asyncio.StreamReader()
+async def peer(says: bytes = b"", *, hears: bool = True) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
+    """A TCP server that says something, and what it hears until we hang up; or it hangs up itself."""
+    heard, over = asyncio.StreamReader(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(says)
-        while stays and (piece := await reader.read(100)):
+        while hears and (piece := await reader.read(100)):
             heard.feed_data(piece)
         writer.close()
+        await writer.wait_closed()
+        over.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
+        await over.wait()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ async def test_tcp_both_ways_and_its_end() -> None:
         assert await link.read() == b"hello"
         await link.write(b"there")
         assert await heard.readexactly(5) == b"there"
-    async with asyncio.timeout(5), peer(b"bye", stays=False) as (port, _), open_link(port, baudrate=1) as link:
+    async with asyncio.timeout(5), peer(b"bye", hears=False) as (port, _), open_link(port, baudrate=1) as link:
         assert await link.read() == b"bye"
         assert await link.read() == b""
 
@@ -167,26 +171,18 @@ async def test_tcp_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         async with asyncio.timeout(5), open_link("tcp://no-such-host.invalid:1", baudrate=1):
             pass
     monkeypatch.setattr(_link, "OPEN_S", 0.0)
-    async with peer() as (port, _):
-        with pytest.raises(SourceLost, match="no answer within 0 s; is the converter on"):
-            async with open_link(port, baudrate=1):
-                pass
+    with pytest.raises(SourceLost, match="no answer within 0 s; is the converter on"):
+        async with open_link(port, baudrate=1):
+            pass
 
 
 async def test_a_peer_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_link, "WRITE_S", 0.05)
-    done = asyncio.Event()
-
-    async def deaf(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await done.wait()
-        writer.close()
-
-    async with asyncio.timeout(5), await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1) as server:
-        port = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with open_link(port, baudrate=1) as link:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
+        async with asyncio.timeout(5), open_link(port, baudrate=1) as link:
             with pytest.raises(SourceLost, match=r"takes no bytes for 0\.05 s"):
                 await link.write(b"x" * 50_000_000)
-        done.set()
 
 
 async def test_what_came_before_the_line_broke_is_read_first() -> None:
