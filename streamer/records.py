@@ -38,6 +38,8 @@ class NoticeKind(StrEnum):
     OVERLAP = "overlap"
     RATE_CHANGE = "rate_change"
     CLOCK_RESET = "clock_reset"
+    CLOCK_OFFSET = "clock_offset"
+    CLOCK_DRIFT = "clock_drift"
     DAMAGED = "damaged"
     IMPLAUSIBLE = "implausible"
     APNOEA = "apnoea"
