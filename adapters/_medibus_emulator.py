@@ -6,7 +6,10 @@ counts its own samples: after 3 s of them without a command it gives the connect
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters._medibus_streams import CODES, Signal
 from adapters._medibus_wire import (
@@ -26,13 +29,16 @@ from adapters._medibus_wire import (
     realtime,
     response,
 )
-from streamer.chunk import Channel, Chunk
+from adapters._regrid import Regrid
+from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.errors import ConfigError
 
 GIVEN_UP_S = 3.0
 LONGEST_GAP_S = 10.0
 RANGES = {Channel.PAW: (-80.0, 120.0), Channel.FLOW: (-180.0, 180.0), Channel.PCO2: (0.0, 150.0)}
 """In the device's units: L/min, mbar, mmHg."""
 TOP = 0xF9F
+_STREAM = re.compile(rb"([0-9A-F]{2})([0-9A-F]{2})")
 _ID = b"0000'EMULATOR'01.00:06.00"
 
 
@@ -41,14 +47,16 @@ class Emulator:
 
     def __init__(self, rate_hz: float, channels: frozenset[Channel]) -> None:
         """``rate_hz`` and ``channels`` of the chunks that ``send`` will get."""
-        self.rate_hz = rate_hz
+        missing = {Channel.FLOW, Channel.PAW} - channels
+        if missing:
+            lacking = f"the recording has no {' and no '.join(sorted(missing))}"
+            raise ConfigError(f"a Dräger ventilator sends flow and pressure; {lacking}")
         self._interval_us = round(1e6 / rate_hz)
-        self._offer = {
-            name: self._signal(name) for name in (Channel.PAW, Channel.FLOW, Channel.PCO2) if name in channels
-        }
+        self._offer = {name: self._signal(name) for name in RANGES if name in channels}
+        self._rows = Regrid(1e6 / self._interval_us, tuple(self._offer))
         self._splitter = Splitter()
         self._is_connected = False
-        self._streams: list[Channel] = []
+        self._streams: list[int] = []
         self._every = 1
         self._enabled = 0
         self._count = self._unheard = 0
@@ -72,32 +80,31 @@ class Emulator:
 
     def send(self, chunk: Chunk) -> bytes:
         """Samples as realtime records; ``b""`` while the host has not enabled any stream."""
-        out = bytearray()
-        missing = 0 if self._next_s is None else round((chunk.start_s - self._next_s) * self.rate_hz)
-        for _ in range(missing if 0 < missing <= LONGEST_GAP_S * self.rate_hz else 0):
-            out += self._record({})
-        self._next_s = chunk.start_s + len(chunk) / self.rate_hz
-        raw = {name: self._raw(chunk, name) for name in self._offer if name in chunk.channels}
-        for at in range(len(chunk)):
-            out += self._record({name: values[at] for name, values in raw.items() if values[at] >= 0})
-        return bytes(out)
+        rows = self._rows.push(chunk)
+        if not len(rows):
+            return b""
+        rate_hz = self._rows.rate_hz
+        missing = 0 if self._next_s is None else round((self._rows.start_s - self._next_s) * rate_hz)
+        self._next_s = self._rows.start_s + len(rows) / rate_hz
+        out = [self._record([-1] * len(self._offer)) for _ in range(missing) if missing <= LONGEST_GAP_S * rate_hz]
+        raw = np.stack([self._raw(rows[:, at], name) for at, name in enumerate(self._offer)], axis=1)
+        return b"".join(out) + b"".join(self._record(values) for values in raw.tolist())
 
-    def _raw(self, chunk: Chunk, name: Channel) -> list[int]:
+    def _raw(self, samples: FloatArray, name: Channel) -> NDArray[np.int64]:
         """Binary values; -1 for a missing one."""
         signal = self._offer[name]
         multiplier, divisor = CODES[name][signal.code]
-        own = chunk.channels[name] * divisor / multiplier
-        raw = np.round((own - signal.low) / (signal.high - signal.low) * signal.top)
-        return np.where(np.isfinite(raw), np.clip(raw, 0, signal.top), -1).astype(int).tolist()  # type: ignore[no-any-return]
+        raw = np.round((samples * divisor / multiplier - signal.low) / (signal.high - signal.low) * signal.top)
+        return np.where(np.isfinite(raw), np.clip(raw, 0, signal.top), -1).astype(np.int64)
 
-    def _record(self, values: dict[Channel, int]) -> bytes:
+    def _record(self, values: list[int]) -> bytes:
         self._count += 1
         self._unheard += 1
-        if self._unheard > GIVEN_UP_S * self.rate_hz:
+        if self._unheard > GIVEN_UP_S * self._rows.rate_hz:
             self._is_connected, self._enabled = False, 0
         if not self._enabled or self._count % self._every:
             return b""
-        sent = [at for at, name in enumerate(self._streams) if self._enabled >> at & 1 and name in values]
+        sent = [at for at, of in enumerate(self._streams) if self._enabled >> at & 1 and values[of] >= 0]
         if not sent:
             return realtime(0, commands=((CORRUPT_DATA, 0),))
         return realtime(sum(1 << at for at in sent), tuple(values[self._streams[at]] for at in sent))
@@ -118,10 +125,10 @@ class Emulator:
         return response(frame.code)
 
     def _configure(self, data: bytes) -> None:
-        names = {b"%02X" % signal.code: name for name, signal in self._offer.items()}
-        pairs = [(data[at : at + 2], int(data[at + 2 : at + 4], 16)) for at in range(0, len(data) - 3, 4)]
-        self._streams = [names[code] for code, _ in pairs if code in names]
-        self._every = max((multiplier for _, multiplier in pairs), default=1)
+        known = {b"%02X" % signal.code: at for at, signal in enumerate(self._offer.values())}
+        pairs = [(match[1], int(match[2], 16)) for match in _STREAM.finditer(data)]
+        self._streams = [known[code] for code, _ in pairs if code in known]
+        self._every = max([1, *(multiplier for _, multiplier in pairs)])
         self._enabled = self._count = 0
 
     def _enable(self, record: Record) -> None:

@@ -8,14 +8,13 @@ together are as long as one; a sync byte that became something else joins two re
 from __future__ import annotations
 
 from adapters._medibus_streams import Plan
-from adapters._medibus_wire import CORRUPT_DATA, Record
-from adapters._samples import MAX_NOTICES, UNKNOWN_GAP_S, Samples
+from adapters._medibus_wire import CORRUPT_DATA, SYNC, Record
+from adapters._samples import LIVE_REFILL_S, MAX_NOTICES, UNKNOWN_GAP_S, Samples
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.records import Notice, NoticeKind
 
-PAUSE_S = 2.0
-"""A line quiet for so long without a record is a gap."""
-FORGET_S = 3600.0
+GAP_S = 1.0
+"""A line quiet for longer, without a record, is a gap; less was only a delay."""
 
 
 class Slots:
@@ -27,7 +26,7 @@ class Slots:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
-        self._samples = Samples("medibus", 1.0, self._channels, place="record", forget_s=FORGET_S)
+        self._samples = Samples("medibus", 1.0, self._channels, place="record", refill_s=LIVE_REFILL_S)
         self._number = self._changes = 0
         self._is_synced = False
         self._usual = self._last = 0
@@ -56,6 +55,12 @@ class Slots:
         """The line was silent for so much longer."""
         self._quiet_s += more_s
 
+    def late(self, piece: bytes) -> None:
+        """What comes all at once after silence makes up for it: its samples were only delayed."""
+        if self._quiet_s > 0.0 and self.plan is not None:
+            records = sum(byte & 0xF0 == SYNC for byte in piece)
+            self._quiet_s = max(self._quiet_s - records / self.plan.rate_hz, 0.0)
+
     def take(self) -> list[Chunk | Notice]:
         """What is ready."""
         return self._samples.take()
@@ -70,7 +75,7 @@ class Slots:
             return 0.0, False
         self._number += 1
         is_ours = record.is_whole and not is_marker and not record.streams & ~plan.streams  # type: ignore[operator]
-        if self._quiet_s >= PAUSE_S:
+        if self._quiet_s > GAP_S:
             self._pause()
         slots = 1
         is_good = is_ours and not self._is_rest(record)

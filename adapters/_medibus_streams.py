@@ -145,7 +145,5 @@ def plan(data: bytes, baudrate: int) -> Plan:
     slowest = max(interval_us // each.interval_us for each in found.signals)
     if not MIN_RATE_HZ <= found.rate_hz <= MAX_RATE_HZ or slowest > 0xFF:  # noqa: PLR2004 (two digits)
         limits = f"{MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz"
-        raise DecodeError(
-            f"flow and pressure would come at {found.rate_hz:g} Hz, outside {limits}; raise the baud rate"
-        )
+        raise DecodeError(f"samples would come at {found.rate_hz:g} Hz, outside {limits}; is the baud rate right?")
     return found

@@ -115,12 +115,21 @@ class Splitter:
             if item is not None:
                 yield item
 
+    def settle(self) -> Record | None:
+        """Nothing comes any more: the record so far, if it is whole."""
+        is_whole = bool(self._streams) and _record(self._streams, bytes(self._body)).is_whole
+        return self._end() if is_whole else None
+
+    def forget(self) -> None:
+        """Drop the record so far."""
+        self._end()
+
     def _slow(self, byte: int) -> Item | None:
         if byte in {DC1, DC3}:
             return None
         if byte in {ESC, SOH}:
-            self._frame = bytearray([byte])
-            return None
+            cut, self._frame = len(self._frame), bytearray([byte])
+            return self._strange(cut)
         if not self._frame:
             return self._strange(1)
         if byte == CR:

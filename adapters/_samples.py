@@ -51,6 +51,7 @@ class Samples:
         good_rows: Rows kept, ever.
         damaged_rows: Lines that should have been rows and were not, ever.
         dropped_rows: Rows left out because their time does not advance, ever.
+        place: What a notice numbers: lines of a file, records of a device.
         refill_s: Device time after which one more run of damage may be told; only a live stream has any.
     """
 
@@ -62,6 +63,7 @@ class Samples:
     good_rows: int = 0
     damaged_rows: int = 0
     dropped_rows: int = 0
+    place: str = "line"
     refill_s: float = math.inf
     _pieces: list[FloatArray] = field(default_factory=list)
     _ready: list[Chunk | Notice] = field(default_factory=list)
@@ -91,9 +93,9 @@ class Samples:
         self.good_rows += len(values)
 
     def damaged(self, line: int, what: str, slots: int = 1) -> None:
-        """A line that cannot be used, in place of ``slots`` samples."""
+        """A line, or whatever ``place`` says, that cannot be used, in place of ``slots`` samples."""
         self.damaged_rows += 1
-        self._flaw(NoticeKind.DAMAGED, f"line {line}: {what}")
+        self._flaw(NoticeKind.DAMAGED, f"{self.place} {line}: {what}")
         self._pending += slots
 
     def dropped(self, what: str) -> None:
