@@ -26,7 +26,10 @@ from streamer.tables import read_table
 
 REPO = Path(__file__).parents[1]
 REPLAY = REPO / "replay_data"
-COMMANDS = ("demo", "run", "replay", "analyze", "plot", "simulate", "convert", "watch", "metrics", "formats", "check")
+COMMANDS = (
+    "demo", "run", "replay", "analyze", "plot", "simulate", "convert", "emulate", "watch", "metrics", "formats",
+    "check",
+)  # fmt: skip
 Captured = pytest.CaptureFixture[str]
 
 

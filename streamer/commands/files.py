@@ -22,6 +22,8 @@ from streamer.sidecar import read_sidecar
 from streamer.toml import Document
 
 MAX_LISTED = 10
+PLACES = ("path", "scenario", "port", "url")
+"""Options that say where a source is."""
 DAMAGE = frozenset({NoticeKind.DAMAGED, NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
 
 
@@ -74,7 +76,7 @@ def _check_config(path: Path) -> None:
     for plan in plans_of(config):
         source = plan.sources[0]
         speed = "live" if source.speed is None else f"speed {source.speed:g}"
-        place = getattr(source.options, "path", getattr(source.options, "scenario", ""))
+        place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
         say(f"  bed {plan.bed}: {source.adapter} {place} ({plan.source}, {speed})")
         if source.adapter == "recording":
             found = open_recorded(source.options)
