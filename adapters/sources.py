@@ -28,5 +28,6 @@ class Source:
 
 SOURCES: Mapping[str, Source] = MappingProxyType({
     "pb840": Source("Puritan Bennett 840, serial port, 50 Hz", "port; serial ports: ventstream[serial]", emulated=True),
+    "medibus": Source("Dräger MEDIBUS.X, serial port, 100 Hz", "port; serial ports: ventstream[serial]", emulated=True),
 })  # fmt: skip
 """Name of the adapter → what it is."""
