@@ -32,6 +32,8 @@ TOLD = GAPS | {
 }
 UNITS = {Channel.FLOW: "L/s", Channel.PAW: "cmH2O", Channel.PCO2: "mmHg"}
 """Of what every reader gives; a file may have had others."""
+PLACES = ("path", "scenario", "port", "url")
+"""Options that say where a source is."""
 
 
 def simulate(scenario: str, out: Path, truth: Path | None) -> int:
@@ -83,7 +85,7 @@ def _check_config(path: Path) -> None:
     for plan in plans_of(config):
         source = plan.sources[0]
         speed = "live" if source.speed is None else f"speed {source.speed:g}"
-        place = getattr(source.options, "path", getattr(source.options, "scenario", ""))
+        place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
         say(f"  bed {plan.bed}: {source.adapter} {place} ({plan.source}, {speed})")
         if source.adapter == "recording":
             found = open_recorded(source.options)
