@@ -63,8 +63,8 @@ def columns(names: Sequence[str]) -> Columns:
                     f"columns {plain[waveforms[channel][0]]!r} and {name!r} are the same signal; leave one"
                 )
             waveforms[channel] = (at, multiplier, divisor)
-    if Channel.FLOW not in waveforms:
-        raise DecodeError("no flow column; name it flow_l_s, flow_l_min or flow_ml_s (positive into the patient)")
+    if not waveforms:
+        raise DecodeError(f"no waveform column; known are {', '.join(WAVEFORMS)} (flow is positive into the patient)")
     return Columns(plain.index(TIME) if TIME in plain else None, waveforms)
 
 

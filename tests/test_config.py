@@ -142,7 +142,7 @@ BED = "[[bed]]\nid = 'a'\nsources = [{adapter = 'recording', path = 'x.csv'}]\n"
         (BED.replace("'a'", "'a/b'"), "c.toml:2: [[bed]] id = 'a/b': bed id 'a/b': use 1 to 64 letters"),
         (BED.replace("'a'", "'status'"), "c.toml:2: [[bed]] id = 'status': bed id 'status' is the name of a topic"),
         ("[[bed]]\nid = 'a'\n", "c.toml:1: [[bed]]: missing key 'sources'"),
-        ("[[bed]]\nid = 'a'\nsources = []\n", "c.toml:3: [[bed]] sources: expected one source for a bed, not 0"),
+        ("[[bed]]\nid = 'a'\nsources = []\n", "c.toml:3: [[bed]] sources: expected a source at least"),
         ("[[bed]]\nid = 'a'\nsources = [{}]\n", "c.toml:3: [[bed]] sources[0]: name the adapter: adapter = "),
         (BED.replace("recording", "recoding"), f"{ADAPTER} = 'recoding': there is no adapter 'recoding'; did you mean"),
         (BED.replace("recording", "os.path"), f"{ADAPTER} = 'os.path': there is no adapter"),

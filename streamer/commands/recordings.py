@@ -95,12 +95,22 @@ def on_device_clock(recording: Recording) -> Sidecar:
     entries: list[SessionEvent | BloodGas] = [*sidecar.event, *sidecar.blood_gas]
     if start_utc is None or all(entry.at is None for entry in entries):
         return sidecar
-    first_s = next((item.start_s for item in recording.items() if isinstance(item, Chunk)), 0.0)
+    first_s = _first_s(recording)
     return msgspec.structs.replace(
         sidecar,
         event=tuple(_placed(event, start_utc, first_s) for event in sidecar.event),
         blood_gas=tuple(_placed(gas, start_utc, first_s) for gas in sidecar.blood_gas),
     )
+
+
+def utc_of_zero_s(recording: Recording) -> float | None:
+    """UTC, in seconds since 1970, of second 0 of its device's clock, where ``start_utc`` says when it began."""
+    start_utc = recording.sidecar.recording.start_utc
+    return None if start_utc is None else start_utc.timestamp() - _first_s(recording)
+
+
+def _first_s(recording: Recording) -> float:
+    return next((item.start_s for item in recording.items() if isinstance(item, Chunk)), 0.0)
 
 
 def _placed(entry: Dated, start_utc: datetime, first_s: float) -> Dated:

@@ -17,17 +17,16 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import cast
 
-from streamer.chunk import Adapter, Chunk
+from streamer.chunk import Chunk
 from streamer.connection import RunSettings, backoff_s
 from streamer.errors import BrokerError, ConfigError, DataError, OutputError, SourceLost
-from streamer.lookup import find_adapter
 from streamer.outbox import WhenFull
-from streamer.pacing import paced
 from streamer.publish import Publisher
 from streamer.records import Notice, NoticeKind
 from streamer.run.orders import hear
 from streamer.run.plan import BedOutcome, BedPlan, Clock, Core, Shell, SourcePlan, check_plans, new_core
 from streamer.run.session import Session
+from streamer.run.streams import BedStreams
 from streamer.wire import WireSettings, clear
 
 __all__ = ["BedOutcome", "BedPlan", "Clock", "SourcePlan", "run_beds", "stop_on_signals"]
@@ -74,7 +73,7 @@ async def run_beds(
         make_core=make_core,
         on_progress=on_progress,
     )
-    runs = [_BedRun(plan, cast("Adapter", find_adapter(plan.sources[0].adapter)), shell) for plan in plans]
+    runs = [_BedRun(plan, shell) for plan in plans]
     stopper: asyncio.Task[None] | None = None
     listeners: list[asyncio.Task[None]] = []
     try:
@@ -130,10 +129,11 @@ async def _clear(runs: Sequence[_BedRun]) -> None:
 class _BedRun:
     """Keeps one bed running: sessions, one after another."""
 
-    def __init__(self, plan: BedPlan, adapter: Adapter, shell: Shell) -> None:
+    def __init__(self, plan: BedPlan, shell: Shell) -> None:
         self.plan = plan
         self.outcome = BedOutcome(bed=plan.bed)
-        self._adapter, self._shell = adapter, shell
+        self._shell = shell
+        self._streams = BedStreams(plan, shell.settings, shell.clock)
         self._is_live = plan.sources[0].speed is None
         self._inbox = shell.publisher.inboxes.of(plan.bed)
         self._session: Session | None = None
@@ -203,10 +203,7 @@ class _BedRun:
             self._count(session, "" if at_once else reason)
 
     async def _play(self, session: Session) -> None:
-        source, clock = self.plan.sources[0], self._shell.clock
-        stream = self._adapter.chunks(source.options)
-        if source.speed is not None:
-            stream = paced(stream, source.speed, sleep=clock.sleep, now=clock.now)
+        stream = self._streams.open()
         pulse = asyncio.create_task(self._pulse(session), name=f"pulse {self.plan.bed}")
         try:
             await session.start()
@@ -236,6 +233,6 @@ class _BedRun:
 
     def _count(self, session: Session, error: str) -> None:
         self._retained |= session.retained
-        before, after = asdict(self.outcome), asdict(session.counters)
+        before, after = asdict(self.outcome), session.counters.totals()
         totals = {name: before[name] + after[name] for name in after}
         self.outcome = BedOutcome(bed=self.plan.bed, error=error, **totals)
