@@ -75,6 +75,7 @@ class Format:
 FORMATS: Mapping[str, Format] = MappingProxyType({
     "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz"),
     "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
+    "json_lines": Format("adapters.json_lines", (), "samples as lines of JSON with canonical names"),
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),

@@ -183,7 +183,8 @@ def convert(
 def emulate(
     *,
     device: Annotated[
-        str | None, typer.Argument(metavar="[DEVICE]", help="pb840; without one they are listed.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[DEVICE]", help="pb840, json_lines; without one they are listed.", show_default=False),
     ] = None,
     recording: Annotated[
         Path | None, typer.Argument(metavar="RECORDING", help="A file of any readable format.", show_default=False)

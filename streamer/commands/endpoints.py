@@ -157,7 +157,6 @@ class Pty(Endpoint):
         self.about = f'is at {self._path}; connect with port = "{self._path}"'
         return self
 
-    @property
     def _is_there(self) -> bool:
         looking = select.poll()
         looking.register(self._master, 0)
@@ -165,14 +164,14 @@ class Pty(Endpoint):
 
     async def listener(self) -> None:
         """Wait until a program has opened it and is ready."""
-        if not self._is_there:
-            while not self._is_there:  # noqa: ASYNC110 (nothing tells but looking)
+        if not self._is_there():
+            while not self._is_there():  # noqa: ASYNC110 (nothing tells but looking)
                 await asyncio.sleep(LOOK_S)
             await asyncio.sleep(SETTLE_S)
 
     async def send(self, piece: bytes) -> None:
         """Send; waits while the program is slow."""
-        while piece and self._is_there:
+        while piece and self._is_there():
             try:
                 piece = piece[os.write(self._master, piece) :]
             except BlockingIOError:
