@@ -191,7 +191,9 @@ def emulate(
     ] = None,
     port: Annotated[
         str,
-        typer.Option(help="pty (a new pseudo-terminal), tcp://127.0.0.1:PORT (0: any), or a serial port's path."),
+        typer.Option(
+            help="pty (a new pseudo-terminal), tcp://127.0.0.1:PORT (0: any), mqtt://HOST/TOPIC, or a serial port."
+        ),
     ] = "pty",
     speed: Speed = "1",
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,

@@ -23,7 +23,8 @@ from adapters.sources import SOURCES
 from streamer.chunk import Channel, Chunk, Emulator
 from streamer.cli import main
 from streamer.commands.emulate import play
-from streamer.commands.endpoints import Endpoint, Pty, Tcp, endpoint_at
+from streamer.commands.endpoints import Endpoint, Pty, Tcp
+from streamer.commands.plugs import endpoint_at
 from streamer.config import REPLAYED
 from streamer.errors import ConfigError, SourceLost
 from streamer.lookup import find_adapter, find_emulator, known_adapters

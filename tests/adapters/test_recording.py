@@ -59,7 +59,9 @@ def test_faults_of_the_user_are_config_errors(csv: Path, tmp_path: Path) -> None
     bad = put(tmp_path / "c.toml", "[context]\npasive = 'asserted'\n")
     with pytest.raises(ConfigError, match=r"c\.toml:2: unknown key 'pasive'.*'passive'"):
         open_recording(csv, context=bad)
-    with pytest.raises(ConfigError, match="unknown format 'pb8400': known are servo_u, pb840, csv, parquet"):
+    with pytest.raises(
+        ConfigError, match="unknown format 'pb8400': known are servo_u, pb840, json_lines, csv, parquet"
+    ):
         open_recording(csv, format="pb8400")
     with pytest.raises(ConfigError, match="a rate of 3 Hz cannot be used"):
         open_recording(csv, rate_hz=3)
