@@ -22,8 +22,12 @@ WAVEFORMS: Mapping[str, tuple[Channel, float, float]] = {
     "pco2_kpa": (Channel.PCO2, MMHG_PER_KPA, 1.0),
 }
 """Column → channel, multiplier, divisor to the canonical unit (a division keeps decimals such as 12.34/60 exact)."""
+EXACT: Mapping[Channel, str] = {Channel.PAW: "paw_cmh2o", Channel.FLOW: "flow_l_s", Channel.PCO2: "pco2_mmhg"}
+"""Channel → the column in its canonical unit, which loses nothing."""
+ARRIVAL = ("order", "chunk_start_s", "received_ns")
+"""How the samples of a recorded session came (``session.py``); each of its files can be read without them."""
 VOLUMES = ("volume_ml", "volume_l")
-KNOWN = (TIME, *WAVEFORMS, *VOLUMES)
+KNOWN = (TIME, *WAVEFORMS, *VOLUMES, *ARRIVAL)
 _LOOKS_LIKE = ("time", "paw", "pressure", "flow", "pco2", "co2", "volume", "vol")
 
 

@@ -52,6 +52,7 @@ class Samples:
         damaged_rows: Lines that should have been rows and were not, ever.
         dropped_rows: Rows left out because their time does not advance, ever.
         refill_s: Device time after which one more run of damage may be told; only a live stream has any.
+        counted: What is numbered in notices of damage.
     """
 
     source: str
@@ -63,6 +64,7 @@ class Samples:
     damaged_rows: int = 0
     dropped_rows: int = 0
     refill_s: float = math.inf
+    counted: str = "line"
     _pieces: list[FloatArray] = field(default_factory=list)
     _ready: list[Chunk | Notice] = field(default_factory=list)
     _pending: int = 0
@@ -90,10 +92,10 @@ class Samples:
         self.count += len(values)
         self.good_rows += len(values)
 
-    def damaged(self, line: int, what: str, slots: int = 1) -> None:
-        """A line that cannot be used, in place of ``slots`` samples."""
-        self.damaged_rows += 1
-        self._flaw(NoticeKind.DAMAGED, f"line {line}: {what}")
+    def damaged(self, line: int, what: str, slots: int = 1, rows: int = 1) -> None:
+        """A line, or a record of ``rows``, that cannot be used, in place of ``slots`` samples."""
+        self.damaged_rows += rows
+        self._flaw(NoticeKind.DAMAGED, f"{self.counted} {line}: {what}")
         self._pending += slots
 
     def dropped(self, what: str) -> None:

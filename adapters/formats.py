@@ -20,6 +20,8 @@ from streamer.records import Notice
 
 HEAD = 65_536
 """Bytes of a file that ``recognise`` is shown."""
+MANIFEST = "session.json"
+"""A folder with such a file is a recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
+    "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
+    "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
+    "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 

@@ -16,7 +16,7 @@ import msgspec
 
 from streamer.align import AlignSettings
 from streamer.bed import CoreSettings
-from streamer.connection import BrokerSettings, RunSettings
+from streamer.connection import BrokerSettings, RecordSettings, RunSettings
 from streamer.context import BloodGas, Context, SessionEvent, Sidecar
 from streamer.errors import ConfigError
 from streamer.lookup import find_adapter
@@ -98,6 +98,7 @@ class Config:
     wire: WireSettings
     outbox: OutboxSettings
     run: RunSettings
+    record: RecordSettings
     core: CoreSettings
 
 
@@ -118,6 +119,7 @@ class _File:
     wire: WireSettings = field(default_factory=WireSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    record: RecordSettings = field(default_factory=RecordSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     summaries: RollingSettings = field(default_factory=RollingSettings)
@@ -146,8 +148,15 @@ def load_config(path: Path) -> Config:
         wire=file.wire,
         outbox=file.outbox,
         run=file.run,
+        record=file.record
+        if not file.record.folder
+        else dataclasses.replace(file.record, folder=str(folder / file.record.folder)),
         core=CoreSettings(align=file.align, segment=file.segment, rolling=file.summaries),
     )
+
+
+def _anchored_folder(record: RecordSettings, folder: Path) -> RecordSettings:
+    return dataclasses.replace(record, folder=str(folder / record.folder)) if record.folder else record
 
 
 def _refuse_negative(document: Document, table: str) -> None:

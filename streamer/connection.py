@@ -1,4 +1,4 @@
-"""Where the MQTT broker is and how to speak to it. Floor 3: settings only, ``publish`` opens the connection.
+"""Where the MQTT broker is and how to speak to it, and how a service runs. Floor 3: settings only.
 
 A secret is named by the file or the environment variable that holds it, never written into a URL, a configuration
 or a log.
@@ -14,6 +14,7 @@ from streamer.errors import ConfigError
 
 EMBEDDED = "embedded"
 """The broker URL that asks for the broker inside this program."""
+MIN_SEGMENT_S = 10.0
 LONGEST_16_BIT = 65_535
 """MQTT's keep-alive and receive maximum are 16 bit wide."""
 
@@ -106,6 +107,26 @@ class RunSettings:
         for name in ("stall_s", "state_period_s", "backoff_first_s", "backoff_max_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"run {name} = {getattr(self, name)!r}: expected seconds above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSettings:
+    """Table ``[record]`` of a configuration: whether what arrives is written down.
+
+    Attributes:
+        folder: Where each session gets a folder ``BED/SESSION``; empty: nothing is recorded.
+        segment_s: Samples of so long make a file.
+
+    Raises:
+        ConfigError: A time too short to be of use.
+    """
+
+    folder: str = ""
+    segment_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        if not self.segment_s >= MIN_SEGMENT_S:
+            raise ConfigError(f"record segment_s = {self.segment_s!r}: expected {MIN_SEGMENT_S:g} seconds or more")
 
 
 def backoff_s(failures: int, first_s: float, longest_s: float, chance: float) -> float:

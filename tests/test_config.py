@@ -12,7 +12,7 @@ import pytest
 from adapters.recording import Settings as RecordingSettings
 from streamer.bed import CoreSettings
 from streamer.config import Config, EmbeddedSettings, load_config
-from streamer.connection import BrokerSettings, RunSettings
+from streamer.connection import BrokerSettings, RecordSettings, RunSettings
 from streamer.errors import ConfigError
 from streamer.outbox import OutboxSettings
 from streamer.toml import Document
@@ -25,6 +25,7 @@ DEFAULTS = {
     "wire": WireSettings(),
     "outbox": OutboxSettings(),
     "run": RunSettings(),
+    "record": RecordSettings(),
     "align": CoreSettings().align,
     "segment": CoreSettings().segment,
     "summaries": CoreSettings().rolling,

@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from typing import cast
 
 from streamer.chunk import Chunk
-from streamer.connection import RunSettings, backoff_s
+from streamer.connection import RecordSettings, RunSettings, backoff_s
 from streamer.errors import BrokerError, ConfigError, DataError, OutputError, SourceLost
 from streamer.outbox import WhenFull
 from streamer.publish import Publisher
@@ -39,6 +39,7 @@ async def run_beds(
     publisher: Publisher,
     *,
     settings: RunSettings | None = None,
+    record: RecordSettings | None = None,
     wire: WireSettings | None = None,
     stop: asyncio.Event | None = None,
     on_progress: Callable[[str, float], None] | None = None,
@@ -51,6 +52,7 @@ async def run_beds(
         plans: The beds.
         publisher: Entered by the caller, who also leaves it: that is when the last messages are delivered.
         settings: Stalls and retries.
+        record: Whether what arrives is written down.
         wire: Topic root; the same as the publisher's.
         stop: Set it to end cleanly: cores are closed, beds say ``offline``. Cancelling does the same.
         on_progress: Called with a bed and its newest device time.
@@ -68,6 +70,7 @@ async def run_beds(
     shell = Shell(
         publisher=publisher,
         settings=settings or RunSettings(),
+        record=record or RecordSettings(),
         wire=wire or WireSettings(),
         clock=clock or Clock(),
         make_core=make_core,

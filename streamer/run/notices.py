@@ -21,3 +21,9 @@ def drifted(bed: str, at_s: float, drift_s: float) -> Notice:
     """The device's clock and arrivals have parted."""
     detail = f"the device's clock is {drift_s:+.1f} s off since the session began; its time is kept as it is"
     return Notice(bed=bed, at_s=at_s, kind=NoticeKind.CLOCK_DRIFT, detail=detail, values={"drift_s": drift_s})
+
+
+def untaped(bed: str, at_s: float, reason: str) -> Notice:
+    """What arrives is not written down any more."""
+    detail = f"this session is not recorded any more: {reason}"
+    return Notice(bed=bed, at_s=at_s, kind=NoticeKind.DROPPED, detail=detail, values={})

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from streamer.chunk import Chunk
-from streamer.connection import RunSettings
+from streamer.connection import RecordSettings, RunSettings
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.publish import Publisher
@@ -132,6 +132,7 @@ class Shell:
     Attributes:
         publisher: Where messages go.
         settings: Stalls and retries.
+        record: Whether what arrives is written down.
         wire: Topic root.
         clock: The shell's clocks.
         make_core: Makes the core of a session.
@@ -140,6 +141,7 @@ class Shell:
 
     publisher: Publisher
     settings: RunSettings = field(default_factory=RunSettings)
+    record: RecordSettings = field(default_factory=RecordSettings)
     wire: WireSettings = field(default_factory=WireSettings)
     clock: Clock = field(default_factory=Clock)
     make_core: Callable[[BedPlan], Core] = new_core

@@ -19,6 +19,7 @@ from streamer.run.counters import Counters
 from streamer.run.orders import Orders
 from streamer.run.plan import BedPlan, Core, Shell
 from streamer.run.streams import labels, offsets_s
+from streamer.run.tape import Tape, TapedCore
 from streamer.timebase import LiveTime, RecordedTime
 from streamer.wire import (
     DEFAULT_PERIOD_S,
@@ -76,7 +77,8 @@ class Session:
         )
         is_live = self._source.speed is None
         self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
-        self.orders = Orders(self._core, self._time, plan.context)
+        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped)
+        self.orders = Orders(TapedCore(self._core, self._tape), self._time, plan.context)
         self._is_live = is_live
         self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT
         self._presence = Presence.ONLINE
@@ -91,6 +93,7 @@ class Session:
 
     async def push(self, item: Chunk | Notice) -> None:
         """Feed the core and publish what it finds; waits while a replay's lane is full."""
+        self._tape.write(item)
         for placed in [item] if self._one_clock is None else self._one_clock.push(item):
             if isinstance(placed, Chunk):
                 await self._heard(placed)
@@ -117,6 +120,7 @@ class Session:
 
     async def check(self) -> None:
         """What is due by wall time: a stall, the counters, a notice of messages lost."""
+        self._tape.flush()
         await self._tell_dropped()
         await self._tell_drift()
         if self._is_live and self._presence is Presence.ONLINE:
@@ -139,6 +143,7 @@ class Session:
             The reason, or what else went wrong.
         """
         self._when_full = WhenFull.EXCEED if at_once else self._when_full
+        self._tape.close()
         reason = await self._close(reason)
         await self._tell_dropped()
         detail = reason or "the source ended"
@@ -173,6 +178,7 @@ class Session:
         end_s = chunk.start_s + len(chunk) / chunk.rate_hz
         self._time.arrived(chunk.start_s, end_s, chunk.received_ns or self._clock.now_ns())
         self.orders.heard(chunk.start_s, end_s)
+        self._tape.date(self._time, chunk.start_s)
         self.newest_s, self._rate_hz, self._heard_s = end_s, chunk.rate_hz, self._clock.now()
         if self._presence is Presence.STALLED:
             self._presence = Presence.ONLINE
@@ -195,6 +201,9 @@ class Session:
             return
         self.told += lost
         await self._emit(notices.lost(self._plan.bed, self.newest_s or 0.0, lost), WhenFull.EXCEED)
+
+    def _untaped(self, reason: str) -> None:
+        self._found.append(notices.untaped(self._plan.bed, self.newest_s or 0.0, reason))
 
     async def _tell_drift(self) -> None:
         """Publish each further second by which the device's clock and arrivals have parted."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -143,10 +144,16 @@ async def by_arrival(
     tasks = [asyncio.create_task(lead(), name=f"source {first.label}")]
     tasks += [asyncio.create_task(_keep(one, queue, settings, clock), name=f"source {one.label}") for one in others]
     try:
+        now_s = 0.0
         while (item := await queue.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            yield item
+            if isinstance(item, Chunk) and item.source == first.label:
+                now_s = _end_s(item)
+            if isinstance(item, Notice) and not math.isfinite(item.at_s):
+                yield replace(item, at_s=now_s)
+            else:
+                yield item
     finally:
         for task in tasks:
             task.cancel()
@@ -206,4 +213,4 @@ async def _keep(
 
 def _notice(kind: NoticeKind, detail: str) -> Notice:
     """Of the moment at which the bed is."""
-    return Notice(bed="", at_s=float("nan"), kind=kind, detail=detail)
+    return Notice(bed="", at_s=math.nan, kind=kind, detail=detail)
