@@ -80,6 +80,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "pirds": Format("adapters.pirds", (), "PIRDS text log (VentMon monitor): airway pressure and flow; about 16 Hz"),
     "rapidvent": Format("adapters.rapidvent", (), "RapidVent, RapidAlarm recording (#samplerate,N): pressure, flow"),
     "vscapture": Format("adapters.vscapture", (), "VSCapture waveforms, a signal a file: Draeger, Philips IntelliVue"),
+    "json_lines": Format("adapters.json_lines", (), "samples as lines of JSON with canonical names"),
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),

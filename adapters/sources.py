@@ -29,5 +29,7 @@ class Source:
 SOURCES: Mapping[str, Source] = MappingProxyType({
     "pb840": Source("Puritan Bennett 840, serial port, 50 Hz", "port; serial ports: ventstream[serial]", emulated=True),
     "medibus": Source("Dräger MEDIBUS.X, serial port, 100 Hz", "port; serial ports: ventstream[serial]", emulated=True),
+    "json_lines": Source("samples as lines of JSON over TCP, names mapped by columns", "port", emulated=True),
+    "mqtt_samples": Source("the same objects from a topic of an MQTT broker", "url, topic", emulated=False),
 })  # fmt: skip
 """Name of the adapter → what it is."""

@@ -184,14 +184,18 @@ def emulate(
     *,
     device: Annotated[
         str | None,
-        typer.Argument(metavar="[DEVICE]", help="medibus, pb840; without one they are listed.", show_default=False),
+        typer.Argument(
+            metavar="[DEVICE]", help="pb840, medibus, json_lines; without one they are listed.", show_default=False
+        ),
     ] = None,
     recording: Annotated[
         Path | None, typer.Argument(metavar="RECORDING", help="A file of any readable format.", show_default=False)
     ] = None,
     port: Annotated[
         str,
-        typer.Option(help="pty (a new pseudo-terminal), tcp://127.0.0.1:PORT (0: any), or a serial port's path."),
+        typer.Option(
+            help="pty (a new pseudo-terminal), tcp://127.0.0.1:PORT (0: any), mqtt://HOST/TOPIC, or a serial port."
+        ),
     ] = "pty",
     speed: Speed = "1",
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters import pb840
+from adapters import json_lines, pb840
+from adapters._clock import AHEAD
 from adapters.recording import open_recording
 from adapters.sources import SOURCES
 from streamer.chunk import Channel, Chunk, Emulator
 from streamer.cli import main
 from streamer.commands.emulate import play
-from streamer.commands.endpoints import Endpoint, Pty, Tcp, endpoint_at
+from streamer.commands.endpoints import Endpoint, Pty, Tcp
+from streamer.commands.plugs import endpoint_at
 from streamer.config import REPLAYED
 from streamer.errors import ConfigError, SourceLost
 from streamer.lookup import find_adapter, find_emulator, known_adapters
@@ -81,6 +83,15 @@ async def test_what_is_played_is_what_is_heard(port: str) -> None:
     for channel, factor in ((Channel.FLOW, 60.0), (Channel.PAW, 1.0)):
         expected = np.array([float(f"{factor * value:.2f}") / factor for value in played.samples(channel)])
         assert np.array_equal(found.samples(channel), expected)
+
+
+async def test_lines_of_json_are_heard_to_the_last_bit() -> None:
+    played = whole()
+    async with emulated("tcp://127.0.0.1:0", json_lines) as (_, where):
+        found, _ = await heard(json_lines.Settings(port=where), json_lines)
+    assert found.n == played.n - AHEAD
+    for channel in (Channel.FLOW, Channel.PAW):
+        assert np.array_equal(found.samples(channel), played.samples(channel)[:-AHEAD])
 
 
 @pytest.mark.parametrize("port", ["pty", "tcp://127.0.0.1:0"])

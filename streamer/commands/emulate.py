@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from streamer.chunk import Chunk, Emulator
-from streamer.commands.endpoints import Endpoint, endpoint_at
+from streamer.commands.endpoints import Endpoint
+from streamer.commands.plugs import endpoint_at
 from streamer.commands.recordings import Recording, open_recording
 from streamer.errors import ConfigError, DecodeError
 from streamer.lookup import find_emulator
@@ -36,7 +37,7 @@ def emulate(device: str, path: Path | None, *, port: str, speed: float, loop: bo
         raise DecodeError(f"{path}: no samples")
     emulator: Emulator = module.Emulator(first.rate_hz, frozenset(first.channels))
     endpoint = endpoint_at(port, module, emulator.hear)
-    asyncio.run(_until_stopped(device, endpoint, emulator, _played(recording, loop=loop), speed))
+    asyncio.run(_until_stopped(device, endpoint, emulator, played(recording, loop=loop), speed))
     return 0
 
 
@@ -73,7 +74,7 @@ async def _one_by_one(items: Iterator[Chunk | Notice]) -> AsyncIterator[Chunk | 
         yield item
 
 
-def _played(recording: Recording, *, loop: bool) -> Iterator[Chunk | Notice]:
+def played(recording: Recording, *, loop: bool) -> Iterator[Chunk | Notice]:
     """A recording, or the same again and again; the device's clock goes on from one time to the next."""
     end_s: float | None = None
     while True:

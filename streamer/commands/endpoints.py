@@ -1,4 +1,4 @@
-"""Where an emulated device is plugged in: a pseudo-terminal, a TCP port on loopback, a serial port. Floor 4.
+"""Where an emulated device is plugged in, on this machine: a pseudo-terminal, TCP on loopback. Floor 4.
 
 An endpoint has one listener at a time, who may leave and come back. What is sent while there is none is lost, as on
 any wire.
@@ -7,18 +7,15 @@ any wire.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import importlib
-import ipaddress
 import os
 import select
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from types import ModuleType
 from typing import Any, Self
 
-from streamer.errors import ConfigError, SourceLost
+from streamer.errors import ConfigError
 
 Hear = Callable[[bytes], bytes]
 PIECE = 65_536
@@ -28,8 +25,6 @@ SETTLE_S = 0.2
 """A program that opens a port first throws away what came before it was ready."""
 DRAIN_S = 2.0
 """Longest wait at the end for a listener to take the last bytes."""
-LINE = ("baudrate", "bytesize", "parity", "stopbits")
-"""Options of a device's ``Settings`` that a serial port has to have too."""
 
 
 class Endpoint(ABC):
@@ -157,7 +152,6 @@ class Pty(Endpoint):
         self.about = f'is at {self._path}; connect with port = "{self._path}"'
         return self
 
-    @property
     def _is_there(self) -> bool:
         looking = select.poll()
         looking.register(self._master, 0)
@@ -165,14 +159,14 @@ class Pty(Endpoint):
 
     async def listener(self) -> None:
         """Wait until a program has opened it and is ready."""
-        if not self._is_there:
-            while not self._is_there:  # noqa: ASYNC110 (nothing tells but looking)
+        if not self._is_there():
+            while not self._is_there():  # noqa: ASYNC110 (nothing tells but looking)
                 await asyncio.sleep(LOOK_S)
             await asyncio.sleep(SETTLE_S)
 
     async def send(self, piece: bytes) -> None:
         """Send; waits while the program is slow."""
-        while piece and self._is_there:
+        while piece and self._is_there():
             try:
                 piece = piece[os.write(self._master, piece) :]
             except BlockingIOError:
@@ -198,61 +192,3 @@ class Pty(Endpoint):
                 await asyncio.sleep(LOOK_S)
             else:
                 await self.send(self._hear(heard))
-
-
-class Serial(Endpoint):
-    """A serial port, as an adapter opens one; whether anybody listens cannot be known."""
-
-    def __init__(self, hear: Hear, port: str, line: dict[str, Any]) -> None:
-        super().__init__(hear)
-        self._port, self._line = port, line
-        self._link: Any = None
-
-    async def __aenter__(self) -> Self:
-        links: Any = importlib.import_module("adapters._link")
-        self._link = await self._tasks.enter_async_context(links.open_link(self._port, **self._line))
-        self._background(self._listen())
-        self.about = f"is at {self._port}, {self._line}"
-        return self
-
-    async def listener(self) -> None:
-        """Taken to be there."""
-
-    async def send(self, piece: bytes) -> None:
-        """Send; waits while the line is slow."""
-        if piece:
-            await self._link.write(piece)
-
-    async def _listen(self) -> None:
-        with suppress(SourceLost):
-            while piece := await self._link.read():
-                await self.send(self._hear(piece))
-
-
-def endpoint_at(port: str, module: ModuleType, hear: Hear) -> Endpoint:
-    """The endpoint that ``--port`` names, for a device of that module. Raises ``ConfigError``."""
-    if port == "pty":
-        if os.name != "posix":
-            raise ConfigError("--port pty: there are no pseudo-terminals on this system; use tcp://127.0.0.1:0")
-        return Pty(hear)
-    if "://" not in port:
-        settings: Any = getattr(module, "Settings", None)
-        fields = dataclasses.fields(settings) if settings is not None else ()
-        line = {field.name: field.default for field in fields if field.name in LINE}
-        return Serial(hear, port, {"baudrate": 9600, **line})
-    host, number = _loopback(port)
-    return Tcp(hear, host, number)
-
-
-def _loopback(port: str) -> tuple[str, int]:
-    scheme, _, rest = port.partition("://")
-    host, _, number = rest.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        is_ours = scheme == "tcp" and ipaddress.ip_address(host).is_loopback and 0 <= int(number) <= 65_535  # noqa: PLR2004
-    except ValueError:
-        is_ours = False
-    if not is_ours:
-        expected = "pty, tcp://127.0.0.1:PORT (this machine only), or a serial port such as /dev/ttyUSB1"
-        raise ConfigError(f"--port {port!r}: expected {expected}")
-    return host, int(number)
