@@ -81,7 +81,7 @@ def columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> C
         if plain.index(name) != at:
             raise DecodeError(f"column {name!r} appears twice; leave one")
     found = _meaning(dict(enumerate(plain)))
-    if Channel.FLOW not in found.waveforms:
+    if not found.waveforms.keys() & {Channel.FLOW, Channel.PCO2}:
         raise DecodeError("no flow column; name it flow_l_s, flow_l_min or flow_ml_s (positive into the patient)")
     return found
 

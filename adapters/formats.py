@@ -72,12 +72,14 @@ class Format:
         return importlib.import_module(self.module)
 
 
+_MAPPED = "columns in the sidecar, unless canonical"
 FORMATS: Mapping[str, Format] = MappingProxyType({
     "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz"),
     "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
-    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
-    "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
+    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header", _MAPPED),
+    "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
+    "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 
