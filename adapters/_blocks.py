@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,18 @@ from streamer.chunk import Chunk, FloatArray
 from streamer.records import Notice
 
 REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
+
+
+HUGE = 1e30
+"""No measurement; beyond it arithmetic might overflow."""
+
+
+def measured(values: Any) -> FloatArray:
+    """Numbers of any type as doubles, and NaN for what can be no measurement."""
+    with np.errstate(all="ignore"):
+        plain = np.asarray(values, dtype=np.float64)
+    found: FloatArray = np.where(np.abs(plain) < HUGE, plain, np.nan)
+    return found
 
 
 def by_count(samples: Samples, blocks: Iterator[FloatArray]) -> Iterator[Chunk | Notice]:

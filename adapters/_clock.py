@@ -11,7 +11,10 @@ of rows; stamps say how fast it ticks and where it jumps.
 3. **Jumps.** A stamp off the grid by more than the tolerance is a jump if the stamps after it agree with it, and a
    bad stamp (its row keeps its slot) if they do not. A jump starts a new stretch of samples at its own stamp. A
    row that is off the grid and not later than the row before is left out and counted.
-4. **Drift.** A grid that slides against the stamps by up to 0.5 % is followed without a word, for the device's
+4. **Resets.** Back by more than ``RESET_S``, and the stamps after agree: the clock was set anew (a counter that begins
+   again, a time zone). Nobody knows how long that took, so it is shown as a pause of ``UNKNOWN_GAP_S``, and told;
+   device time goes on, and so never runs backwards. A block of rows sent twice reaches back less far and is left out.
+5. **Drift.** A grid that slides against the stamps by up to 0.5 % is followed without a word, for the device's
    and the recorder's clocks always differ a little.
 
 Every decision about a row depends on rows before it and at most ``AHEAD`` after it, so cutting cannot matter.
@@ -24,7 +27,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from adapters._samples import Samples
+from adapters._samples import UNKNOWN_GAP_S, Samples
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
 from streamer.errors import DecodeError
 from streamer.records import NoticeKind
@@ -34,13 +37,25 @@ LEARN_WITHIN = 10_000
 AHEAD = 8
 DRIFT = 0.005
 IRREGULAR_S = 1.0
+RESET_S = 10.0
 RESOLUTION_S = 1e-6
-KEEP, JUMP, DROP = 0, 1, 2
+KEEP, JUMP, DROP, RESET = 0, 1, 2, 3
+
+
+@njit(cache=True)
+def _agree(stamps: Any, i: int, dt: float, tolerance: float) -> tuple[int, int]:
+    """Of the stamps after ``i``: how many go on from it, and how many there are."""
+    agree, seen = 0, 0
+    for j in range(i + 1, min(int(stamps.size), i + 1 + AHEAD)):
+        if not np.isnan(stamps[j]):
+            seen += 1
+            agree += abs(stamps[j] - stamps[i] - (j - i) * dt) <= tolerance
+    return agree, seen
 
 
 @njit(cache=True)
 def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, verdict: Any) -> int:  # noqa: FBT001, PLR0917 (compiled)
-    """Judge each stamp (NaN: a damaged row, which keeps its slot): KEEP, JUMP or DROP. Returns how many are settled.
+    """Judge each stamp (NaN: a damaged row, which keeps its slot): what becomes of it. Returns how many are settled.
 
     ``state`` is (anchor s, slots since, followed drift s, last stamp s) and is moved on.
     """
@@ -57,17 +72,14 @@ def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, ve
         if abs(off) <= tolerance:
             state[2] += min(max(off, -DRIFT * dt), DRIFT * dt)
             state[3] = stamps[i]
-        elif stamps[i] <= state[3]:
-            verdict[i] = DROP
-            continue
         else:
-            agree, seen = 0, 0
-            for j in range(i + 1, min(size, i + 1 + AHEAD)):
-                if not np.isnan(stamps[j]):
-                    seen += 1
-                    agree += abs(stamps[j] - stamps[i] - (j - i) * dt) <= tolerance
+            agree, seen = _agree(stamps, i, dt, tolerance)
+            back_s = state[3] - stamps[i]
+            if back_s >= 0.0 and not (back_s > RESET_S and seen and 2 * agree >= seen):
+                verdict[i] = DROP
+                continue
             if 2 * agree >= seen:
-                verdict[i] = JUMP
+                verdict[i] = RESET if back_s >= 0.0 else JUMP
                 state[0], state[1], state[2] = stamps[i], 0.0, 0.0
                 state[3] = stamps[i]
             else:
@@ -117,8 +129,10 @@ def _rounded_hz(step_s: float, jitter_s: float, steps: int) -> float:
 class Clock:
     """Rows with stamps, in order, into ``samples``: its rate, stretches, damage and drops."""
 
-    def __init__(self, samples: Samples, given_hz: float | None, remedy: str) -> None:
-        """``remedy`` says in an error what else would give the rate."""
+    def __init__(self, samples: Samples, given_hz: float | None, remedy: str, *, learn: int = LEARN) -> None:
+        """``remedy`` says in an error what else would give the rate; ``learn``: rows that it is learnt from."""
+        self._learn, self._learn_within = learn, LEARN_WITHIN * learn // LEARN
+        self._shift_s = 0.0
         self._samples = samples
         self._given_hz = given_hz
         self._remedy = remedy
@@ -145,7 +159,7 @@ class Clock:
 
     def settle(self, *, final: bool = False) -> None:
         """Hand on every row that is decided."""
-        if self._held == 0 or (self._state is None and self._held < LEARN and not final):
+        if self._held == 0 or (self._state is None and self._held < self._learn and not final):
             return
         stamps, values = np.concatenate(self._stamps), np.concatenate(self._values)
         if self._state is None and not self._start(stamps, final=final):
@@ -159,8 +173,8 @@ class Clock:
 
     def _start(self, stamps: FloatArray, *, final: bool) -> bool:
         """Learn the rate; False while there are too few stamps. The first row always has one."""
-        good = np.flatnonzero(np.isfinite(stamps[:LEARN_WITHIN]))[:LEARN]
-        if good.size < LEARN and not final and stamps.size < LEARN_WITHIN:
+        good = np.flatnonzero(np.isfinite(stamps[: self._learn_within]))[: self._learn]
+        if good.size < self._learn and not final and stamps.size < self._learn_within:
             return False
         lesson = stamps[: good[-1] + 1]
         self._samples.rate_hz, self._tolerance = learn(lesson, self._given_hz, self._remedy)
@@ -183,6 +197,15 @@ class Clock:
             elif verdict[row] == DROP:
                 self._samples.dropped(f"the row stamped {stamps[row]:.6g} s is not later than the one before")
             else:
-                self._samples.restart(float(stamps[row]))
+                if verdict[row] == RESET:
+                    self._reset(float(stamps[row]))
+                self._samples.restart(float(stamps[row]) + self._shift_s)
                 done = row
         self._samples.rows(values[done:settled])
+
+    def _reset(self, stamp_s: float) -> None:
+        """The stamps begin anew; device time does not."""
+        now_s = self._samples.now_s
+        what = f"the time stamps go back from {now_s - self._shift_s:.6g} to {stamp_s:.6g} s"
+        self._samples.note(NoticeKind.CLOCK_RESET, f"{what}; the pause is unknown and shown as {UNKNOWN_GAP_S:g} s")
+        self._shift_s = now_s + UNKNOWN_GAP_S - stamp_s

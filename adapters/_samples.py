@@ -48,6 +48,7 @@ class Samples:
         good_rows: Rows kept, ever.
         damaged_rows: Lines that should have been rows and were not, ever.
         dropped_rows: Rows left out because their time does not advance, ever.
+        counted: What is numbered in notices of damage.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Samples:
     good_rows: int = 0
     damaged_rows: int = 0
     dropped_rows: int = 0
+    counted: str = "line"
     _pieces: list[FloatArray] = field(default_factory=list)
     _ready: list[Chunk | Notice] = field(default_factory=list)
     _pending: int = 0
@@ -83,10 +85,10 @@ class Samples:
         self.count += len(values)
         self.good_rows += len(values)
 
-    def damaged(self, line: int, what: str, slots: int = 1) -> None:
-        """A line that cannot be used, in place of ``slots`` samples."""
-        self.damaged_rows += 1
-        self._flaw(NoticeKind.DAMAGED, f"line {line}: {what}")
+    def damaged(self, line: int, what: str, slots: int = 1, rows: int = 1) -> None:
+        """A line, or a record of ``rows``, that cannot be used, in place of ``slots`` samples."""
+        self.damaged_rows += rows
+        self._flaw(NoticeKind.DAMAGED, f"{self.counted} {line}: {what}")
         self._pending += slots
 
     def dropped(self, what: str) -> None:

@@ -80,6 +80,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
+    "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
+    "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
+    "wfdb": Format("adapters.wfdb_record", (".hea",), "WFDB (PhysioNet) record, its .hea named", "ventstream[wfdb]"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 

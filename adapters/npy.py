@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from adapters._blocks import by_count, by_stamps
+from adapters._blocks import by_count, by_stamps, measured
 from adapters._columns import KNOWN, VOLUMES, Columns, columns
 from adapters._samples import Samples
 from adapters._sidecar import find_sidecar, sidecar_path
@@ -30,8 +30,6 @@ MAX_BYTES = 2**40
 """A header that claims more is damaged, whatever the file holds."""
 MAX_COLUMNS = 64
 """As many as a sidecar may name; a wider array has its signals in rows."""
-HUGE = 1e30
-"""No measurement; beyond it arithmetic might overflow."""
 _SAVE_AGAIN = "save it again as numbers: numpy.save(name, array)"
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _FAULTS = (ValueError, TypeError, LookupError, SyntaxError, ArithmeticError, AttributeError, MemoryError)
@@ -168,9 +166,7 @@ def _blocks(file: BinaryIO, array: _Array, used: Sequence[int], samples: Samples
         n = min(step, array.rows - first)
         values = np.full((n, len(array.names)), np.nan)
         for at, numbers in zip(used, _raw(file, array, first, n, used), strict=True):
-            with np.errstate(all="ignore"):
-                plain = numbers.astype(np.float64)
-            values[:, at] = np.where(np.abs(plain) < HUGE, plain, np.nan)
+            values[:, at] = measured(numbers)
         yield values
     if array.rows < array.claimed:
         samples.damaged(array.rows + 1, f"the file ends here, before row {array.claimed} of the header", slots=0)

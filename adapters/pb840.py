@@ -116,7 +116,9 @@ class Decoder:
             beyond_s = passed_s - (now_s - self._seen[1])
             if passed_s < -GAP_S or beyond_s > MAX_GAP_S:  # the clock was set, or a digit of it is wrong
                 what = f"line {number}: the time of day jumps by {passed_s:.6g} s"
-                self._samples.note(NoticeKind.GAP, f"{what}; a pause of unknown length, shown as {UNKNOWN_GAP_S:g} s")
+                self._samples.note(
+                    NoticeKind.CLOCK_RESET, f"{what}; a pause of unknown length, shown as {UNKNOWN_GAP_S:g} s"
+                )
                 now_s += UNKNOWN_GAP_S
                 self._samples.restart(now_s)
             elif beyond_s > GAP_S:

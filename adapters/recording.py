@@ -193,6 +193,9 @@ def _refuse_wrapped(head: bytes, path: Path) -> None:
     for magic, what in _PACKED.items():
         if head.startswith(magic):
             raise DecodeError(f"{path}: is {what}; unpack it first")
+    header = path.with_suffix(".hea")
+    if header != path and header.is_file():
+        raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
     halves = (any(head[0:64:2]), any(head[1:64:2]))
     if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
         raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")

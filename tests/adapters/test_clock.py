@@ -135,3 +135,41 @@ def test_every_byte_of_a_small_table_with_stamps() -> None:
     lines[4:5] = [b"junk", b""]
     found = prefix_rule(timed, b"\r\n".join(lines))
     assert [stretch.n for stretch in found.stretches] == [16, 4]
+
+
+@pytest.mark.parametrize("at", [5, 700, 1500])
+def test_a_clock_that_begins_again_is_told_and_device_time_goes_on(at: int) -> None:
+    stamps = 100.0 + np.arange(1600) / 100
+    stamps[at:] = 3.0 + np.arange(1600 - at) / 100
+    stamps[at + 50 :] += 7.0  # a gap after the reset lies where the new stamps say
+    text = stamped(stamps)
+    found = read(text, None)
+    before_s = 100.0 + at / 100
+    assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [
+        (100.0, at),
+        (pytest.approx(before_s + 2.0), 50),
+        (pytest.approx(before_s + 2.0 + 7.5), 1550 - at),
+    ]
+    ((n, notice),) = found.notices
+    assert (n, notice.kind, notice.at_s) == (at, NoticeKind.CLOCK_RESET, pytest.approx(before_s))
+    assert notice.detail == (
+        f"the time stamps go back from {before_s:.6g} to 3 s; the pause is unknown and shown as 2 s"
+    )
+    prefix_rule(timed, text, [[len(text) // 3, len(text) // 2], range(0, len(text), 997)])
+
+
+def test_a_block_sent_twice_is_no_reset() -> None:
+    stamps = np.arange(3000) / 100
+    twice = np.concatenate([stamps[:2000], stamps[1200:]])
+    found = read(stamped(twice), None)
+    assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(0.0, 3000)]
+    assert [notice.kind for _, notice in found.notices] == [NoticeKind.DROPPED, NoticeKind.DAMAGED]
+    assert found.notices[-1][1].values["dropped_rows"] == 800
+
+
+def test_one_stray_old_stamp_is_no_reset() -> None:
+    stamps = 50.0 + np.arange(1200) / 100
+    stamps[[600, 1199]] = 1.0
+    found = read(stamped(stamps), None)
+    assert not [notice for _, notice in found.notices if notice.kind is NoticeKind.CLOCK_RESET]
+    assert found.notices[-1][1].values["dropped_rows"] == 2

@@ -1,0 +1,185 @@
+"""Which signals of a binary recording are flow, airway pressure and CO2: by label and unit. Floor 0.
+
+A signal is known by a word of its label and a unit that such a signal can have; ``columns`` of the context file or the
+sidecar goes before both. What could be meant and cannot be used is left out and told, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from adapters._columns import VOLUMES, WAVEFORMS
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel
+from streamer.errors import ConfigError, DecodeError
+
+_WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*")
+_NUMBER = re.compile(r"[0-9]{1,4}")
+_WORDS: Mapping[Channel, frozenset[str]] = {
+    Channel.PCO2: frozenset({"co2", "pco2", "capno", "capnogram"}),
+    Channel.FLOW: frozenset({"flow", "airflow"}),
+    Channel.PAW: frozenset({"paw", "awp", "pao", "press", "pressure"}),
+}
+"""Words of a label; CO2 first, for it has a pressure too."""
+_WHOLE = {"f": Channel.FLOW, "p": Channel.PAW}
+"""Labels of one letter."""
+_OTHERS = frozenset({
+    "abp", "ambient", "art", "arterial", "barometric", "bias", "blood", "cannula", "cuff", "cvp", "end", "epr", "es",
+    "eso", "esophageal", "et", "fi", "fresh", "gastric", "icp", "insp", "ipap", "epap", "leak", "lim", "limit", "max",
+    "mean", "min", "n2o", "nasal", "nibp", "o2", "oes", "oesophageal", "oxygen", "pdi", "peak", "peep", "pes", "pga",
+    "plateau", "sample", "set", "setpoint", "supply", "target", "tc",
+})  # fmt: skip
+"""Words of flows and pressures elsewhere, of settings and of values of whole breaths."""
+_UNITS: Mapping[Channel, Mapping[str, str]] = {
+    Channel.FLOW: {"L/s": "flow_l_s", "L/min": "flow_l_min", "mL/s": "flow_ml_s"},
+    Channel.PAW: {"cmH2O": "paw_cmh2o", "mbar": "paw_mbar", "hPa": "paw_mbar", "kPa": "paw_kpa"},
+    Channel.PCO2: {"mmHg": "pco2_mmhg", "kPa": "pco2_kpa"},
+}
+"""Unit, in any case, → name of contract.md §2. CO2 in % is none: its pressure hangs on a barometer and on water."""
+
+
+class Signal(NamedTuple):
+    """What a file says of a signal. ``rate_hz`` is 0 where it has no samples."""
+
+    label: str
+    unit: str
+    rate_hz: float
+
+
+class Use(NamedTuple):
+    """A signal that is used: its position, and multiplier and divisor from its unit to the canonical one."""
+
+    at: int
+    multiplier: float
+    divisor: float
+
+
+@dataclass(slots=True)
+class Chosen:
+    """What is used; and what a reader of the recording should know, one line each."""
+
+    uses: dict[Channel, Use] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def choose(signals: Sequence[Signal], columns: Mapping[str, str], *, co2_alone: bool = False) -> Chosen:
+    """Find flow, and pressure and CO2 where they are. Pressure has flow's rate; CO2 may have another.
+
+    ``co2_alone``: a recording with CO2 need not have flow.
+
+    Raises:
+        ConfigError: ``columns`` names a signal or a meaning that there is not, or one meaning twice.
+        DecodeError: There is no flow that can be used.
+    """
+    named = _named(signals, columns)
+    chosen = Chosen()
+    for channel in (Channel.FLOW, Channel.PAW, Channel.PCO2):
+        found = {at: name for at, name in named.items() if name in WAVEFORMS and WAVEFORMS[name][0] is channel}
+        if not found:
+            found = _recognised(signals, channel, named, chosen.notes)
+        found = _usable(signals, channel, found, chosen)
+        if found:
+            best = max(found, key=lambda at: (signals[at].rate_hz, -at))
+            if others := [_shown(signals[at].label) for at in found if at != best]:
+                chosen.notes.append(f"{channel}: {_shown(signals[best].label)} is used, not {', '.join(others[:5])}")
+            _, multiplier, divisor = WAVEFORMS[found[best]]
+            chosen.uses[channel] = Use(best, multiplier, divisor)
+    if not chosen.uses.keys() & ({Channel.FLOW, Channel.PCO2} if co2_alone else {Channel.FLOW}):
+        raise DecodeError(_no_flow(signals, chosen.notes))
+    return chosen
+
+
+def _named(signals: Sequence[Signal], columns: Mapping[str, str]) -> dict[int, str]:
+    """Position → canonical name, for what ``columns`` says. Raises ``ConfigError``."""
+    labels = [signal.label.lower() for signal in signals]
+    named: dict[int, str] = {}
+    seen: set[Channel] = set()
+    for key, name in columns.items():
+        plain = key.strip().lower()
+        if name not in WAVEFORMS and name not in VOLUMES:
+            raise ConfigError(f"columns: {name!r} is no name; known are {', '.join((*WAVEFORMS, *VOLUMES))}")
+        if plain in labels:
+            at = labels.index(plain)
+        elif _NUMBER.fullmatch(plain) and int(plain) < len(labels):
+            at = int(plain)
+        else:
+            raise ConfigError(f"columns: there is no signal {key!r}; there are {_listed(signals)}")
+        channel = WAVEFORMS[name][0] if name in WAVEFORMS else None
+        if channel in seen or at in named:
+            raise ConfigError(f"columns: {key!r} = {name!r} says a second time what a signal is; leave one")
+        if channel is not None:
+            seen.add(channel)
+        named[at] = name
+    return named
+
+
+def _recognised(
+    signals: Sequence[Signal], channel: Channel, named: Mapping[int, str], notes: list[str]
+) -> dict[int, str]:
+    """Position → canonical name of the signals that are this by label and unit."""
+    units = {unit.lower(): name for unit, name in _UNITS[channel].items()}
+    found = {}
+    for at, signal in enumerate(signals):
+        if at in named or _meant(signal.label) is not channel or signal.rate_hz < MIN_RATE_HZ:
+            continue
+        name = units.get(signal.unit.lower().replace(" ", ""))
+        if name is not None:
+            found[at] = name
+            continue
+        has = f"the unit {_shown(signal.unit)}" if signal.unit else "no unit"
+        say = f"say what it is in the sidecar, under [recording.columns], as {_first(units)!r}"
+        notes.append(f"{_shown(signal.label)} has {has}, none of {', '.join(_UNITS[channel])}, and is left out; {say}")
+    return found
+
+
+def _usable(signals: Sequence[Signal], channel: Channel, found: dict[int, str], chosen: Chosen) -> dict[int, str]:
+    """Those with a rate that can be used; what is left out is told."""
+    kept = {}
+    for at, name in found.items():
+        label, _, rate_hz = signals[at]
+        flow = chosen.uses.get(Channel.FLOW)
+        why = ""
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            why = f"outside {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz"
+        elif channel is Channel.PAW and flow is not None and rate_hz != signals[flow.at].rate_hz:
+            why = f"flow {signals[flow.at].rate_hz:g} Hz"
+        if why:
+            chosen.notes.append(f"{_shown(label)} has {rate_hz:g} Hz, {why}, and is left out")
+        else:
+            kept[at] = name
+    return kept
+
+
+def _meant(label: str) -> Channel | None:
+    """What a label says, whatever the unit."""
+    plain = label.lower()
+    if plain in _WHOLE:
+        return _WHOLE[plain]
+    words = {word.lower() for word in _WORD.findall(label)}
+    words |= {word.rstrip("0123456789") for word in words if not word.endswith("o2")}
+    if words & _OTHERS:
+        return None
+    return next((channel for channel, known in _WORDS.items() if words & known), None)
+
+
+def _no_flow(signals: Sequence[Signal], notes: Sequence[str]) -> str:
+    """Why there is none, as an error says it."""
+    if notes:
+        return f"no flow that can be used: {notes[0]}"
+    return f"no flow signal in L/s, L/min or mL/s among {_listed(signals)}"
+
+
+def _first(units: Mapping[str, str]) -> str:
+    return next(iter(units.values()))
+
+
+def _listed(signals: Sequence[Signal]) -> str:
+    some = [_shown(signal.label) for signal in signals[:8]]
+    return ", ".join(some) + (" …" if len(signals) > len(some) else "")
+
+
+def _shown(text: str) -> str:
+    """Quoted, printable, short."""
+    return ascii(text[:24])[:40]

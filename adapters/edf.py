@@ -1,0 +1,252 @@
+"""EDF and EDF+ (European Data Format): flow, airway pressure and CO2 among its signals; ResMed's files of the SD card.
+
+Signals are known by label and unit (``_signals.py``). A record of ``duration`` seconds has each signal's samples one
+after the other, so it counts once it is whole. Records follow each other; in EDF+D each says when it begins, and what
+lies between is a gap. CO2 of another rate than flow comes as a source of its own, ``edf.co2``. A sample outside the
+signal's digital range is missing. Time is counted from the header's start, whose zone is unknown, so it is no UTC.
+
+ResMed ends each record with a checksum in the signal ``Crc16``: CRC-16 of the polynomial 0x1021, begun at 0xFFFF, over
+all bytes before it, the low byte first (it agrees with all 213 records of the shared files). A record that differs is
+damaged. Only there ``Crc16`` is checked; a signal of this name in another place or of another length is not.
+"""
+
+from __future__ import annotations
+
+# Ours because edfio and pyEDFlib need the whole file and refuse what is discontinuous or cut short.
+import re
+from binascii import crc_hqx
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters._edf_header import ANNOTATIONS, CRC, FIXED, Entry, Header, header_bytes, is_edf, parse
+from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._signals import Chosen, Signal, Use, choose
+from adapters.formats import ReadOptions
+from streamer.chunk import MIN_RATE_HZ, Channel, Chunk, FloatArray
+from streamer.errors import DecodeError
+from streamer.records import Notice, NoticeKind
+
+OVERLAP_S = 0.2
+"""A record that begins earlier than the one before it ends, by up to this, follows it; beyond, the clock was set."""
+MAX_ONSET_S = 1e9
+DRIFT, SAME_S = 1e-3, 1e-6
+
+_ONSET = re.compile(rb"([+-]\d{1,10}(?:\.\d{0,12})?)(?:\x15[\d.]*)?\x14\x14")
+_ELSEWHERE = "name the file with the waveforms beside it (of ResMed's, the one in ..._BRP.edf)"
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """Whether a header begins that knows its own length."""
+    del name
+    return is_edf(head)
+
+
+class Decoder:
+    """Bytes of a file → chunks and notices."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._options = options
+        self._bytes = bytearray()
+        self._size = FIXED
+        self._records: _Records | None = None
+
+    def feed(self, piece: bytes) -> list[Chunk | Notice]:
+        """What the bytes so far complete. Raises ``DecodeError`` for a header that cannot be used."""
+        self._bytes += piece
+        if self._records is None and not self._open():
+            return []
+        assert self._records is not None
+        at = 0
+        while len(self._bytes) - at >= self._size:
+            self._records.take(bytes(self._bytes[at : at + self._size]))
+            at += self._size
+        del self._bytes[:at]
+        return self._records.ready()
+
+    def close(self) -> list[Chunk | Notice]:
+        """The rest. Raises ``DecodeError`` when the header was cut short or no record could be used."""
+        if self._records is None:
+            raise DecodeError(f"the file ends after {len(self._bytes)} bytes, within its header")
+        return self._records.close(bytes(self._bytes))
+
+    def _open(self) -> bool:
+        """Read the header once it is whole."""
+        if self._size == FIXED and len(self._bytes) >= FIXED:
+            self._size = header_bytes(bytes(self._bytes[:FIXED]))
+        if len(self._bytes) < self._size or self._size == FIXED:
+            return False
+        self._records = _Records(parse(bytes(self._bytes[: self._size])), self._options)
+        del self._bytes[: self._size]
+        self._size = self._records.size
+        return True
+
+
+class _Records:
+    """What follows the header."""
+
+    def __init__(self, header: Header, options: ReadOptions) -> None:
+        self._header = header
+        self.size = 2 * header.words
+        self._duration_s = _duration_s(header, options)
+        chosen = _chosen(header, self._duration_s, options)
+        co2 = chosen.uses.get(Channel.PCO2)
+        flow = header.signals[chosen.uses[Channel.FLOW].at]
+        own = co2 is not None and header.signals[co2.at].samples != flow.samples
+        beside = {Channel.PCO2: chosen.uses.pop(Channel.PCO2)} if own else {}
+        self._main = _Stream("edf", header, self._duration_s, chosen.uses)
+        self._co2 = _Stream("edf.co2", header, self._duration_s, beside) if beside else None
+        self._ready: list[Chunk | Notice] = []
+        self._seen = self._extra = 0
+        self._shift_s = 0.0
+        last = header.signals[-1]
+        self._checked = last.label == CRC and last.samples == 1
+        self._clock = next((entry for entry in header.signals if entry.label == ANNOTATIONS), None)
+        if header.kind == "EDF":
+            self._clock = None
+        elif self._clock is None and header.kind == "EDF+D":
+            raise DecodeError("EDF+D without a signal EDF Annotations: nobody knows when its records began")
+        for note in chosen.notes:
+            self._main.samples.note(NoticeKind.NOTE, note)
+        if header.began:
+            began = f"the header says it began on {header.began}, in a zone it does not say"
+            self._main.samples.note(NoticeKind.NOTE, f"{began}; start_utc in a sidecar would give the date")
+
+    def take(self, raw: bytes) -> None:
+        """One whole record."""
+        if 0 < self._header.records == self._seen:
+            self._extra += len(raw)
+            return
+        self._seen += 1
+        if self._checked:
+            said, right = int.from_bytes(raw[-2:], "little"), crc_hqx(raw[:-2], 0xFFFF)
+            if said != right:
+                what = f"its checksum is {said:04X}, but its bytes give {right:04X}"
+                self._main.damaged(self._seen, what, lasts=True)
+                return
+        self._keep(raw)
+
+    def ready(self) -> list[Chunk | Notice]:
+        """What is ready. With CO2 of its own, what there is of a record comes before the next record."""
+        ready, self._ready = self._ready, []
+        return ready + self._main.samples.take()
+
+    def close(self, rest: bytes) -> list[Chunk | Notice]:
+        """The rest of the file, shorter than a record."""
+        counted = f"the header counts {self._header.records}" if self._header.records > 0 else ""
+        self._extra += len(rest) if 0 < self._header.records == self._seen else 0
+        samples = self._main.samples
+        if self._extra:
+            samples.note(NoticeKind.NOTE, f"{self._extra} bytes behind the last record are not read: {counted}")
+        elif rest:
+            self._seen += 1
+            kept = 0 if self._checked else self._keep(rest)
+            what = f"cut short after {len(rest)} of {self.size} bytes, {kept} samples of it are kept"
+            self._main.damaged(self._seen, what + (f"; {counted}" if counted else ""), lasts=False, kept=kept)
+        elif self._seen < self._header.records:
+            samples.note(NoticeKind.NOTE, f"the file ends after record {self._seen}: {counted}")
+        if self._seen == 0:
+            raise DecodeError("the file ends behind its header, without a record")
+        if outside := self._main.outside + (self._co2.outside if self._co2 else 0):
+            what = f"{outside} samples lie outside the digital range that the header gives, and are missing"
+            samples.note(NoticeKind.NOTE, what)
+        return self.ready() + samples.close()
+
+    def _keep(self, raw: bytes) -> int:
+        """Use what there is of a record; how many samples of flow that is."""
+        if self._clock is not None and not self._place(raw, self._clock):
+            return 0
+        words = np.frombuffer(raw, "<i2", len(raw) // 2)
+        start_s = self._main.samples.now_s
+        kept = self._main.rows(words)
+        if self._co2 is not None:
+            self._ready += self._main.samples.take()
+            if abs(start_s - self._co2.samples.now_s) > SAME_S:
+                self._co2.samples.restart(start_s)
+            self._co2.rows(words)
+            self._ready += self._co2.samples.take()
+        return kept
+
+    def _place(self, raw: bytes, clock: Entry) -> bool:
+        """When a record of EDF+ begins, by its first annotation; False where EDF+D does not say."""
+        match = _ONSET.match(raw[2 * clock.at : 2 * (clock.at + clock.samples)])
+        onset_s = float(match[1]) if match else np.inf
+        samples, number = self._main.samples, self._seen
+        if self._header.kind == "EDF+C" and (number > 1 or abs(onset_s) > MAX_ONSET_S):
+            return True
+        if abs(onset_s) > MAX_ONSET_S:
+            self._main.damaged(number, "it does not say when it begins", lasts=False)
+            return False
+        at_s, now_s = onset_s + self._shift_s, samples.now_s
+        late_s = at_s - now_s
+        if samples.good_rows == 0 or late_s > 0.5 / samples.rate_hz:
+            samples.restart(at_s)
+        elif late_s < -OVERLAP_S:
+            what = f"record {number} begins {-late_s:.6g} s before the one before it ends: the clock was set"
+            samples.note(NoticeKind.GAP, f"{what}; a pause of unknown length, shown as {UNKNOWN_GAP_S:g} s")
+            samples.restart(now_s + UNKNOWN_GAP_S)
+            self._shift_s += UNKNOWN_GAP_S - late_s
+        elif late_s < -0.5 / samples.rate_hz:
+            self._shift_s -= late_s
+        return True
+
+
+class _Stream:
+    """Signals of one rate on their way into samples."""
+
+    def __init__(self, source: str, header: Header, duration_s: float, uses: dict[Channel, Use]) -> None:
+        self._uses = uses
+        self._entries = [header.signals[use.at] for use in uses.values()]
+        self._scales = [entry.scale() for entry in self._entries]
+        self.samples = Samples(source, self._entries[0].samples / duration_s, self._channels, counted="record")
+        self.outside = 0
+
+    def rows(self, words: NDArray[np.int16]) -> int:
+        """The samples of a record, as many as all signals have; how many that is."""
+        columns = [words[entry.at : entry.at + entry.samples] for entry in self._entries]
+        values = np.empty((min(map(len, columns)), len(columns)))
+        for at, (column, (low, high, *_)) in enumerate(zip(columns, self._scales, strict=True)):
+            digital = column[: len(values)]
+            missing = (digital < low) | (digital > high)
+            values[:, at] = np.where(missing, np.nan, digital)
+            self.outside += int(missing.sum())
+        self.samples.rows(values)
+        return len(values)
+
+    def damaged(self, number: int, what: str, *, lasts: bool, kept: int = 0) -> None:
+        """A record that cannot be used, but for ``kept`` samples; ``lasts``: it takes its time."""
+        rows = self._entries[0].samples
+        self.samples.damaged(number, what, slots=rows if lasts else 0, rows=rows - kept)
+
+    def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
+        found = {}
+        for at, (channel, use) in enumerate(self._uses.items()):
+            _, _, multiplier, offset, divisor = self._scales[at]
+            found[channel] = (values[:, at] * multiplier + offset) / divisor * use.multiplier / use.divisor
+        return found
+
+
+def _duration_s(header: Header, options: ReadOptions) -> float:
+    """Of a record. Raises ``DecodeError`` for a file without waveforms, or one that gives no rate."""
+    most = max((entry.samples for entry in header.signals if entry.label not in {ANNOTATIONS, CRC}), default=0)
+    if most == 0:
+        raise DecodeError(f"this file holds annotations, no waveforms; {_ELSEWHERE}")
+    if header.duration_s == 0.0:
+        if options.rate_hz is None:
+            raise DecodeError("byte 244: records of 0 s give no rate; give --rate HZ, or rate_hz in the sidecar")
+        return most / options.rate_hz
+    if most / header.duration_s < MIN_RATE_HZ:
+        every = f"a value every {header.duration_s / most:g} s at most"
+        raise DecodeError(f"this file holds trends ({every}), no waveforms; {_ELSEWHERE}")
+    return header.duration_s
+
+
+def _chosen(header: Header, duration_s: float, options: ReadOptions) -> Chosen:
+    """The signals that are used. Raises ``DecodeError``, also where the rate given is another."""
+    signals = [Signal(entry.label, entry.unit, entry.samples / duration_s) for entry in header.signals]
+    chosen = choose(signals, options.columns)
+    rate_hz = signals[chosen.uses[Channel.FLOW].at].rate_hz
+    if options.rate_hz is not None and abs(rate_hz / options.rate_hz - 1.0) > DRIFT:
+        given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
+        raise DecodeError(f"{given}, but the header says {rate_hz:g} Hz for flow; mend one")
+    return chosen
