@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from adapters._columns import VOLUMES, WAVEFORMS
-from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel
+from adapters._samples import ToChannels
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, FloatArray
 from streamer.errors import ConfigError, DecodeError
 
 _WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*")
@@ -89,6 +90,26 @@ def choose(signals: Sequence[Signal], columns: Mapping[str, str], *, co2_alone: 
     if not chosen.uses.keys() & ({Channel.FLOW, Channel.PCO2} if co2_alone else {Channel.FLOW}):
         raise DecodeError(_no_flow(signals, chosen.notes))
     return chosen
+
+
+def grouped(signals: Sequence[Signal], chosen: Chosen) -> list[tuple[str, float, dict[Channel, Use]]]:
+    """One source for all signals of one rate, and ``.co2`` for CO2 of another: suffix, rate, signals of each."""
+    uses = dict(chosen.uses)
+    main_hz = next(signals[uses[channel].at].rate_hz for channel in Channel if channel in uses)
+    co2 = uses.get(Channel.PCO2)
+    if co2 is None or signals[co2.at].rate_hz == main_hz:
+        return [("", main_hz, uses)]
+    del uses[Channel.PCO2]
+    return [("", main_hz, uses), (".co2", signals[co2.at].rate_hz, {Channel.PCO2: co2})]
+
+
+def scaled(uses: Mapping[Channel, Use]) -> ToChannels:
+    """Columns in the units of the file, in this order → channels in canonical units."""
+
+    def channels(values: FloatArray) -> dict[Channel, FloatArray]:
+        return {name: values[:, at] * use.multiplier / use.divisor for at, (name, use) in enumerate(uses.items())}
+
+    return channels
 
 
 def _named(signals: Sequence[Signal], columns: Mapping[str, str]) -> dict[int, str]:

@@ -47,7 +47,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     with path.open("rb") as file:
         array = _header(file, path.stat().st_size)
         table = _table(array, path, options)
-        samples = Samples("npy", options.rate_hz or 1.0, table.channels)
+        samples = Samples("npy", options.rate_hz or 1.0, table.channels, counted="row")
         blocks = _blocks(file, array, sorted(table.used), samples)
         yield from by_count(samples, blocks) if table.time is None else by_stamps(samples, blocks, table, options)
 

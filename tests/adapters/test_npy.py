@@ -72,7 +72,7 @@ def test_a_time_column_gives_the_rate_and_gaps(tmp_path: Path) -> None:
         (0.0, 50.0, 100),
         (6.0, 50.0, 100),
     ]
-    assert details(found) == ["line 51: a row without time", "1 damaged, 0 dropped, 199 good rows in all"]
+    assert details(found) == ["row 51: a row without time", "1 damaged, 0 dropped, 199 good rows in all"]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -94,7 +94,7 @@ def test_a_file_cut_short_keeps_its_complete_rows(tmp_path: Path) -> None:
     recording.options.columns.update(TWO)  # type: ignore[attr-defined]
     found = stream(recording.items())
     assert (found.n, recording.damaged_rows) == (599, 1)
-    assert details(found)[0] == "line 600: the file ends here, before row 700 of the header"
+    assert details(found)[0] == "row 600: the file ends here, before row 700 of the header"
     path.write_bytes(text[:130])
     assert read(path).error == "DecodeError: the file is cut short: not enough is left of the 700 rows its header says"
     path.write_bytes(saved(path, np.ones((700, 2), order="F")).read_bytes()[:-1])
