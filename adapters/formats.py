@@ -83,6 +83,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
     "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
     "wfdb": Format("adapters.wfdb_record", (".hea",), "WFDB (PhysioNet) record, its .hea named", "ventstream[wfdb]"),
+    "vital": Format("adapters.vital", (".vital",), "VitalDB file: waveforms of many devices"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 
