@@ -93,14 +93,20 @@ def choose(signals: Sequence[Signal], columns: Mapping[str, str], *, co2_alone: 
 
 
 def grouped(signals: Sequence[Signal], chosen: Chosen) -> list[tuple[str, float, dict[Channel, Use]]]:
-    """One source for all signals of one rate, and ``.co2`` for CO2 of another: suffix, rate, signals of each."""
+    """One source for all signals of one rate, and ``.co2`` for CO2 of another: suffix, rate, signals of each.
+
+    Without flow, breaths are those of CO2, and a pressure of another rate is left out and told.
+    """
     uses = dict(chosen.uses)
-    main_hz = next(signals[uses[channel].at].rate_hz for channel in Channel if channel in uses)
-    co2 = uses.get(Channel.PCO2)
-    if co2 is None or signals[co2.at].rate_hz == main_hz:
+    rates = {channel: signals[use.at].rate_hz for channel, use in uses.items()}
+    main_hz = rates.get(Channel.FLOW, rates.get(Channel.PCO2, 0.0))
+    if rates.get(Channel.PAW, main_hz) != main_hz:
+        label = _shown(signals[uses.pop(Channel.PAW).at].label)
+        chosen.notes.append(f"{label} has another rate than CO2, there is no flow, and it is left out")
+    if rates.get(Channel.PCO2, main_hz) == main_hz:
         return [("", main_hz, uses)]
-    del uses[Channel.PCO2]
-    return [("", main_hz, uses), (".co2", signals[co2.at].rate_hz, {Channel.PCO2: co2})]
+    co2 = uses.pop(Channel.PCO2)
+    return [("", main_hz, uses), (".co2", rates[Channel.PCO2], {Channel.PCO2: co2})]
 
 
 def scaled(uses: Mapping[Channel, Use]) -> ToChannels:

@@ -12,7 +12,8 @@ arrive. Later, and the gap is declared; earlier, and what overlaps is dropped.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from heapq import merge
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     if options.rate_hz is not None and abs(main_hz / options.rate_hz - 1.0) > DRIFT:
         given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
         raise DecodeError(f"{given}, but the file says {main_hz:g} Hz; mend one")
-    origin_s = min(found.packets.began[found.tracks[use.at].tid] for use in chosen.uses.values())
+    origin_s = min(found.packets.began[found.tracks[use.at].tid] for *_, uses in groups for use in uses.values())
     streams = [
         _Stream(
             Samples(f"vital{suffix}", hz, scaled(uses), counted="record"), list(uses.values()), found, path, origin_s
@@ -67,7 +68,10 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     main = streams[0].samples
     for note in chosen.notes:
         main.note(NoticeKind.NOTE, note)
-    yield from merge(*(stream.items() for stream in streams), key=_starts)
+    with ExitStack() as left:  # whoever stops reading closes the files
+        for stream in streams:
+            left.callback(stream.close)
+        yield from merge(*(stream.items() for stream in streams), key=_starts)
     main.dropped_rows += sum(stream.samples.dropped_rows for stream in streams[1:])
     for count, fault in ((found.packets.faults, found.packets.fault), (1, found.inflater.fault)):
         if fault:
@@ -137,7 +141,12 @@ class _Stream:
             expected = first + n
             yield from self.samples.take()
 
-    def _slots(self, track: Track) -> Iterator[tuple[int, FloatArray]]:
+    def close(self) -> None:
+        """Close what is open."""
+        for source in self._sources:
+            source.close()
+
+    def _slots(self, track: Track) -> Generator[tuple[int, FloatArray], None, None]:
         """Stretches of a track: number of the first sample since the stream's first, samples. Numbers only rise."""
         rate_hz = self.samples.rate_hz
         slot, expected_s, drop, since = 0, -np.inf, 0, 0

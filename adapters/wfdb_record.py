@@ -209,11 +209,11 @@ class _Streams:
 
     def __init__(self, head: Any, chosen: Chosen) -> None:
         self._known = _signals(head)
-        self.uses = list(chosen.uses.values())
         self._samples = [
             (Samples(f"wfdb{suffix}", rate_hz, scaled(uses), counted="segment"), uses)
             for suffix, rate_hz, uses in grouped(self._known, chosen)
         ]
+        self.uses = [use for _, uses in self._samples for use in uses.values()]
         self.main = self._samples[0][0]
         for note in chosen.notes:
             self.main.note(NoticeKind.NOTE, note)

@@ -119,6 +119,13 @@ def test_tracks_of_one_rate_are_one_source_and_co2_of_another_its_own(path: Path
     assert open_recording(path).format == "vital"
 
 
+def test_without_flow_a_pressure_of_another_rate_is_left_out_and_told(path: Path) -> None:
+    found = read(put(path, AWP, CO2, samples(7, -9, [10, 20]), samples(9, 0, [38])))
+    assert list(found.stretches[0].joined()) == [Channel.PCO2]
+    assert spans(found) == [(0.0, 1)]
+    assert details(found) == ["'Primus/AWP' has another rate than CO2, there is no flow, and it is left out"]
+
+
 @pytest.mark.parametrize(
     ("form", "dtype", "none"),
     [
@@ -146,7 +153,7 @@ def test_records_stamped_as_they_arrive_are_one_stretch_and_gaps_are_declared(pa
     jitter[0] = 0
     before = [samples(7, k * 1.0 + jitter[k], [k] * 50) for k in range(20)]
     after = [samples(7, k * 1.0 + 30, [k] * 50) for k in range(3)]
-    put(path, AWP, CO2, samples(9, 0, [38] * 25), *before, *after)
+    put(path, AWP, FLOW, samples(8, 0, [38] * 25), *before, *after)
     assert spans(sources(path)["vital"]) == [(0.0, 1000), (30.0, 150)]
     assert read(path).notices == []
 
