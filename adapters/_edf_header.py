@@ -52,7 +52,7 @@ class Entry:
         p_min, p_max, d_min, d_max = (
             _number(text, f"{self.label!a}: {name}") for text, name in zip(self.limits, named, strict=True)
         )
-        if d_min >= d_max or p_min == p_max or max(map(abs, (p_min, p_max, d_min, d_max))) > MAX_LIMIT:
+        if d_max - d_min < 1.0 or p_min == p_max or max(map(abs, (p_min, p_max, d_min, d_max))) > MAX_LIMIT:
             ranges = f"digital {d_min:g} to {d_max:g}, physical {p_min:g} to {p_max:g}"
             raise DecodeError(f"signal {self.label!a} has no scale: {ranges}")
         return d_min, d_max, p_max - p_min, p_min * (d_max - d_min) - d_min * (p_max - p_min), d_max - d_min

@@ -88,23 +88,21 @@ class _Records:
     def __init__(self, header: Header, options: ReadOptions) -> None:
         self._header = header
         self.size = 2 * header.words
-        self._duration_s = _duration_s(header, options)
-        chosen = _chosen(header, self._duration_s, options)
+        duration_s = _duration_s(header, options)
+        chosen = _chosen(header, duration_s, options)
         co2 = chosen.uses.get(Channel.PCO2)
         flow = header.signals[chosen.uses[Channel.FLOW].at]
-        own = co2 is not None and header.signals[co2.at].samples != flow.samples
-        beside = {Channel.PCO2: chosen.uses.pop(Channel.PCO2)} if own else {}
-        self._main = _Stream("edf", header, self._duration_s, chosen.uses)
-        self._co2 = _Stream("edf.co2", header, self._duration_s, beside) if beside else None
+        self._co2: _Stream | None = None
+        if co2 is not None and header.signals[co2.at].samples != flow.samples:
+            self._co2 = _Stream("edf.co2", header, duration_s, {Channel.PCO2: chosen.uses.pop(Channel.PCO2)})
+        self._main = _Stream("edf", header, duration_s, chosen.uses)
         self._ready: list[Chunk | Notice] = []
         self._seen = self._extra = 0
         self._shift_s = 0.0
-        last = header.signals[-1]
-        self._checked = last.label == CRC and last.samples == 1
-        self._clock = next((entry for entry in header.signals if entry.label == ANNOTATIONS), None)
-        if header.kind == "EDF":
-            self._clock = None
-        elif self._clock is None and header.kind == "EDF+D":
+        self._checked = header.signals[-1].label == CRC and header.signals[-1].samples == 1
+        clocks = (entry for entry in header.signals if entry.label == ANNOTATIONS and header.kind != "EDF")
+        self._clock = next(clocks, None)
+        if self._clock is None and header.kind == "EDF+D":
             raise DecodeError("EDF+D without a signal EDF Annotations: nobody knows when its records began")
         for note in chosen.notes:
             self._main.samples.note(NoticeKind.NOTE, note)
@@ -141,8 +139,8 @@ class _Records:
         elif rest:
             self._seen += 1
             kept = 0 if self._checked else self._keep(rest)
-            what = f"cut short after {len(rest)} of {self.size} bytes, {kept} samples of it are kept"
-            self._main.damaged(self._seen, what + (f"; {counted}" if counted else ""), lasts=False, kept=kept)
+            what = f"cut short after {len(rest)} of {self.size} bytes, {kept} samples of it are kept; {counted}"
+            self._main.damaged(self._seen, what.removesuffix("; "), lasts=False, kept=kept)
         elif self._seen < self._header.records:
             samples.note(NoticeKind.NOTE, f"the file ends after record {self._seen}: {counted}")
         if self._seen == 0:
@@ -171,10 +169,10 @@ class _Records:
         """When a record of EDF+ begins, by its first annotation; False where EDF+D does not say."""
         match = _ONSET.match(raw[2 * clock.at : 2 * (clock.at + clock.samples)])
         onset_s = float(match[1]) if match else np.inf
-        samples, number = self._main.samples, self._seen
-        if self._header.kind == "EDF+C" and (number > 1 or abs(onset_s) > MAX_ONSET_S):
+        samples, number, unknown = self._main.samples, self._seen, abs(onset_s) > MAX_ONSET_S
+        if self._header.kind == "EDF+C" and (number > 1 or unknown):
             return True
-        if abs(onset_s) > MAX_ONSET_S:
+        if unknown:
             self._main.damaged(number, "it does not say when it begins", lasts=False)
             return False
         at_s, now_s = onset_s + self._shift_s, samples.now_s
@@ -236,7 +234,7 @@ def _duration_s(header: Header, options: ReadOptions) -> float:
             raise DecodeError("byte 244: records of 0 s give no rate; give --rate HZ, or rate_hz in the sidecar")
         return most / options.rate_hz
     if most / header.duration_s < MIN_RATE_HZ:
-        every = f"a value every {header.duration_s / most:g} s at most"
+        every = f"at most one value in {header.duration_s / most:g} s"
         raise DecodeError(f"this file holds trends ({every}), no waveforms; {_ELSEWHERE}")
     return header.duration_s
 

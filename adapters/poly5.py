@@ -29,7 +29,7 @@ MAX_SIGNALS = 512
 DRIFT = 1e-3
 MAX_GAIN = 1e9
 
-_HEADER = struct.Struct("<114xH3xHi22xiHHH64x")
+_HEADER = struct.Struct("<114xH3xHi18xiHHH64x")
 """Rate, descriptors, samples, blocks, samples and bytes of a block, compression."""
 _DESCRIPTOR = struct.Struct("<41p4x11p4f64x")
 """Name, unit; a value's range in its unit, and the range in which it is stored."""
@@ -128,8 +128,8 @@ class _Blocks:
             what = f"it says that it begins with sample {index}, but {self._done} are before it"
             self.samples.damaged(self._seen, what, slots=rows, rows=rows)
         elif rows:
-            values = np.frombuffer(raw, "<f4", rows * self._channels, BLOCK_HEAD).astype(np.float64)
-            values[~np.isfinite(values)] = np.nan
+            stored = np.frombuffer(raw, "<f4", rows * self._channels, BLOCK_HEAD)
+            values = np.where(np.isfinite(stored), stored, np.float32(np.nan)).astype(np.float64)
             self.samples.rows(values.reshape(rows, self._channels))
         self._done += rows
 

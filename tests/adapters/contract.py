@@ -89,7 +89,8 @@ def stream(items: Iterable[Item]) -> Stream:
 def _append(found: Stream, chunk: Chunk) -> None:
     last = found.stretches[-1] if found.stretches else None
     expected_s = last.start_s + last.n / last.rate_hz if last else None
-    if last is None or expected_s is None or abs(chunk.start_s - expected_s) > 0.5 / chunk.rate_hz:
+    other = last is not None and last.pieces[-1].keys() != chunk.channels.keys()  # a second source
+    if last is None or expected_s is None or other or abs(chunk.start_s - expected_s) > 0.5 / chunk.rate_hz:
         found.stretches.append(Stretch(chunk.start_s, chunk.rate_hz))
     found.stretches[-1].pieces.append(dict(chunk.channels))
 

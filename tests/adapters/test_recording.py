@@ -189,4 +189,11 @@ def test_every_recording_there_is_reads_or_is_refused_in_one_line() -> None:
             read.add(path.parent.name)
         else:
             assert f": {path}: " in found.error
-    assert read == {"pb840-ventmap", "pb840-ventmode", "getinge-servo-u", "respiraworks-quicklung"}
+    assert read == {
+        "draeger-medibus-testlung",
+        "getinge-servo-u",
+        "pb840-ventmap",
+        "pb840-ventmode",
+        "resmed-edf-airsense",
+        "respiraworks-quicklung",
+    }
