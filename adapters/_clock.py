@@ -129,8 +129,25 @@ def _rounded_hz(step_s: float, jitter_s: float, steps: int) -> float:
 class Clock:
     """Rows with stamps, in order, into ``samples``: its rate, stretches, damage and drops."""
 
-    def __init__(self, samples: Samples, given_hz: float | None, remedy: str, *, learn: int = LEARN) -> None:
-        """``remedy`` says in an error what else would give the rate; ``learn``: rows that it is learnt from."""
+    def __init__(
+        self,
+        samples: Samples,
+        given_hz: float | None,
+        remedy: str,
+        *,
+        learn: int = LEARN,
+        tolerance_s: float | None = None,
+    ) -> None:
+        """What is known of the rows beforehand.
+
+        Args:
+            samples: Where they go.
+            given_hz: Their rate; None: learn it.
+            remedy: What an error says that would give the rate else.
+            learn: Rows that it is learnt from.
+            tolerance_s: With a rate: how far stamps may be off; nothing is learnt then.
+        """
+        self._known = (given_hz, tolerance_s) if given_hz and tolerance_s else None
         self._learn, self._learn_within = learn, LEARN_WITHIN * learn // LEARN
         self._shift_s = 0.0
         self._samples = samples
@@ -177,7 +194,7 @@ class Clock:
         if good.size < self._learn and not final and stamps.size < self._learn_within:
             return False
         lesson = stamps[: good[-1] + 1]
-        self._samples.rate_hz, self._tolerance = learn(lesson, self._given_hz, self._remedy)
+        self._samples.rate_hz, self._tolerance = self._known or learn(lesson, self._given_hz, self._remedy)
         start_s = float(stamps[0])
         self._samples.restart(start_s)
         self._state = np.array([start_s, 0.0, 0.0, -np.inf])

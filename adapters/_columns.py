@@ -27,8 +27,14 @@ WAVEFORMS: Mapping[str, tuple[Channel, float, float]] = {
     "pco2_kpa": (Channel.PCO2, MMHG_PER_KPA, 1.0),
 }
 """Column → channel, multiplier, divisor to the canonical unit (a division keeps decimals such as 12.34/60 exact)."""
+EXACT: Mapping[Channel, str] = {Channel.PAW: "paw_cmh2o", Channel.FLOW: "flow_l_s", Channel.PCO2: "pco2_mmhg"}
+"""Channel → the column in its canonical unit, which loses nothing."""
+ARRIVAL = ("order", "chunk_start_s", "received_ns")
+"""How the samples of a recorded session came (``session.py``); each of its files can be read without them."""
 VOLUMES = ("volume_ml", "volume_l")
-KNOWN = (*TIMES, *WAVEFORMS, *VOLUMES)
+KNOWN = (*TIMES, *WAVEFORMS, *VOLUMES, *ARRIVAL)
+CANONICAL = (*TIMES, *WAVEFORMS, *VOLUMES)
+"""What a column of another program may be."""
 MAPPING = 'columns = { "its name, or number from 0" = "canonical name" } under [recording] in the sidecar'
 """What says which columns are which."""
 MAX_DIGITS, SHOWN = 5, 20
@@ -81,8 +87,8 @@ def columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> C
         if plain.index(name) != at:
             raise DecodeError(f"column {name!r} appears twice; leave one")
     found = _meaning(dict(enumerate(plain)))
-    if not found.waveforms.keys() & {Channel.FLOW, Channel.PCO2}:
-        raise DecodeError("no flow column; name it flow_l_s, flow_l_min or flow_ml_s (positive into the patient)")
+    if not found.waveforms:
+        raise DecodeError(f"no waveform column; known are {', '.join(WAVEFORMS)} (flow is positive into the patient)")
     return found
 
 
@@ -110,7 +116,7 @@ def _meaning(canonical: Mapping[int, str]) -> Columns:
 def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:
     """Position → canonical name, as the mapping says; volumes are not used. Raises as ``columns``."""
     for name, canonical in mapping.items():
-        if canonical not in KNOWN:
+        if canonical not in CANONICAL:
             raise ConfigError(f"columns maps {name!r} to the unknown {canonical[:40]!r}; {_suggestion(canonical)}")
     if WAVEFORMS.keys().isdisjoint(mapping.values()):
         raise ConfigError(f"columns maps nothing to a waveform; known are {', '.join(WAVEFORMS)}")

@@ -6,6 +6,7 @@ counting rows, and a notice stands between the last slot of its run and the firs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from streamer.records import Notice, NoticeKind
 
 MAX_NOTICES = 20
 """Runs of damage told one by one; the rest is told in one number at the end."""
+LIVE_REFILL_S = 60.0
+"""A live stream has no end to tell the rest at: this much device time allows for one more notice."""
 MAX_FILL_S = 10.0
 """Damage longer than this is a declared gap, not missing samples one by one: memory stays bounded."""
 UNKNOWN_GAP_S = 2.0
@@ -48,7 +51,8 @@ class Samples:
         good_rows: Rows kept, ever.
         damaged_rows: Lines that should have been rows and were not, ever.
         dropped_rows: Rows left out because their time does not advance, ever.
-        counted: What is numbered in notices of damage.
+        counted: What is numbered in notices of damage: lines of a file, records of a device.
+        refill_s: Device time after which one more run of damage may be told; only a live stream has any.
     """
 
     source: str
@@ -60,12 +64,15 @@ class Samples:
     damaged_rows: int = 0
     dropped_rows: int = 0
     counted: str = "line"
+    refill_s: float = math.inf
     _pieces: list[FloatArray] = field(default_factory=list)
     _ready: list[Chunk | Notice] = field(default_factory=list)
     _pending: int = 0
     _run: _Run | None = None
     _told: int = 0
+    _refilled_s: float = 0.0
     _untold: int = 0
+    _untold_lines: int = 0
     _first_flaw: str = ""
     _usable: bool = False
 
@@ -140,14 +147,24 @@ class Samples:
         run, self._run = self._run, None
         if run is None:
             return
+        self._refill()
         if self._told == MAX_NOTICES:
             self._untold += 1
+            self._untold_lines += run.lines
             return
         self._told += 1
         self._flush()
         more = f" (and {run.lines - 1} more)" if run.lines > 1 else ""
-        values: dict[str, float | str] = {"rows": float(run.lines)}
+        more += f"; {self._untold} runs before were not told" if self._untold else ""
+        values: dict[str, float | str] = {"rows": float(run.lines + self._untold_lines)}
+        self._untold = self._untold_lines = 0
         self._ready.append(Notice(bed="", at_s=run.at_s, kind=run.kind, detail=run.what + more, values=values))
+
+    def _refill(self) -> None:
+        passed = self.now_s - self._refilled_s
+        if passed >= self.refill_s:
+            self._told = max(self._told - int(passed / self.refill_s), 0)
+            self._refilled_s = self.now_s
 
     def _fill(self, columns: int) -> None:
         """Missing samples for the damaged slots before a good row."""

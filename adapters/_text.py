@@ -217,6 +217,10 @@ class Scanner:
         """The last line, if it has no end."""
         yield from self._walk(self._kept, final=True)
 
+    def forget(self) -> None:
+        """Leave out a line that is not complete: its rest never comes."""
+        self._kept = b""
+
     def _walk(self, text: bytes, *, final: bool) -> Iterator[Rows | Line]:
         size = len(text)
         buf = np.frombuffer(text, np.uint8)

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from adapters._columns import EXACT
 from adapters._sidecar import as_toml, sidecar_path
 from adapters.parquet_table import KEY, FileNotes
 from streamer.chunk import Channel, Chunk, FloatArray
@@ -28,7 +29,6 @@ from streamer.records import Notice
 from streamer.units import S_PER_MIN
 
 GROUP_ROWS = 65_536
-_EXACT = {Channel.PAW: "paw_cmh2o", Channel.FLOW: "flow_l_s", Channel.PCO2: "pco2_mmhg"}
 _STAMP_DECIMALS = 6
 
 
@@ -86,7 +86,7 @@ class _Table(Protocol):
     def close(self) -> None: ...
 
 
-class _Layout:
+class Layout:
     """Where the samples so far lie in time.
 
     Attributes:
@@ -121,13 +121,13 @@ class _Layout:
         return stamps
 
 
-def _write_rows(path: Path, items: Iterable[Chunk | Notice], table: _Table, file: IO[bytes]) -> _Layout:
-    layout: _Layout | None = None
+def _write_rows(path: Path, items: Iterable[Chunk | Notice], table: _Table, file: IO[bytes]) -> Layout:
+    layout: Layout | None = None
     for chunk in items:
         if isinstance(chunk, Notice) or len(chunk) == 0:
             continue
         if layout is None:
-            layout = _Layout(chunk)
+            layout = Layout(chunk)
             table.open(file, layout.channels)
         if chunk.source != layout.source:
             what = f"a file holds one stream, these samples are two, of {layout.source!r} and of {chunk.source!r}"
@@ -151,7 +151,7 @@ class _CsvTable:
         self._flow: int | None = None
 
     def open(self, file: IO[bytes], channels: list[Channel]) -> None:
-        names = ["time_s", *(_EXACT[channel] for channel in channels)]
+        names = ["time_s", *(EXACT[channel] for channel in channels)]
         if self._decimals is not None and Channel.FLOW in channels:
             self._flow = channels.index(Channel.FLOW)
             names[1 + self._flow] = "flow_l_min"
@@ -182,7 +182,7 @@ class _ParquetTable:
         self._writer: Any = None
 
     def open(self, file: IO[bytes], channels: list[Channel]) -> None:
-        self._schema = pa.schema([(_EXACT[channel], self._type) for channel in channels])
+        self._schema = pa.schema([(EXACT[channel], self._type) for channel in channels])
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
 
     def write(self, stamps: FloatArray, values: list[FloatArray]) -> None:

@@ -20,6 +20,8 @@ from streamer.records import Notice
 
 HEAD = 65_536
 """Bytes of a file that ``recognise`` is shown."""
+MANIFEST = "session.json"
+"""A folder with such a file is a recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +78,14 @@ _MAPPED = "columns in the sidecar, unless canonical"
 FORMATS: Mapping[str, Format] = MappingProxyType({
     "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz"),
     "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
+    "pirds": Format("adapters.pirds", (), "PIRDS text log (VentMon monitor): airway pressure and flow; about 16 Hz"),
+    "rapidvent": Format("adapters.rapidvent", (), "RapidVent, RapidAlarm recording (#samplerate,N): pressure, flow"),
+    "vscapture": Format("adapters.vscapture", (), "VSCapture waveforms, a signal a file: Draeger, Philips IntelliVue"),
+    "json_lines": Format("adapters.json_lines", (), "samples as lines of JSON with canonical names"),
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header", _MAPPED),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
+    "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
     "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
     "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
     "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),

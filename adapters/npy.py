@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from adapters._blocks import by_count, by_stamps, measured
-from adapters._columns import KNOWN, VOLUMES, Columns, columns
+from adapters._columns import CANONICAL, VOLUMES, Columns, columns
 from adapters._samples import Samples
 from adapters._sidecar import find_sidecar, sidecar_path
 from adapters.formats import ReadOptions
@@ -126,7 +126,7 @@ def _is_number(dtype: Any) -> bool:
 
 def _table(array: _Array, path: Path, options: ReadOptions) -> Columns:
     """What the columns are. Raises ``DecodeError`` that says what to write where."""
-    if not options.columns and not (array.dtype.names and set(array.names) <= set(KNOWN)):
+    if not options.columns and not (array.dtype.names and set(array.names) <= set(CANONICAL)):
         raise DecodeError(_untold(array, path, options))
     table = columns(array.names, options.columns)
     for at in table.used:
@@ -153,7 +153,7 @@ def _untold(array: _Array, path: Path, options: ReadOptions) -> str:
     else:
         write = f"write a file {sidecar_path(path).name} beside it with the line: recording = {{ {', '.join(keys)} }}"
     needs = "what it holds" if options.rate_hz else "how many samples a second it has or what they are"
-    known = ", ".join(name for name in KNOWN if name not in VOLUMES)
+    known = ", ".join(name for name in CANONICAL if name not in VOLUMES)
     hz = "" if options.rate_hz else "HZ is the number of samples per second, "
     which = f"of field {first!r}" if array.dtype.names else "of column 0, the first"
     return f"the array ({shape}) does not say {needs}; {write} - where {hz}NAME that {which}, one of {known}"

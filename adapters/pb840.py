@@ -6,16 +6,26 @@ day at the start of a file, at times also later, or stamps every line. Time is c
 of day only show gaps: a jump of more than 1 s beyond the count of rows; back, or of more than a day, it is a pause of
 unknown length. The ventilator writes exactly two decimals,
 so a number with fewer or more was cut short or has run into its neighbour: its row is damaged.
+
+Live, the same lines come from the serial port itself (on the ventilator: waveforms at 38400 baud).
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from datetime import date, time
+from typing import Literal
 
 import numpy as np
 
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._link import check_baudrate, check_port, open_link
+from adapters._live import LOST_S, check_lost_s, conversation
+from adapters._overheard import Overheard
+from adapters._regrid import Regrid
+from adapters._samples import LIVE_REFILL_S, UNKNOWN_GAP_S, Samples
 from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
@@ -25,6 +35,8 @@ from streamer.units import S_PER_MIN
 
 RATE_HZ = 50.0
 GAP_S, MAX_GAP_S = 1.0, 86_400.0
+TURN_L_S = 0.05
+"""Flow that makes a breath mark of the emulator's."""
 ROW_BYTES = 13
 """A row in the capture, on average: NUL bytes stand where a disk lost that many bytes of rows."""
 
@@ -52,14 +64,14 @@ def recognise(head: bytes, name: str) -> bool:
 
 
 class Decoder:
-    """Bytes of a capture → chunks and notices."""
+    """Bytes of a capture, or of the ventilator itself → chunks and notices."""
 
-    def __init__(self, options: ReadOptions) -> None:
+    def __init__(self, options: ReadOptions, *, live: bool = False) -> None:
         if options.rate_hz not in {None, RATE_HZ}:
             given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
             raise ConfigError(f"{given}, but a PB 840 always sends 50; leave it out")
         self._scanner = Scanner(2, ",", decimals=2)
-        self._samples = Samples("pb840", RATE_HZ, _channels)
+        self._samples = Samples("pb840", RATE_HZ, _channels, refill_s=LIVE_REFILL_S if live else math.inf)
         self._seen: tuple[float, float] | None = None
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
@@ -73,6 +85,21 @@ class Decoder:
         for part in self._scanner.close():
             self._take(part)
         return self._samples.close()
+
+    @property
+    def good_rows(self) -> int:
+        """Rows kept, ever."""
+        return self._samples.good_rows
+
+    @property
+    def now_s(self) -> float:
+        """Time of the next row."""
+        return self._samples.now_s
+
+    def interrupt(self, lost_s: float) -> None:
+        """Samples of so long a time will never come, nor the rest of a line that has begun."""
+        self._scanner.forget()
+        self._samples.restart(self._samples.now_s + lost_s)
 
     def _take(self, part: Rows | Line) -> None:
         if isinstance(part, Rows):
@@ -142,3 +169,72 @@ def _seconds(text: bytes) -> float | None:
     return (
         day.toordinal() * 86_400.0 + of_day.hour * 3600 + of_day.minute * 60 + of_day.second + float(f"0.{fraction}0")
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Options of a live source.
+
+    Attributes:
+        port: The serial port, or ``tcp://HOST:PORT`` of a serial-to-network converter.
+        baudrate: As set on the ventilator; waveforms need 38400.
+        bytesize: Data bits, likewise.
+        parity: Likewise.
+        lost_s: Silence after which the port is opened again.
+
+    Raises:
+        ConfigError: No such port can be.
+    """
+
+    port: str
+    baudrate: int = 38_400
+    bytesize: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    lost_s: float = LOST_S
+
+    def __post_init__(self) -> None:
+        check_port(self.port)
+        check_baudrate(self.baudrate)
+        check_lost_s(self.lost_s)
+
+
+def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
+    """What the ventilator sends, until it is gone. Raises ``SourceLost``."""
+    link = open_link(settings.port, baudrate=settings.baudrate, bytesize=settings.bytesize, parity=settings.parity)
+    decoder = Decoder(ReadOptions(), live=True)
+    expected = f"'flow, pressure' lines at {settings.baudrate} baud, {settings.bytesize}{settings.parity}1"
+    return conversation(link, Overheard(decoder, RATE_HZ, expected), lost_s=settings.lost_s)
+
+
+class Emulator:
+    """Says what a PB 840 would. Breath marks go by the sign of flow: readers of ours ignore them."""
+
+    def __init__(self, rate_hz: float, channels: frozenset[Channel]) -> None:
+        del rate_hz
+        missing = {Channel.FLOW, Channel.PAW} - channels
+        if missing:
+            raise ConfigError(
+                f"a PB 840 sends flow and pressure; the recording has no {' and no '.join(sorted(missing))}"
+            )
+        self._rows = Regrid(RATE_HZ, (Channel.FLOW, Channel.PAW))
+        self._breaths = 0
+        self._inspires = False
+
+    def hear(self, piece: bytes) -> bytes:
+        """It listens to nobody."""
+        del piece
+        return b""
+
+    def send(self, chunk: Chunk) -> bytes:
+        """Lines; none for what is missing."""
+        said = []
+        for flow, paw in self._rows.push(chunk):
+            if not math.isfinite(flow + paw):
+                continue
+            if not self._breaths or (flow > TURN_L_S and not self._inspires):
+                said.append("BE\n" if self._breaths else "")
+                self._breaths += 1
+                said.append(f"BS, S:{self._breaths},\n")
+            self._inspires = flow > -TURN_L_S and (self._inspires or flow > TURN_L_S)
+            said.append(f"{flow * S_PER_MIN:.2f}, {paw:.2f}\n")
+        return "".join(said).encode("ascii")

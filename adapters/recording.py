@@ -15,7 +15,7 @@ from typing import Any
 
 from adapters._sidecar import find_sidecar, merged
 from adapters._text import BLOCK
-from adapters.formats import FORMATS, HEAD, Decoder, ReadOptions, named
+from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, named
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
@@ -133,7 +133,8 @@ def open_recording(
     """
     if rate_hz is not None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
-    head = _head(path)
+    folder = path / MANIFEST
+    head = _head(folder if folder.is_file() else path)
     beside = [read_sidecar(found) for found in (find_sidecar(path), context) if found is not None]
     name = format or _recognised(head, path, mapped=any(told.recording.columns for told in beside))
     module = named(name).load()

@@ -38,6 +38,7 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
+from streamer.suspicions import Suspicions
 from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
 
 MAX_PART_S = 5.0
@@ -99,7 +100,7 @@ class Bed:
         self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
-        self._crosscheck = CrossCheck(bed_id)
+        self._crosscheck, self._suspicions = CrossCheck(bed_id), Suspicions()
 
     def push(self, item: Chunk | Notice) -> list[Event]:
         """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
@@ -110,6 +111,8 @@ class Bed:
 
     def _push(self, chunk: Chunk) -> list[Event]:
         found: list[Event] = []
+        for doubt in self._suspicions.push(chunk):
+            self._wait(doubt)
         end_s = chunk.start_s + len(chunk) / chunk.rate_hz
         self._end_s = max(self._end_s, end_s)
         has_co2, has_flow = Channel.PCO2 in chunk.channels, Channel.FLOW in chunk.channels
@@ -162,12 +165,9 @@ class Bed:
         return self.push(context_notice(self._context, change))
 
     def close(self) -> list[Event]:
-        """The end of the stream: the open breath, the last windows, and what still waits for its time.
-
-        Session events planned for later than the last sample never happened in this stream and are left out.
-        """
+        """The end of the stream: what is open or waits; session events planned for later never happened in it."""
         found: list[Event] = []
-        for notice in (*self._aligner.close(), *self._co2.close()):
+        for notice in (*self._suspicions.close(), *self._aligner.close(), *self._co2.close()):
             self._wait(notice)
         for breath in self._segmenter.close():
             self._co2.take(breath)

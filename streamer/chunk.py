@@ -109,6 +109,23 @@ class Adapter(Protocol):
         ...
 
 
+class Emulator(Protocol):
+    """What a device's module may have: it says what the device would, played from samples. No I/O, no clock.
+
+    Made with the rate and the channels of the samples; raises ``ConfigError`` when the device could not say them.
+    """
+
+    def __init__(self, rate_hz: float, channels: frozenset[Channel], /) -> None: ...
+
+    def hear(self, piece: bytes, /) -> bytes:
+        """Its answers to what the host says; ``b""`` for a device that only sends."""
+        ...
+
+    def send(self, chunk: Chunk, /) -> bytes:
+        """What it says of these samples; ``b""`` while the host has not asked."""
+        ...
+
+
 class Mark(IntEnum):
     """What became of a sample on the grid."""
 

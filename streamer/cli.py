@@ -179,6 +179,41 @@ def convert(
     return command(recording, out, format_name=format_name, rate_hz=rate, context=context)
 
 
+@app.command(epilog="Example: ventstream emulate pb840 session.csv --port pty")
+def emulate(
+    *,
+    device: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DEVICE]", help="pb840, medibus, json_lines; without one they are listed.", show_default=False
+        ),
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Argument(metavar="RECORDING", help="A file of any readable format.", show_default=False)
+    ] = None,
+    port: Annotated[
+        str,
+        typer.Option(
+            help="pty (a new pseudo-terminal), tcp://127.0.0.1:PORT (0: any), mqtt://HOST/TOPIC, or a serial port."
+        ),
+    ] = "pty",
+    speed: Speed = "1",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    format_name: Format = None,
+    rate: Rate = None,
+    context: Context = None,
+) -> int:
+    """Stand in for a device: say what it would, played from a recording, until its end or Ctrl-C."""
+    if device is None:
+        from streamer.commands.lists import emulators
+
+        return emulators()
+    from streamer.commands.emulate import emulate as command
+
+    source = {"format_name": format_name, "rate_hz": rate, "context": context}
+    return command(device, recording, port=port, speed=_speed(speed), loop=loop, **source)
+
+
 @app.command(epilog="Example: ventstream watch --broker mqtt://127.0.0.1:1883")
 def watch(broker: Annotated[str | None, typer.Option(metavar="URL", help="Default: this machine.")] = None) -> int:
     """Show the beds of a broker, one line each, live."""

@@ -16,7 +16,7 @@ import msgspec
 
 from streamer.align import AlignSettings
 from streamer.bed import CoreSettings
-from streamer.connection import BrokerSettings, RunSettings
+from streamer.connection import BrokerSettings, RecordSettings, RunSettings
 from streamer.context import BloodGas, Context, SessionEvent, Sidecar
 from streamer.errors import ConfigError
 from streamer.lookup import find_adapter
@@ -30,7 +30,7 @@ from streamer.wire import WireSettings, check_bed_id
 T = TypeVar("T")
 REPLAYED = {"recording": "recorded", "simulator": "simulated"}
 """Adapters whose samples are not from a patient at this moment, and what their payloads say of them."""
-RESERVED = ("adapter", "speed")
+RESERVED = ("adapter", "speed", "clock_offset_s")
 """Keys of a source that are the runner's, not the adapter's."""
 
 
@@ -62,12 +62,14 @@ class SourceConfig:
         options: An instance of the adapter's ``Settings``.
         kind: ``live``, ``recorded`` or ``simulated``.
         speed: 1 for recorded timing, ``math.inf`` for none, None for a live source.
+        clock_offset_s: Seconds from its device time to that of the bed's first source; None: not said.
     """
 
     adapter: str
     options: Any
     kind: Literal["live", "recorded", "simulated"]
     speed: float | None
+    clock_offset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ class Config:
     wire: WireSettings
     outbox: OutboxSettings
     run: RunSettings
+    record: RecordSettings
     core: CoreSettings
 
 
@@ -116,6 +119,7 @@ class _File:
     wire: WireSettings = field(default_factory=WireSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    record: RecordSettings = field(default_factory=RecordSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     summaries: RollingSettings = field(default_factory=RollingSettings)
@@ -144,8 +148,15 @@ def load_config(path: Path) -> Config:
         wire=file.wire,
         outbox=file.outbox,
         run=file.run,
+        record=file.record
+        if not file.record.folder
+        else dataclasses.replace(file.record, folder=str(folder / file.record.folder)),
         core=CoreSettings(align=file.align, segment=file.segment, rolling=file.summaries),
     )
+
+
+def _anchored_folder(record: RecordSettings, folder: Path) -> RecordSettings:
+    return dataclasses.replace(record, folder=str(folder / record.folder)) if record.folder else record
 
 
 def _refuse_negative(document: Document, table: str) -> None:
@@ -162,14 +173,17 @@ def _bed(document: Document, index: int, bed: _Bed, folder: Path) -> BedConfig:
         check_bed_id(bed.id)
     except ConfigError as error:
         raise document.error((*at, "id"), str(error)) from None
-    if len(bed.sources) != 1:
-        raise document.error((*at, "sources"), f"expected one source for a bed, not {len(bed.sources)}")
+    if not bed.sources:
+        raise document.error((*at, "sources"), "expected a source at least")
     known = read_sidecar(folder / bed.context_file) if bed.context_file else Sidecar()
     refuse_untold(document, at, bed)
+    sources = tuple(_source(document, (*at, "sources", n), folder) for n in range(len(bed.sources)))
+    if len({source.speed for source in sources}) > 1:
+        raise document.error((*at, "sources"), "a bed's sources must be all live, or all played at one speed")
     own = frozenset(document.value(at).get("context", ()))
     return BedConfig(
         id=bed.id,
-        sources=tuple(_source(document, (*at, "sources", n), folder) for n in range(len(bed.sources))),
+        sources=sources,
         context=merged(known.context, bed.context, own),
         context_keys=own | _stated(known.context),
         events=(*known.event, *bed.event),
@@ -196,11 +210,14 @@ def _source(document: Document, at: tuple[str | int, ...], folder: Path) -> Sour
     except ConfigError as error:
         raise document.error((*at, "adapter"), str(error)) from None
     speed = _speed(document, at, table.get("speed"), name)
+    offset_s = table.get("clock_offset_s")
+    if offset_s is not None and (type(offset_s) not in {int, float} or not math.isfinite(offset_s)):
+        raise document.error((*at, "clock_offset_s"), "expected seconds, to add to its clock")
     for key in RESERVED:
         table.pop(key, None)
     options = _anchored(document.read(module.Settings, at), folder)
     kind = REPLAYED.get(name, "live" if speed is None else "recorded")
-    return SourceConfig(adapter=name, options=options, kind=kind, speed=speed)  # type: ignore[arg-type]
+    return SourceConfig(adapter=name, options=options, kind=kind, speed=speed, clock_offset_s=offset_s)  # type: ignore[arg-type]
 
 
 def _speed(document: Document, at: tuple[str | int, ...], found: object, adapter: str) -> float | None:

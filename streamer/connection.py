@@ -1,4 +1,4 @@
-"""Where the MQTT broker is and how to speak to it. Floor 3: settings only, ``publish`` opens the connection.
+"""Where the MQTT broker is and how to speak to it, and how a service runs. Floor 3: settings only.
 
 A secret is named by the file or the environment variable that holds it, never written into a URL, a configuration
 or a log.
@@ -6,33 +6,17 @@ or a log.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import SplitResult, unquote, urlsplit
 
+from streamer.address import Address, parse_url
 from streamer.errors import ConfigError
 
 EMBEDDED = "embedded"
 """The broker URL that asks for the broker inside this program."""
-DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+MIN_SEGMENT_S = 10.0
 LONGEST_16_BIT = 65_535
 """MQTT's keep-alive and receive maximum are 16 bit wide."""
-_HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """A broker URL taken apart."""
-
-    host: str
-    port: int
-    tls: bool
-    username: str | None
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +65,7 @@ class BrokerSettings:
 
     def __post_init__(self) -> None:
         if self.url != EMBEDDED:
-            parse_url(self.url)
+            parse_url(self.url, or_else=repr(EMBEDDED))
         if self.protocol not in {"auto", "5", "3.1.1"}:
             raise ConfigError(f"broker protocol {self.protocol!r}: choose 'auto', '5' or '3.1.1'")
         if self.password_file and self.password_env:
@@ -97,10 +81,7 @@ class BrokerSettings:
     @property
     def address(self) -> Address:
         """The URL taken apart, with the user name of these settings where the URL has none."""
-        found = parse_url(self.url)
-        return Address(
-            host=found.host, port=found.port, tls=found.tls, username=found.username or self.username or None
-        )
+        return parse_url(self.url, username=self.username)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,36 +109,24 @@ class RunSettings:
                 raise ConfigError(f"run {name} = {getattr(self, name)!r}: expected seconds above 0")
 
 
-def parse_url(url: str) -> Address:
-    """``mqtt://user@host:1883`` taken apart.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSettings:
+    """Table ``[record]`` of a configuration: whether what arrives is written down.
+
+    Attributes:
+        folder: Where each session gets a folder ``BED/SESSION``; empty: nothing is recorded.
+        segment_s: Samples of so long make a file.
 
     Raises:
-        ConfigError: Another scheme, no host, a bad port, a password, or a path.
+        ConfigError: A time too short to be of use.
     """
-    shown = re.sub(r":[^/@:]*@", ":…@", url)
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"broker URL {shown!r}: {error}") from None
-    if parts.scheme not in DEFAULT_PORTS:
-        raise ConfigError(f"broker URL {shown!r}: expected mqtt://HOST[:PORT], mqtts://HOST[:PORT] or {EMBEDDED!r}")
-    if parts.password is not None:
-        raise ConfigError(f"broker URL {shown!r}: keep the password out of it; use password_file or password_env")
-    if not _HOST.fullmatch(parts.hostname or "") or port == 0:
-        raise ConfigError(f"broker URL {shown!r}: expected {parts.scheme}://HOST[:PORT]")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ConfigError(f"broker URL {shown!r}: nothing may follow the port; topics have their own setting")
-    return _address(parts, port)
 
+    folder: str = ""
+    segment_s: float = 600.0
 
-def _address(parts: SplitResult, port: int | None) -> Address:
-    return Address(
-        host=parts.hostname or "",
-        port=port or DEFAULT_PORTS[parts.scheme],
-        tls=parts.scheme == "mqtts",
-        username=unquote(parts.username) if parts.username else None,
-    )
+    def __post_init__(self) -> None:
+        if not self.segment_s >= MIN_SEGMENT_S:
+            raise ConfigError(f"record segment_s = {self.segment_s!r}: expected {MIN_SEGMENT_S:g} seconds or more")
 
 
 def backoff_s(failures: int, first_s: float, longest_s: float, chance: float) -> float:

@@ -11,8 +11,10 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from streamer.errors import ConfigError
 from streamer.faults import did_you_mean
@@ -31,16 +33,35 @@ def find_adapter(name: str) -> ModuleType:
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"not the name of an adapter; known: {', '.join(known_adapters())}")
-    dotted = name if "." in name else f"adapters.{name}"
-    try:
-        module = importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name and not f"{dotted}.".startswith(f"{error.name}."):
-            raise ConfigError(f"adapter {name!r} needs the module {error.name!r}, which is not installed") from None
-        module = None
+    module = _module(name)
     if module is None or not _is_adapter(module):
         raise ConfigError(f"there is no adapter {name!r}; {did_you_mean(name, dict.fromkeys(known_adapters()))}")
     return module
+
+
+def find_emulator(name: str) -> ModuleType:
+    """The module of a device that can be emulated: ``adapters.NAME``, or any installed module by its dotted name.
+
+    Raises:
+        ConfigError: No such device, or one that needs what is not installed.
+    """
+    module = _module(name) if _NAME.fullmatch(name) else None
+    if module is None or not hasattr(module, "Emulator"):
+        sources: Mapping[str, Any] = importlib.import_module("adapters.sources").SOURCES
+        known = {known: source for known, source in sources.items() if source.emulated}
+        raise ConfigError(f"there is no emulator of {name!r}; {did_you_mean(name, known)}")
+    return module
+
+
+def _module(name: str) -> ModuleType | None:
+    """The module, None when there is none. Raises ``ConfigError`` when it needs what is not installed."""
+    dotted = name if "." in name else f"adapters.{name}"
+    try:
+        return importlib.import_module(dotted)
+    except ModuleNotFoundError as error:
+        if error.name and not f"{dotted}.".startswith(f"{error.name}."):
+            raise ConfigError(f"adapter {name!r} needs the module {error.name!r}, which is not installed") from None
+        return None
 
 
 def known_adapters() -> list[str]:

@@ -42,6 +42,7 @@ class NoticeKind(StrEnum):
     CLOCK_DRIFT = "clock_drift"
     DAMAGED = "damaged"
     IMPLAUSIBLE = "implausible"
+    SUSPICION = "suspicion"
     APNOEA = "apnoea"
     DISCONNECT = "disconnect"
     RECONNECT = "reconnect"

@@ -36,8 +36,9 @@ class RecordedTime:
             return None
         return self._start_ns + round((device_s - self._first_s) * NS_PER_S)
 
+    drift_s: float | None = None
     drift_ppm: float | None = None
-    """Nothing to compare it with."""
+    """There is nothing to compare it with."""
 
     @property
     def offset_s(self) -> float | None:

@@ -26,7 +26,10 @@ from streamer.tables import read_table
 
 REPO = Path(__file__).parents[1]
 REPLAY = REPO / "replay_data"
-COMMANDS = ("demo", "run", "replay", "analyze", "plot", "simulate", "convert", "watch", "metrics", "formats", "check")
+COMMANDS = (
+    "demo", "run", "replay", "analyze", "plot", "simulate", "convert", "emulate", "watch", "metrics", "formats",
+    "check",
+)  # fmt: skip
 Captured = pytest.CaptureFixture[str]
 
 
@@ -355,7 +358,7 @@ def test_check_explains(capsys: Captured) -> None:
     for line in (
         "format    parquet",
         "rate      100 Hz",
-        "channels  flow, paw, pco2",
+        "paw       -0.3 to 27.2 cmH2O",
         "gaps      1",
         "damaged   0 rows",
     ):

@@ -12,7 +12,7 @@ import pytest
 from adapters.recording import Settings as RecordingSettings
 from streamer.bed import CoreSettings
 from streamer.config import Config, EmbeddedSettings, load_config
-from streamer.connection import BrokerSettings, RunSettings
+from streamer.connection import BrokerSettings, RecordSettings, RunSettings
 from streamer.errors import ConfigError
 from streamer.outbox import OutboxSettings
 from streamer.toml import Document
@@ -25,6 +25,7 @@ DEFAULTS = {
     "wire": WireSettings(),
     "outbox": OutboxSettings(),
     "run": RunSettings(),
+    "record": RecordSettings(),
     "align": CoreSettings().align,
     "segment": CoreSettings().segment,
     "summaries": CoreSettings().rolling,
@@ -142,7 +143,7 @@ BED = "[[bed]]\nid = 'a'\nsources = [{adapter = 'recording', path = 'x.csv'}]\n"
         (BED.replace("'a'", "'a/b'"), "c.toml:2: [[bed]] id = 'a/b': bed id 'a/b': use 1 to 64 letters"),
         (BED.replace("'a'", "'status'"), "c.toml:2: [[bed]] id = 'status': bed id 'status' is the name of a topic"),
         ("[[bed]]\nid = 'a'\n", "c.toml:1: [[bed]]: missing key 'sources'"),
-        ("[[bed]]\nid = 'a'\nsources = []\n", "c.toml:3: [[bed]] sources: expected one source for a bed, not 0"),
+        ("[[bed]]\nid = 'a'\nsources = []\n", "c.toml:3: [[bed]] sources: expected a source at least"),
         ("[[bed]]\nid = 'a'\nsources = [{}]\n", "c.toml:3: [[bed]] sources[0]: name the adapter: adapter = "),
         (BED.replace("recording", "recoding"), f"{ADAPTER} = 'recoding': there is no adapter 'recoding'; did you mean"),
         (BED.replace("recording", "os.path"), f"{ADAPTER} = 'os.path': there is no adapter"),

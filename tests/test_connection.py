@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.connection import BrokerSettings, RunSettings, backoff_s, parse_url
+from streamer.address import parse_url
+from streamer.connection import BrokerSettings, RunSettings, backoff_s
 from streamer.errors import ConfigError
 
 

@@ -357,7 +357,15 @@ async def test_a_summary_outlives_the_period_that_was_configured() -> None:
         ([], "no bed"),
         ([plan("a", recording(1)), plan("a", recording(1))], "twice"),
         ([plan("a/b", recording(1))], "bed id"),
-        ([BedPlan(bed="a", sources=())], "0 sources"),
+        ([BedPlan(bed="a", sources=())], "no source"),
+        (
+            [
+                BedPlan(
+                    bed="a", sources=(SourcePlan(adapter="x", options=0, speed=1.0), SourcePlan(adapter="x", options=0))
+                )
+            ],
+            "one speed",
+        ),
         ([plan("a", recording(1), speed=0.0)], "speed"),
         ([plan("a", recording(1), speed=math.nan)], "speed"),
         ([BedPlan(bed="a", sources=(SourcePlan(adapter="nonesuch", options=None),))], "nonesuch"),

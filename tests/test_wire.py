@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
 from streamer.rolling import RollingSettings
+from streamer.run.counters import Counters
 from streamer.wire import (
     DEFAULT_PERIOD_S,
     BedState,
@@ -255,7 +256,7 @@ def test_every_kind_fits_its_published_schema() -> None:
         speed=1.0,
         rate_hz=100.0,
         clock_offset_s=1.5e9,
-        counters=dict.fromkeys(("samples", "breaths", "notices", "damaged", "dropped"), 1),
+        counters=Counters().totals(),
         last_seq={"breath": 10, "summary/1m": 2},
     )
     payload = numbered(encode_state(state, ORIGIN, utc_of, policy=Policy.EVERY)).payload

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from streamer.chunk import Channel
 from streamer.commands.examine import Job, examine
-from streamer.commands.findings import Findings
+from streamer.commands.findings import GAPS, Extent, Findings
 from streamer.commands.plans import open_recorded, plans_of
 from streamer.commands.recordings import open_recording
 from streamer.config import load_config
@@ -22,7 +23,17 @@ from streamer.sidecar import read_sidecar
 from streamer.toml import Document
 
 MAX_LISTED = 10
-DAMAGE = frozenset({NoticeKind.DAMAGED, NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
+TOLD = GAPS | {
+    NoticeKind.DAMAGED,
+    NoticeKind.DROPPED,
+    NoticeKind.IMPLAUSIBLE,
+    NoticeKind.CLOCK_OFFSET,
+    NoticeKind.NOTE,
+}
+UNITS = {Channel.FLOW: "L/s", Channel.PAW: "cmH2O", Channel.PCO2: "mmHg"}
+"""Of what every reader gives; a file may have had others."""
+PLACES = ("path", "scenario", "port", "url")
+"""Options that say where a source is."""
 
 
 def simulate(scenario: str, out: Path, truth: Path | None) -> int:
@@ -74,7 +85,7 @@ def _check_config(path: Path) -> None:
     for plan in plans_of(config):
         source = plan.sources[0]
         speed = "live" if source.speed is None else f"speed {source.speed:g}"
-        place = getattr(source.options, "path", getattr(source.options, "scenario", ""))
+        place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
         say(f"  bed {plan.bed}: {source.adapter} {place} ({plan.source}, {speed})")
         if source.adapter == "recording":
             found = open_recorded(source.options)
@@ -88,7 +99,10 @@ def _check_recording(job: Job) -> int:
         raise found.error or ConfigError(f"{job.path}: no samples")
     for name, text in _described(found):
         say(f"{name:9} {text}")
-    listed = [notice for notice in notices if notice.kind in DAMAGE]
+    for notice in notices:
+        if notice.kind is NoticeKind.SUSPICION:
+            say(f"{'suspicion':9} {notice.detail}")
+    listed = [notice for notice in notices if notice.kind in TOLD]
     for notice in listed[:MAX_LISTED]:
         say(f"  {notice.at_s:.2f} s  {notice.kind}: {notice.detail}")
     if len(listed) > MAX_LISTED:
@@ -103,9 +117,17 @@ def _described(found: Findings) -> list[tuple[str, str]]:
         ("recording", found.name),
         ("format", found.format),
         ("rate", f"{found.rate} Hz"),
-        ("channels", ", ".join(sorted(found.channels))),
+        *((str(channel), _extent(channel, extent)) for channel, extent in sorted(found.channels.items())),
         ("duration", f"{found.duration_s:.1f} s, {found.samples} samples"),
         ("breaths", str(found.breaths)),
         ("gaps", str(found.gaps)),
         ("damaged", f"{found.damaged_rows} rows"),
     ]
+
+
+def _extent(channel: Channel, extent: Extent) -> str:
+    """``-0.912 to 1.04 L/s, 0.3 % missing``."""
+    if extent.missing == extent.samples:
+        return "all samples missing"
+    missing = f", {100 * extent.missing / extent.samples:.2g} % missing" if extent.missing else ""
+    return f"{extent.low:.3g} to {extent.high:.3g} {UNITS[channel]}{missing}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -9,19 +10,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer.chunk import Channel, Chunk
+from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import VentstreamError
 from streamer.records import BreathRecord, Event, Notice, NoticeKind
 from streamer.terminal import SHOWN
 
-GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
+GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE, NoticeKind.CLOCK_RESET})
 MAX_REASONS = 6
 PIPE_WIDTH = 160
+
+
+@dataclass(slots=True)
+class Extent:
+    """Of one waveform, in its canonical unit."""
+
+    low: float = math.inf
+    high: float = -math.inf
+    samples: int = 0
+    missing: int = 0
+
+    def read(self, samples: FloatArray) -> None:
+        """Count more samples."""
+        low, high = float(np.fmin.reduce(samples)), float(np.fmax.reduce(samples))
+        self.low, self.high = min(self.low, low), max(self.high, high)  # NaN, where all are missing, changes nothing
+        self.samples += samples.size
+        self.missing += int(np.isnan(samples).sum())
 
 
 @dataclass(slots=True)
@@ -32,7 +51,7 @@ class Findings:
         name: The recording as it was named.
         format: How it was read.
         rates_hz: Sampling rates seen.
-        channels: Waveforms seen.
+        channels: Waveforms seen, each with its lowest, its highest and how many of its samples are missing.
         first_s: Device clock of the first sample.
         last_s: Device clock after the last sample.
         samples: Samples read, filled gaps not among them.
@@ -47,7 +66,7 @@ class Findings:
     name: str
     format: str = ""
     rates_hz: set[float] = field(default_factory=set)
-    channels: set[Channel] = field(default_factory=set)
+    channels: dict[Channel, Extent] = field(default_factory=dict)
     first_s: float | None = None
     last_s: float = 0.0
     samples: int = 0
@@ -62,7 +81,8 @@ class Findings:
         """Count what the recording gave."""
         if isinstance(item, Chunk) and len(item):
             self.rates_hz.add(item.rate_hz)
-            self.channels |= set(item.channels)
+            for channel, samples in item.channels.items():
+                self.channels.setdefault(channel, Extent()).read(samples)
             self.first_s = item.start_s if self.first_s is None else self.first_s
             self.last_s = max(self.last_s, item.start_s + len(item) / item.rate_hz)
             self.samples += len(item)
@@ -84,7 +104,7 @@ class Findings:
 
     @property
     def gaps(self) -> int:
-        """Gaps, overlaps and changes of rate."""
+        """Gaps, overlaps, changes of rate and clocks that began anew."""
         return sum(self.notices[kind] for kind in GAPS)
 
     @property

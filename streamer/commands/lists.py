@@ -1,4 +1,4 @@
-"""``metrics`` and ``formats``: what is measured, what can be read. Floor 4; must not load the compiled core."""
+"""``metrics`` and ``formats``: what is measured, what can be read or emulated. Floor 4; loads no compiled core."""
 
 from __future__ import annotations
 
@@ -28,11 +28,27 @@ def metrics() -> int:
 
 
 def formats() -> int:
-    """Every format that can be read, in the order in which it is tried."""
+    """Every format that can be read, in the order in which it is tried; then the live sources."""
     table: Any = importlib.import_module("adapters.formats").FORMATS
     rows = [(name, known.about, " ".join(known.suffixes), known.needs) for name, known in table.items()]
     _show(("format", "about", "suffix", "needs"), rows)
+    say("")
+    _show(
+        ("live source", "about", "needs", "emulator"),
+        [(name, known.about, known.needs, "yes" if known.emulated else "no") for name, known in _sources()],
+    )
     return 0
+
+
+def emulators() -> int:
+    """Every device that can be emulated."""
+    _show(("device", "about"), [(name, known.about) for name, known in _sources() if known.emulated])
+    return 0
+
+
+def _sources() -> list[tuple[str, Any]]:
+    sources: Any = importlib.import_module("adapters.sources").SOURCES
+    return list(sources.items())
 
 
 def _show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streamer.commands.recordings import Recording, bed_id, on_device_clock, open_recording, source_of
-from streamer.config import BedConfig, Config, merged
-from streamer.context import Sidecar
+import msgspec
+
+from streamer.commands.recordings import Recording, bed_id, on_device_clock, open_recording, source_of, utc_of_zero_s
+from streamer.config import BedConfig, Config, SourceConfig, merged
+from streamer.context import Context, Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.run import BedPlan, SourcePlan
 from streamer.wire import Source, check_bed_id
@@ -27,27 +29,52 @@ def plans_of(config: Config) -> list[BedPlan]:
 
 
 def _plan(bed: BedConfig, config: Config) -> BedPlan:
-    source = bed.sources[0]
-    sidecar = _sidecar(source.options) if source.adapter == "recording" else Sidecar()
-    is_simulated = source.kind == "simulated" or source_of(sidecar) is Source.SIMULATED
+    opened = [_opened(source) for source in bed.sources]
+    sidecars = [Sidecar() if recording is None else on_device_clock(recording) for recording in opened]
+    known, context = sidecars[0], sidecars[0].context
+    is_simulated = bed.sources[0].kind == "simulated" or source_of(known) is Source.SIMULATED
+    for beside in sidecars[1:]:
+        context = _filled(context, beside.context)
     return BedPlan(
         bed=bed.id,
-        sources=(SourcePlan(adapter=source.adapter, options=source.options, speed=source.speed),),
-        source=Source.SIMULATED if is_simulated else Source(source.kind),
-        start_utc=sidecar.recording.start_utc,
-        context=merged(sidecar.context, bed.context, bed.context_keys),
-        events=(*sidecar.event, *bed.events),
-        blood_gases=(*sidecar.blood_gas, *bed.blood_gases),
+        sources=tuple(
+            SourcePlan(
+                adapter=one.adapter,
+                options=one.options,
+                speed=one.speed,
+                clock_offset_s=_offset_s(one, recording, opened[0]),
+            )
+            for one, recording in zip(bed.sources, opened, strict=True)
+        ),
+        source=Source.SIMULATED if is_simulated else Source(bed.sources[0].kind),
+        start_utc=known.recording.start_utc,
+        context=merged(context, bed.context, bed.context_keys),
+        events=(*known.event, *bed.events),
+        blood_gases=(*known.blood_gas, *bed.blood_gases),
         core=config.core,
     )
 
 
-def _sidecar(options: Any) -> Sidecar:
-    """What is known of a recording; one that cannot be opened stops its own bed only, later."""
+def _opened(source: SourceConfig) -> Recording | None:
+    """A recording; None for another source, and for one that cannot be opened, which stops its own bed only, later."""
     try:
-        return on_device_clock(open_recorded(options))
+        return open_recorded(source.options) if source.adapter == "recording" else None
     except DecodeError:
-        return Sidecar()
+        return None
+
+
+def _filled(context: Context, beside: Context) -> Context:
+    """The first source's context; what it does not say comes from a further one's, a capnograph's."""
+    missing = {key: getattr(beside, key) for key in Context.__struct_fields__ if getattr(context, key) is None}
+    return msgspec.structs.replace(context, **missing)
+
+
+def _offset_s(source: SourceConfig, recording: Recording | None, first: Recording | None) -> float | None:
+    """As declared; else, of two recordings that say when they began, from that."""
+    if source.clock_offset_s is not None or recording is None or first is None or recording is first:
+        return source.clock_offset_s
+    theirs, ours = utc_of_zero_s(recording), utc_of_zero_s(first)
+    return None if theirs is None or ours is None else theirs - ours
 
 
 def open_recorded(options: Any) -> Recording:

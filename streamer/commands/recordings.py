@@ -20,6 +20,8 @@ from streamer.wire import Source
 
 Dated = TypeVar("Dated", SessionEvent, BloodGas)
 FINGERPRINT_BYTES = 1 << 16
+MANIFEST = "session.json"
+"""As in ``adapters.formats``."""
 
 
 class Recording(Protocol):
@@ -56,10 +58,10 @@ def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     recordings: list[Path] = []
     skipped: list[str] = []
     for path in paths:
-        if not path.is_dir():
+        if not path.is_dir() or _is_session(path):
             recordings.append(path)
             continue
-        inside = sorted(found for found in path.rglob("*") if found.is_file() and _may_be_one(found, path))
+        inside = sorted(_inside(path))
         if not inside:
             raise DecodeError(f"{path}: there is no recording in this folder")
         for found in inside:
@@ -69,6 +71,20 @@ def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
             else:
                 skipped.append(reason)
     return recordings, skipped
+
+
+def _is_session(folder: Path) -> bool:
+    """Whether a folder is itself a recording, written by ``run``."""
+    return (folder / MANIFEST).is_file()
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The files and recorded sessions in a folder that may be recordings."""
+    for found in folder.iterdir():
+        if found.is_dir() and not found.name.startswith("."):
+            yield from [found] if _is_session(found) else _inside(found)
+        elif found.is_file() and _may_be_one(found, folder):
+            yield found
 
 
 def _may_be_one(path: Path, folder: Path) -> bool:
@@ -95,12 +111,22 @@ def on_device_clock(recording: Recording) -> Sidecar:
     entries: list[SessionEvent | BloodGas] = [*sidecar.event, *sidecar.blood_gas]
     if start_utc is None or all(entry.at is None for entry in entries):
         return sidecar
-    first_s = next((item.start_s for item in recording.items() if isinstance(item, Chunk)), 0.0)
+    first_s = _first_s(recording)
     return msgspec.structs.replace(
         sidecar,
         event=tuple(_placed(event, start_utc, first_s) for event in sidecar.event),
         blood_gas=tuple(_placed(gas, start_utc, first_s) for gas in sidecar.blood_gas),
     )
+
+
+def utc_of_zero_s(recording: Recording) -> float | None:
+    """UTC, in seconds since 1970, of second 0 of its device's clock, where ``start_utc`` says when it began."""
+    start_utc = recording.sidecar.recording.start_utc
+    return None if start_utc is None else start_utc.timestamp() - _first_s(recording)
+
+
+def _first_s(recording: Recording) -> float:
+    return next((item.start_s for item in recording.items() if isinstance(item, Chunk)), 0.0)
 
 
 def _placed(entry: Dated, start_utc: datetime, first_s: float) -> Dated:
@@ -118,6 +144,7 @@ def bed_id(path: Path) -> str:
 def fingerprint(path: Path) -> str:
     """The session of an analysis: the same for the same recording wherever it lies."""
     digest = hashlib.blake2b(digest_size=6)
+    path = path / MANIFEST if path.is_dir() else path
     try:
         with path.open("rb") as file:
             digest.update(file.read(FINGERPRINT_BYTES))

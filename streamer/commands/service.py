@@ -16,7 +16,7 @@ from streamer.commands.plans import plans_of, plans_of_recordings
 from streamer.commands.recordings import expand
 from streamer.commands.warm import warm_up
 from streamer.config import load_config
-from streamer.connection import EMBEDDED, BrokerSettings, RunSettings
+from streamer.connection import EMBEDDED, BrokerSettings, RecordSettings, RunSettings
 from streamer.errors import BrokerError
 from streamer.outbox import OutboxSettings
 from streamer.output import warn
@@ -41,6 +41,7 @@ def run(path: Path) -> int:
                 plans,
                 broker,
                 run=config.run,
+                record=config.record,
                 wire=config.wire,
                 outbox=config.outbox,
                 must_connect=False,
@@ -82,6 +83,7 @@ async def serve(
     broker: BrokerSettings,
     *,
     run: RunSettings | None = None,
+    record: RecordSettings | None = None,
     wire: WireSettings | None = None,
     outbox: OutboxSettings | None = None,
     must_connect: bool = True,
@@ -97,7 +99,9 @@ async def serve(
         async with publisher:
             if must_connect:
                 await publisher.wait_connected(CONNECT_S)
-            outcomes = await run_beds(plans, publisher, settings=run, wire=wire, stop=stop, on_progress=bars.at)
+            outcomes = await run_beds(
+                plans, publisher, settings=run, record=record, wire=wire, stop=stop, on_progress=bars.at
+            )
         if not stop.is_set():
             await asyncio.sleep(linger_s)
     return status_of(outcomes, publisher)

@@ -13,9 +13,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from streamer.connection import Address, BrokerSettings
+from streamer.address import Address
+from streamer.connection import BrokerSettings
 from streamer.errors import BrokerError
-from streamer.publish.secret import Secrets, read_secrets
+from streamer.secret import Secrets, read_secrets
 from streamer.wire import Message
 
 if TYPE_CHECKING:

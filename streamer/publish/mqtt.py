@@ -22,7 +22,7 @@ from streamer.errors import BrokerError
 from streamer.outbox import Outbox, OutboxSettings, WhenFull
 from streamer.publish.inbox import Inboxes
 from streamer.publish.link import Link, LoginRefused, MqttError, Will, absent, connect, plain
-from streamer.publish.secret import Secrets, read_secrets
+from streamer.secret import Secrets, read_secrets
 from streamer.wire import Message, WireSettings, encode_status, schema_document, schema_payload
 
 log = logging.getLogger(__name__)

@@ -17,17 +17,16 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import cast
 
-from streamer.chunk import Adapter, Chunk
-from streamer.connection import RunSettings, backoff_s
+from streamer.chunk import Chunk
+from streamer.connection import RecordSettings, RunSettings, backoff_s
 from streamer.errors import BrokerError, ConfigError, DataError, OutputError, SourceLost
-from streamer.lookup import find_adapter
 from streamer.outbox import WhenFull
-from streamer.pacing import paced
 from streamer.publish import Publisher
 from streamer.records import Notice, NoticeKind
 from streamer.run.orders import hear
 from streamer.run.plan import BedOutcome, BedPlan, Clock, Core, Shell, SourcePlan, check_plans, new_core
 from streamer.run.session import Session
+from streamer.run.streams import BedStreams
 from streamer.wire import WireSettings, clear
 
 __all__ = ["BedOutcome", "BedPlan", "Clock", "SourcePlan", "run_beds", "stop_on_signals"]
@@ -40,6 +39,7 @@ async def run_beds(
     publisher: Publisher,
     *,
     settings: RunSettings | None = None,
+    record: RecordSettings | None = None,
     wire: WireSettings | None = None,
     stop: asyncio.Event | None = None,
     on_progress: Callable[[str, float], None] | None = None,
@@ -52,6 +52,7 @@ async def run_beds(
         plans: The beds.
         publisher: Entered by the caller, who also leaves it: that is when the last messages are delivered.
         settings: Stalls and retries.
+        record: Whether what arrives is written down.
         wire: Topic root; the same as the publisher's.
         stop: Set it to end cleanly: cores are closed, beds say ``offline``. Cancelling does the same.
         on_progress: Called with a bed and its newest device time.
@@ -69,12 +70,13 @@ async def run_beds(
     shell = Shell(
         publisher=publisher,
         settings=settings or RunSettings(),
+        record=record or RecordSettings(),
         wire=wire or WireSettings(),
         clock=clock or Clock(),
         make_core=make_core,
         on_progress=on_progress,
     )
-    runs = [_BedRun(plan, cast("Adapter", find_adapter(plan.sources[0].adapter)), shell) for plan in plans]
+    runs = [_BedRun(plan, shell) for plan in plans]
     stopper: asyncio.Task[None] | None = None
     listeners: list[asyncio.Task[None]] = []
     try:
@@ -130,10 +132,11 @@ async def _clear(runs: Sequence[_BedRun]) -> None:
 class _BedRun:
     """Keeps one bed running: sessions, one after another."""
 
-    def __init__(self, plan: BedPlan, adapter: Adapter, shell: Shell) -> None:
+    def __init__(self, plan: BedPlan, shell: Shell) -> None:
         self.plan = plan
         self.outcome = BedOutcome(bed=plan.bed)
-        self._adapter, self._shell = adapter, shell
+        self._shell = shell
+        self._streams = BedStreams(plan, shell.settings, shell.clock)
         self._is_live = plan.sources[0].speed is None
         self._inbox = shell.publisher.inboxes.of(plan.bed)
         self._session: Session | None = None
@@ -203,10 +206,7 @@ class _BedRun:
             self._count(session, "" if at_once else reason)
 
     async def _play(self, session: Session) -> None:
-        source, clock = self.plan.sources[0], self._shell.clock
-        stream = self._adapter.chunks(source.options)
-        if source.speed is not None:
-            stream = paced(stream, source.speed, sleep=clock.sleep, now=clock.now)
+        stream = self._streams.open()
         pulse = asyncio.create_task(self._pulse(session), name=f"pulse {self.plan.bed}")
         try:
             await session.start()
@@ -236,6 +236,6 @@ class _BedRun:
 
     def _count(self, session: Session, error: str) -> None:
         self._retained |= session.retained
-        before, after = asdict(self.outcome), asdict(session.counters)
+        before, after = asdict(self.outcome), session.counters.totals()
         totals = {name: before[name] + after[name] for name in after}
         self.outcome = BedOutcome(bed=self.plan.bed, error=error, **totals)

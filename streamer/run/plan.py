@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from streamer.chunk import Chunk
-from streamer.connection import RunSettings
+from streamer.connection import RecordSettings, RunSettings
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.errors import ConfigError
 from streamer.publish import Publisher
@@ -28,11 +28,14 @@ class SourcePlan:
         options: An instance of its ``Settings``.
         speed: 1 for the recorded timing, 10 for ten times as fast, ``math.inf`` for as fast as possible; None for a
             live source, which sets its own pace and is opened again when it is lost.
+        clock_offset_s: Seconds to add to its device time to get that of the bed's first source; None: by arrival,
+            and recorded sources that do not say are taken to share a clock.
     """
 
     adapter: str
     options: Any
     speed: float | None = None
+    clock_offset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class BedPlan:
 
     Attributes:
         bed: Its label, never a patient identity.
-        sources: Its streams; one, for now.
+        sources: Its streams. With the first a session begins and ends, and its clock is the bed's.
         source: What every payload says of the samples.
         start_utc: Aware instant of a recording's first sample, where known.
         context: What the operator knows of the patient and the sensors.
@@ -70,6 +73,9 @@ class BedOutcome:
         breaths: Breaths published.
         notices: Notices published.
         damaged: Rows of a recording that could not be used.
+        gaps: Interruptions of its samples.
+        duplicates: Samples and rows left out because their time had passed.
+        clock_resets: Clocks that began anew.
         dropped: Messages lost because the broker was away for too long.
         error: Why it ended before its end, in one line; empty when all went well.
     """
@@ -79,6 +85,9 @@ class BedOutcome:
     breaths: int = 0
     notices: int = 0
     damaged: int = 0
+    gaps: int = 0
+    duplicates: int = 0
+    clock_resets: int = 0
     dropped: int = 0
     error: str = ""
 
@@ -123,6 +132,7 @@ class Shell:
     Attributes:
         publisher: Where messages go.
         settings: Stalls and retries.
+        record: Whether what arrives is written down.
         wire: Topic root.
         clock: The shell's clocks.
         make_core: Makes the core of a session.
@@ -131,6 +141,7 @@ class Shell:
 
     publisher: Publisher
     settings: RunSettings = field(default_factory=RunSettings)
+    record: RecordSettings = field(default_factory=RecordSettings)
     wire: WireSettings = field(default_factory=WireSettings)
     clock: Clock = field(default_factory=Clock)
     make_core: Callable[[BedPlan], Core] = new_core
@@ -141,7 +152,7 @@ def check_plans(plans: Sequence[BedPlan]) -> None:
     """Refuse what cannot run together.
 
     Raises:
-        ConfigError: No bed, a bad or repeated bed id, not exactly one source, or a speed that is none.
+        ConfigError: No bed, a bad or repeated bed id, no source, several speeds, or one that is none.
     """
     if not plans:
         raise ConfigError("no bed to run")
@@ -150,10 +161,10 @@ def check_plans(plans: Sequence[BedPlan]) -> None:
         if check_bed_id(plan.bed) in seen:
             raise ConfigError(f"bed {plan.bed!r} appears twice")
         seen.add(plan.bed)
-        if len(plan.sources) != 1:
-            raise ConfigError(
-                f"bed {plan.bed!r} has {len(plan.sources)} sources; this version takes exactly one per bed"
-            )
+        if not plan.sources:
+            raise ConfigError(f"bed {plan.bed!r} has no source")
+        if len({source.speed for source in plan.sources}) > 1:
+            raise ConfigError(f"bed {plan.bed!r}: its sources must be all live, or all played at one speed")
         speed = plan.sources[0].speed
         if speed is not None and not speed > 0:
             raise ConfigError(f"bed {plan.bed!r}: speed {speed!r} is not above 0")

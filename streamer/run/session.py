@@ -6,15 +6,20 @@ import logging
 import math
 import secrets
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from streamer.chunk import Chunk
+from streamer.clocks import OneClock
 from streamer.errors import BrokerError, OutputError
 from streamer.outbox import WhenFull
 from streamer.publish import Arrived
-from streamer.records import BreathRecord, Event, Notice, NoticeKind
+from streamer.records import Event, Notice, NoticeKind
+from streamer.run import notices
+from streamer.run.counters import Counters
 from streamer.run.orders import Orders
 from streamer.run.plan import BedPlan, Core, Shell
+from streamer.run.streams import labels, offsets_s
+from streamer.run.tape import Tape, TapedCore
 from streamer.timebase import LiveTime, RecordedTime
 from streamer.wire import (
     DEFAULT_PERIOD_S,
@@ -30,16 +35,7 @@ from streamer.wire import (
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class Counters:
-    """What one session has seen; in this order in its state."""
-
-    samples: int = 0
-    breaths: int = 0
-    notices: int = 0
-    damaged: int = 0
-    dropped: int = 0
+DRIFT_STEP_S = 1.0
 
 
 class Session:
@@ -64,6 +60,9 @@ class Session:
         self.told = told
         self._plan, self._source = plan, plan.sources[0]
         self._core: Core = shell.make_core(plan)
+        is_alone = len(plan.sources) == 1
+        self._first = None if is_alone else labels(plan)[0]
+        self._one_clock = None if is_alone else OneClock(offsets_s(plan), first=self._first)
         self._found: deque[Event] = deque()
         self._closed = False
         self._publisher, self._clock = shell.publisher, shell.clock
@@ -78,12 +77,14 @@ class Session:
         )
         is_live = self._source.speed is None
         self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
-        self.orders = Orders(self._core, self._time, plan.context)
+        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped)
+        self.orders = Orders(TapedCore(self._core, self._tape), self._time, plan.context)
         self._is_live = is_live
         self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT
         self._presence = Presence.ONLINE
         self._rate_hz: float | None = None
         self._heard_s = self._clock.now()
+        self._drift_told_s = 0.0
         self._dropped_before = self._publisher.dropped(plan.bed)
 
     async def start(self) -> None:
@@ -92,9 +93,11 @@ class Session:
 
     async def push(self, item: Chunk | Notice) -> None:
         """Feed the core and publish what it finds; waits while a replay's lane is full."""
-        if isinstance(item, Chunk):
-            await self._heard(item)
-        self._found.extend(self._core.push(item))
+        self._tape.write(item)
+        for placed in [item] if self._one_clock is None else self._one_clock.push(item):
+            if isinstance(placed, Chunk):
+                await self._heard(placed)
+            self._found.extend(self._core.push(placed))
         await self._drain()
 
     async def obey(self, arrived: Arrived) -> None:
@@ -113,18 +116,13 @@ class Session:
 
     async def tell_unread(self, commands: int) -> None:
         """Publish how many commands were left out."""
-        notice = Notice(
-            bed=self._plan.bed,
-            at_s=self.newest_s or 0.0,
-            kind=NoticeKind.DROPPED,
-            detail=f"{commands} commands were left out: too many at a time; send them again",
-            values={"commands": float(commands)},
-        )
-        await self._emit(notice, WhenFull.EXCEED)
+        await self._emit(notices.unread(self._plan.bed, self.newest_s or 0.0, commands), WhenFull.EXCEED)
 
     async def check(self) -> None:
         """What is due by wall time: a stall, the counters, a notice of messages lost."""
+        self._tape.flush()
         await self._tell_dropped()
+        await self._tell_drift()
         if self._is_live and self._presence is Presence.ONLINE:
             silent_s = self._clock.now() - self._heard_s
             if silent_s >= self._stall_s:
@@ -145,6 +143,7 @@ class Session:
             The reason, or what else went wrong.
         """
         self._when_full = WhenFull.EXCEED if at_once else self._when_full
+        self._tape.close()
         reason = await self._close(reason)
         await self._tell_dropped()
         detail = reason or "the source ended"
@@ -159,6 +158,8 @@ class Session:
             try:
                 if not self._closed:
                     self._closed = True
+                    for item in self._one_clock.close() if self._one_clock is not None else ():
+                        self._found.extend(self._core.push(item))
                     self._found.extend(self._core.close())
                 await self._drain()
             except (OutputError, BrokerError):
@@ -171,12 +172,13 @@ class Session:
         return reason
 
     async def _heard(self, chunk: Chunk) -> None:
-        if not len(chunk):
+        self.counters.samples += len(chunk)
+        if not len(chunk) or self._first not in {None, chunk.source}:
             return
         end_s = chunk.start_s + len(chunk) / chunk.rate_hz
         self._time.arrived(chunk.start_s, end_s, chunk.received_ns or self._clock.now_ns())
         self.orders.heard(chunk.start_s, end_s)
-        self.counters.samples += len(chunk)
+        self._tape.date(self._time, chunk.start_s)
         self.newest_s, self._rate_hz, self._heard_s = end_s, chunk.rate_hz, self._clock.now()
         if self._presence is Presence.STALLED:
             self._presence = Presence.ONLINE
@@ -190,17 +192,7 @@ class Session:
 
     async def _emit(self, event: Event, when_full: WhenFull | None = None) -> None:
         await self._publish(encode(event, self.origin, self._time.utc_ns), when_full or self._when_full)
-        if isinstance(event, BreathRecord):
-            self.counters.breaths += 1
-        elif isinstance(event, Notice):
-            self.counters.notices += 1
-            self._count_damage(event)
-
-    def _count_damage(self, notice: Notice) -> None:
-        """Rows: so many in a run of them or, in an adapter's last notice, in all."""
-        if notice.kind is NoticeKind.DAMAGED:
-            so_far = self.counters.damaged + int(notice.values.get("rows", 1))
-            self.counters.damaged = int(notice.values.get("damaged_rows", so_far))
+        self.counters.event(event)
 
     async def _tell_dropped(self) -> None:
         """Publish how many messages were lost, once the broker is back to hear it."""
@@ -208,14 +200,18 @@ class Session:
         if not lost or not self._publisher.is_connected:
             return
         self.told += lost
-        notice = Notice(
-            bed=self._plan.bed,
-            at_s=self.newest_s or 0.0,
-            kind=NoticeKind.DROPPED,
-            detail=f"{lost} messages were lost while the broker was away: no room for more to wait",
-            values={"messages": float(lost)},
-        )
-        await self._emit(notice, WhenFull.EXCEED)
+        await self._emit(notices.lost(self._plan.bed, self.newest_s or 0.0, lost), WhenFull.EXCEED)
+
+    def _untaped(self, reason: str) -> None:
+        self._found.append(notices.untaped(self._plan.bed, self.newest_s or 0.0, reason))
+
+    async def _tell_drift(self) -> None:
+        """Publish each further second by which the device's clock and arrivals have parted."""
+        drift_s = self._time.drift_s
+        if drift_s is None or abs(drift_s - self._drift_told_s) < DRIFT_STEP_S:
+            return
+        self._drift_told_s = drift_s
+        await self._emit(notices.drifted(self._plan.bed, self.newest_s or 0.0, drift_s), WhenFull.EXCEED)
 
     async def _say(self, reason: str = "", *, policy: Policy = Policy.EVERY) -> None:
         self.counters.dropped = self._publisher.dropped(self._plan.bed) - self._dropped_before
@@ -229,7 +225,8 @@ class Session:
             speed=0.0 if speed is not None and math.isinf(speed) else speed,
             rate_hz=self._rate_hz,
             clock_offset_s=self._time.offset_s,
-            counters={name: getattr(self.counters, name) for name in Counters.__slots__},
+            clock_drift_ppm=self._time.drift_ppm,
+            counters=self.counters.totals(),
             last_seq=self._last_seq() if self._presence is Presence.OFFLINE else {},
         )
         message = encode_state(state, self.origin, self._time.utc_ns, policy=policy)

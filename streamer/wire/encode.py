@@ -41,7 +41,8 @@ class BedState:
         speed: 1, 10 … of a replay; 0: as fast as possible; None: live.
         rate_hz: Newest sampling rate, or None.
         clock_offset_s: UTC minus device clock, or None.
-        counters: samples, breaths, notices, damaged, dropped since the session began.
+        clock_drift_ppm: How much faster the device's clock runs than arrivals say, in millionths; None in a replay.
+        counters: samples, breaths, notices, damaged, gaps … since the session began.
         last_seq: At the end: topic below the bed (``breath``, ``summary/1m``) → its last ``seq``.
     """
 
@@ -53,6 +54,7 @@ class BedState:
     speed: float | None = None
     rate_hz: float | None = None
     clock_offset_s: float | None = None
+    clock_drift_ppm: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     last_seq: Mapping[str, int] = field(default_factory=dict)
 
@@ -86,6 +88,7 @@ def encode_state(state: BedState, origin: Origin, utc_of: UtcOf, *, policy: Poli
         "speed": state.speed,
         "rate_hz": _six(state.rate_hz),
         "clock_offset_s": _ms(state.clock_offset_s),
+        "clock_drift_ppm": _six(state.clock_drift_ppm),
         **state.counters,
         **{f"last_seq_{topic.replace('/', '_')}": seq for topic, seq in state.last_seq.items()},
     }

@@ -14,7 +14,7 @@ from streamer.wire.topics import BED_ID, Presence, Source
 Json: TypeAlias = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-COUNTERS = ("samples", "breaths", "notices", "damaged", "dropped")
+COUNTERS = ("samples", "breaths", "notices", "damaged", "gaps", "duplicates", "clock_resets", "dropped")
 
 _TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "number"}
@@ -139,6 +139,9 @@ def _state() -> Json:
         "speed": _or_null("number", "of a replay; 0: as fast as possible; null: live"),
         "rate_hz": _or_null("number"),
         "clock_offset_s": _or_null("number", "UTC minus device clock"),
+        "clock_drift_ppm": _or_null(
+            "number", "how much faster the device's clock runs than arrivals say, in millionths"
+        ),
         **dict.fromkeys(COUNTERS, _COUNT),
     }
     return _object("state/1", fields, patternProperties={"^last_seq_[A-Za-z0-9_]+$": _COUNT})

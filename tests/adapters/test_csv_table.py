@@ -84,7 +84,7 @@ def test_damaged_rows_keep_their_slot() -> None:
         (b"flow_l_s,spo2", "unknown column 'spo2'; known are time_s,"),
         (b"flow_l_s,flow_l_s", "column 'flow_l_s' appears twice"),
         (b"flow_l_s,flow_l_min", "are the same signal"),
-        (b"paw_cmh2o,volume_ml", "no flow column"),
+        (b"time_s,volume_ml", "no waveform column"),
         (b"flow_l_s,paw_cmh2o,", "unknown column ''"),
         (b"x" * (MAX_LINE + 1), "line 1: longer than 65536 bytes"),
     ],

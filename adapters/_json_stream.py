@@ -1,0 +1,185 @@
+"""Lines that are JSON objects → chunks. Floor 0; used by ``json_lines`` and ``mqtt_samples``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from adapters import _json_samples as objects
+from adapters._clock import LEARN, Clock
+from adapters._samples import LIVE_REFILL_S, Samples
+from adapters._text import Line, Scanner
+from adapters.formats import ReadOptions
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk, FloatArray
+from streamer.errors import ConfigError, DecodeError
+from streamer.records import Notice, NoticeKind
+
+LIVE_LEARN = 100
+"""Rows from which a live stream learns its rate: nothing comes out before."""
+STRANGE = 200
+"""Objects without a sample, before the first that has one, after which the mapping must be wrong."""
+GAP_S = 1.0
+REMEDY = "give rate_hz"
+
+
+class Decoder:
+    """Bytes of lines → chunks and notices."""
+
+    def __init__(self, options: ReadOptions, *, live: bool = False, source: str = "json") -> None:
+        self._fields = objects.Fields(options.columns)
+        self._given_hz = options.rate_hz
+        self._learn = LIVE_LEARN if live else LEARN
+        self._scanner = Scanner(0, ",")
+        self._names: tuple[Channel, ...] = ()
+        self._clock: Clock | None = None
+        self._block_hz: float | None = None
+        self._last_length = 1
+        self._strangers = 0
+        self._left_out: set[Channel] = set()
+        self.samples = Samples(source, options.rate_hz or 1.0, self._channels)
+        if live:
+            self.samples.refill_s = LIVE_REFILL_S
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the samples bring their times."""
+        return self._clock is not None
+
+    def feed(self, piece: bytes) -> list[Chunk | Notice]:
+        """What the bytes so far complete."""
+        for part in self._scanner.feed(piece):
+            self._take(part)
+        if self._clock:
+            self._clock.settle()
+        return self.samples.take()
+
+    def close(self) -> list[Chunk | Notice]:
+        """The rest. Raises ``DecodeError`` when there was no usable sample."""
+        for part in self._scanner.close():
+            self._take(part)
+        if self._clock:
+            self._clock.settle(final=True)
+        return self.samples.close()
+
+    def _take(self, part: object) -> None:
+        assert isinstance(part, Line)
+        text = part.text.strip(b"\0 \t")
+        if not text:
+            return
+        try:
+            found = self._fields.read(text)
+            self._check(found)
+        except objects.Unusable as error:
+            self._damaged(part.line, str(error))
+            return
+        if not found.waveforms:
+            self._stranger(part.line)
+        elif len(found):
+            if not self._names:
+                self._begin(part.line, found)
+            self._rows(part.line, found)
+
+    def _stranger(self, line: int) -> None:
+        if self._names:
+            return
+        self._strangers += 1
+        if self._strangers >= STRANGE:
+            what = "no object so far has a field that is a waveform; say with columns which fields are"
+            raise DecodeError(f"line {line}: {what}")
+
+    def _begin(self, line: int, found: objects.Samples) -> None:
+        """The first object with samples says which channels there are, and whether they bring their times."""
+        self._names = tuple(found.waveforms)
+        rate_hz = self._given_hz or found.rate_hz
+        if found.time_s is None:
+            if rate_hz is None:
+                raise DecodeError(f"line {line}: neither a time nor a rate; {REMEDY}")
+            self.samples.rate_hz = rate_hz
+        else:
+            self._clock = Clock(self.samples, rate_hz, REMEDY, learn=self._learn)
+        self._block_hz = found.rate_hz
+
+    def _check(self, found: objects.Samples) -> None:
+        if found.waveforms and self._clock is not None and found.time_s is None:
+            raise objects.Unusable("it has no time, but the first sample had one")
+        if len(found) > 1 and not (found.rate_hz or self._given_hz):
+            raise objects.Unusable("a block without rate_hz")
+
+    def _rows(self, line: int, found: objects.Samples) -> None:
+        self._tell_left_out(line, found)
+        n = self._last_length = len(found)
+        missing = np.full(n, np.nan)
+        values: FloatArray = np.column_stack([found.waveforms.get(name, missing) for name in self._names])
+        if found.rate_hz and self._given_hz is None and found.rate_hz != self._block_hz:
+            self._change_rate(found.rate_hz)
+        if self._clock is None or found.time_s is None:
+            self.samples.rows(values)
+        else:
+            step_s = 1.0 / (found.rate_hz or self._given_hz or 1.0)
+            stamps: FloatArray = found.time_s + np.arange(n, dtype=np.float64) * step_s
+            self._clock.rows(stamps, values)
+
+    def _change_rate(self, rate_hz: float) -> None:
+        self._block_hz = rate_hz
+        if self._clock is not None:
+            self._clock.settle(final=True)
+        self.samples.restart(self.samples.now_s)  # what was collected goes out at the rate before
+        if self._clock is not None:
+            self._clock = Clock(self.samples, rate_hz, REMEDY, learn=self._learn)
+        else:
+            self.samples.rate_hz = rate_hz
+
+    def _tell_left_out(self, line: int, found: objects.Samples) -> None:
+        late = set(found.waveforms) - set(self._names) - self._left_out
+        if late:
+            self._left_out |= late
+            what = (
+                f"{' and '.join(sorted(late))} came too late and is left out: the first sample must have every signal"
+            )
+            self.samples.note(NoticeKind.NOTE, f"line {line}: {what}")
+
+    def _damaged(self, line: int, what: str) -> None:
+        """A damaged block among others with times shows how long it was by the next one's."""
+        if self._clock is not None:
+            self._clock.damaged(line, what, len(self._names))
+        else:
+            self.samples.damaged(line, what, slots=self._last_length if self._names else 0)
+
+    def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
+        return {name: values[:, at].copy() for at, name in enumerate(self._names)}
+
+
+class Told:
+    """The dialogue: the sender only sends. Only where the count is the clock does silence take its time."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._silent_s = 0.0
+
+    def opening(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def answer(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def silence(self, silent_s: float) -> Sequence[Chunk | Notice]:
+        """Kept until it is over."""
+        self._silent_s = silent_s
+        return ()
+
+    def feed(self, piece: bytes) -> Sequence[Chunk | Notice]:
+        """What the bytes so far complete."""
+        silent_s, self._silent_s = self._silent_s, 0.0
+        samples = self._decoder.samples
+        if silent_s > GAP_S and samples.good_rows and not self._decoder.is_timed:
+            samples.restart(samples.now_s + silent_s)
+        return self._decoder.feed(piece)
+
+
+def check_rate_hz(rate_hz: float | None) -> None:
+    """Raises ``ConfigError`` for a rate no chunk may have."""
+    if rate_hz is not None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise ConfigError(f"rate_hz = {rate_hz!r}: expected {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} samples per second")

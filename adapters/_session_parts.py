@@ -1,0 +1,104 @@
+"""The files that hold the samples of one source of a recorded session, read back into chunks. Floor 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from adapters._columns import ARRIVAL, EXACT
+from streamer.chunk import Chunk
+
+ORDER, START, RECEIVED = ARRIVAL
+CHANNELS = {column: channel for channel, column in EXACT.items()}
+SAME_S = 1e-6
+
+
+def chunks(part: Path, *, joined: bool) -> Iterator[tuple[int, Chunk]]:
+    """The chunks of one file. ``joined``: those that follow one another at once as one; the core cannot tell."""
+    open_batches = _closed if part.suffix == ".parquet" else _open
+    held: _Rows | None = None
+    for batch, source, rate_hz in open_batches(part):
+        rows = _Rows(source, rate_hz, _columns(batch))
+        held = rows if held is None else held.joined(rows)
+        edges = held.edges(joined=joined)
+        yield from map(held.chunk, edges, edges[1:])
+        held = held.since(edges[-1])
+    if held is not None and held.size:
+        yield held.chunk(0, held.size)
+
+
+def _columns(batch: Any) -> dict[str, NDArray[Any]]:
+    """Arrays by name; no time of arrival is -1, so that the others stay whole numbers."""
+    return {
+        name: np.array(column.fill_null(-1) if name == RECEIVED else column)
+        for name, column in zip(batch.schema.names, batch, strict=True)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Consecutive rows of a part, as arrays by column."""
+
+    source: str
+    rate_hz: float
+    columns: dict[str, NDArray[Any]]
+
+    @property
+    def size(self) -> int:
+        return int(self.columns[ORDER].size)
+
+    def joined(self, after: _Rows) -> _Rows:
+        both = {name: np.concatenate([own, after.columns[name]]) for name, own in self.columns.items()}
+        return _Rows(self.source, self.rate_hz, both)
+
+    def since(self, first: int) -> _Rows:
+        return _Rows(self.source, self.rate_hz, {name: own[first:] for name, own in self.columns.items()})
+
+    def edges(self, *, joined: bool) -> list[int]:
+        """Rows where a chunk begins."""
+        order, start_s = self.columns[ORDER], self.columns[START]
+        begins = np.flatnonzero(np.diff(order)) + 1
+        if joined and begins.size:
+            firsts = np.concatenate([[0], begins])
+            expected_s = start_s[firsts[:-1]] + np.diff(firsts) / self.rate_hz
+            breaks = (np.abs(start_s[begins] - expected_s) > SAME_S) | (np.diff(order[firsts]) > 1)
+            begins = begins[breaks]
+        return [0, *begins.tolist()]
+
+    def chunk(self, first: int, last: int) -> tuple[int, Chunk]:
+        received = self.columns[RECEIVED][last - 1]
+        chunk = Chunk(
+            source=self.source,
+            start_s=float(self.columns[START][first]),
+            rate_hz=self.rate_hz,
+            channels={CHANNELS[name]: own[first:last] for name, own in self.columns.items() if name in CHANNELS},
+            received_ns=None if received < 0 else int(received),
+        )
+        return int(self.columns[ORDER][first]), chunk
+
+
+def _closed(part: Path) -> Iterator[tuple[Any, str, float]]:
+    with pq.ParquetFile(part) as file:
+        source, rate_hz = stream_of(file.schema_arrow.metadata)
+        for batch in file.iter_batches():
+            yield batch, source, rate_hz
+
+
+def _open(part: Path) -> Iterator[tuple[Any, str, float]]:
+    with part.open("rb") as file, pa.ipc.open_stream(file) as reader:
+        source, rate_hz = stream_of(reader.schema.metadata)
+        for batch in reader:
+            yield batch, source, rate_hz
+
+
+def stream_of(metadata: dict[bytes, bytes] | None) -> tuple[str, float]:
+    """Source and rate of a part. Raises ``KeyError``, ``ValueError``."""
+    known = metadata or {}
+    return known[b"source"].decode(), float(known[b"rate_hz"])

@@ -1,0 +1,95 @@
+"""Samples as lines of JSON over TCP, or from a file: the plainest live source, for programs that have samples already.
+
+A line is one sample, ``{"time_s": 1.23, "flow_l_s": 0.41, "paw_cmh2o": 12.5, "pco2_mmhg": null}``, or a block,
+``{"time_s": 1.2, "rate_hz": 100, "flow_l_s": [0.41, 0.42], …}``. Another program's names are mapped by ``columns``;
+objects without any of them are about something else and left out. Without times the count of samples is the clock and
+needs a rate; then silence of more than a second is a gap of its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from adapters._json_samples import Fields, Unusable
+from adapters._json_stream import Decoder, Told, check_rate_hz
+from adapters._link import check_baudrate, check_port, open_link
+from adapters._live import LOST_S, check_lost_s, conversation
+from adapters.formats import ReadOptions
+from streamer.chunk import Channel, Chunk
+from streamer.records import Notice
+
+__all__ = ["Decoder", "Emulator", "Settings", "chunks", "recognise"]
+
+BLOCK = 500
+"""Samples of a line of the emulator's, at most: three signals of it are some 30 kB."""
+_NAMES = {Channel.FLOW: "flow_l_s", Channel.PAW: "paw_cmh2o", Channel.PCO2: "pco2_mmhg"}
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """Whether the first line is an object with a waveform under its canonical name."""
+    del name
+    first = head.lstrip().partition(b"\n")[0]
+    try:
+        return first.startswith(b"{") and bool(Fields({}).read(first.rstrip()).waveforms)
+    except Unusable:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Options of a live source.
+
+    Attributes:
+        port: ``tcp://HOST:PORT`` where the other program listens, or a serial port.
+        rate_hz: Samples per second, where the lines bring neither times nor rates.
+        columns: Path of a field → canonical name, as ``{ "resp.flow" = "flow_l_min", "ts" = "time_ms" }``; empty:
+            the fields have canonical names.
+        baudrate: Of a serial port.
+        lost_s: Silence after which the connection is made again.
+
+    Raises:
+        ConfigError: An option that cannot be used.
+    """
+
+    port: str
+    rate_hz: float | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    baudrate: int = 115_200
+    lost_s: float = LOST_S
+
+    def __post_init__(self) -> None:
+        check_port(self.port)
+        check_baudrate(self.baudrate)
+        check_rate_hz(self.rate_hz)
+        check_lost_s(self.lost_s)
+        Fields(self.columns)
+
+
+def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
+    """What the other program sends, until it is gone. Raises ``SourceLost`` or ``DecodeError``."""
+    told = Told(Decoder(ReadOptions(rate_hz=settings.rate_hz, columns=settings.columns), live=True))
+    return conversation(open_link(settings.port, baudrate=settings.baudrate), told, lost_s=settings.lost_s)
+
+
+class Emulator:
+    """Says samples in blocks with canonical names; missing ones are null."""
+
+    def __init__(self, rate_hz: float, channels: frozenset[Channel]) -> None:
+        del rate_hz, channels
+
+    def hear(self, piece: bytes) -> bytes:
+        """It listens to nobody."""
+        del piece
+        return b""
+
+    def send(self, chunk: Chunk) -> bytes:
+        """A line, or several where one would be too long."""
+        return b"".join(_block(part) for part in chunk.parts(BLOCK / chunk.rate_hz))
+
+
+def _block(part: Chunk) -> bytes:
+    waves = {_NAMES[name]: samples.tolist() for name, samples in part.channels.items()}
+    return msgspec.json.encode({"time_s": part.start_s, "rate_hz": part.rate_hz, **waves}) + b"\n"

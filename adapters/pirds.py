@@ -1,0 +1,205 @@
+"""PIRDS text log of VentMon monitors: `time:M:type:place:number:ms:value`, `time:E:kind:ms:"text"`; about 16 Hz.
+
+Two signals of the airway (place A, number 0) are used. ``D`` is pressure against ambient, cmH2O times 10; ``F`` is flow
+in slm times 1000. Absolute pressure, temperature, oxygen, clock and all other places are passed over. A measurement is
+also accepted as JSON, one flat object a line. Signals of one instant follow one another with the same stamp: they make
+one row, in any order; a signal that its row lacks is NaN.
+
+slm, the standard litre per minute, is a litre of dry gas at 1013 hPa and a standard temperature: 0 °C in the data
+standard, 20 °C in the papers of flow sensors. At body conditions it is 21 or 13 % more. Which one is meant stands
+nowhere in a log, so flow is taken as it is, and a notice says how to declare it.
+
+Stamps are milliseconds of the device in 32 bits, and true: its loop takes longer while it has more to do, so rows are
+interpolated onto an even grid (``_uneven.py``). The stamps roll over after 49.7 days, which is followed; going back at
+any other place they began anew. Messages (kind M) become notices. Names and identities (kinds N, D) are not read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import msgspec
+import numpy as np
+
+from adapters._samples import MAX_NOTICES, Samples
+from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
+from adapters._uneven import Uneven
+from adapters.formats import ReadOptions
+from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.records import Notice, NoticeKind
+from streamer.units import S_PER_MIN
+
+NOMINAL_HZ = 15.7
+ROLL_OVER_MS, ROLL_WITHIN_MS = 2**32, 60_000
+NEAR_MS = 5
+"""Members of a row are stamped no further apart."""
+
+_SIGNALS = {b"D": (Channel.PAW, 10.0), b"F": (Channel.FLOW, 1000.0 * S_PER_MIN)}
+"""Type → channel and divisor to its canonical unit."""
+_ORDER = tuple(_SIGNALS)
+_AIRWAY = (b"A", b"0")
+_MEASUREMENT = re.compile(rb"\d{1,12}:M:([A-Za-z]):([A-Za-z]):(\d{1,3}):(\d{1,10}):(-?\d{1,10})")
+_EVENT = re.compile(rb'\d{1,12}:E:([A-Za-z]):(\d{1,10}):"([^"]*)"')
+_OTHER = re.compile(rb"\d{1,12}:[A-DF-LN-Z!]:[\x20-\x7e]*")
+_FLAT = re.compile(rb"\{[^{}\[\]]*\}")
+_REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
+_GRID = "the device does not measure evenly: rows are interpolated between their own stamps"
+_UNITS = (
+    "flow is in slm, dry gas at 1013 hPa and 0 or 20 degrees C, and taken as it is; "
+    'for body conditions declare flow_conditions = "ATPD", ambient_c = 0 or 20 and barometric_mmhg = 760'
+)
+
+
+class _Json(msgspec.Struct):
+    """A measurement or an event as JSON; other keys are passed over."""
+
+    event: str
+    type: str = ""
+    loc: str = ""
+    num: int = 0
+    ms: int = -1
+    val: int | None = None
+    buff: str = ""
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """Whether a measurement stands among the first lines."""
+    del name
+    lines = [line.strip() for line in head[:MAX_LINE].splitlines()[:20]]
+    return any(_MEASUREMENT.fullmatch(line) or _is_json(line) for line in lines)
+
+
+def _is_json(line: bytes) -> bool:
+    found = _json(line)
+    return found is not None and found.event == "M" and len(found.type) == 1 and found.val is not None
+
+
+class Decoder:
+    """Bytes of a log → chunks and notices."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._scanner = Scanner(0, ":")
+        self._samples = Samples("pirds", NOMINAL_HZ, self._channels)
+        self._grid = Uneven(self._samples, options.rate_hz, _REMEDY)
+        self._set: dict[bytes, float] = {}
+        self._set_ms, self._last_ms, self._turns = 0, 0, 0
+        self._seen: set[bytes] = set()
+        self._used: tuple[bytes, ...] = ()
+        self._waiting: list[str] = []
+        self._messages = 0
+
+    def feed(self, piece: bytes) -> list[Chunk | Notice]:
+        """What the bytes so far complete. Raises ``DecodeError`` when stamps give no rate."""
+        for part in self._scanner.feed(piece):
+            self._take(part)
+        return self._samples.take()
+
+    def close(self) -> list[Chunk | Notice]:
+        """The rest. Raises ``DecodeError`` when there was no usable row."""
+        for part in self._scanner.close():
+            self._take(part, is_whole=False)
+        self._end_set()
+        self._grid.close()
+        self._tell()
+        if self._messages > MAX_NOTICES:
+            self._samples.note(NoticeKind.NOTE, f"and {self._messages - MAX_NOTICES} more messages of the device")
+        return self._samples.close()
+
+    def _take(self, part: Rows | Line, *, is_whole: bool = True) -> None:
+        assert isinstance(part, Line)
+        text = part.text.strip(b" \t\0")
+        if not text:
+            return
+        found = _MEASUREMENT.fullmatch(text)
+        if found and is_whole:
+            kind, place, number, ms, value = found.groups()
+            self._measured(part.line, kind, (place, number.lstrip(b"0") or b"0"), int(ms), int(value))
+        elif found:
+            self._damaged(part.line, f"{shown(text)} has no end and may have been cut short")
+        elif event := _EVENT.fullmatch(text):
+            self._event(event[1], event[3])
+        elif len(text) > MAX_LINE:
+            self._damaged(part.line, f"longer than {MAX_LINE} bytes")
+        elif text.startswith((b"{", b"[")):
+            self._object(part.line, text)
+        elif not _OTHER.fullmatch(text):
+            self._damaged(part.line, f"{shown(text)} is neither a measurement nor an event")
+
+    def _object(self, line: int, text: bytes) -> None:
+        found = _json(text)
+        if found is None:
+            self._damaged(line, f"{shown(text)} is not a measurement in JSON")
+        elif found.event == "M" and found.val is not None:
+            kind, place = found.type.encode(), (found.loc.encode(), str(found.num).encode())
+            self._measured(line, kind, place, found.ms, found.val)
+        elif found.event == "E":
+            self._event(found.type.encode(), found.buff.encode())
+
+    def _measured(self, line: int, kind: bytes, place: tuple[bytes, bytes], ms: int, value: int) -> None:
+        """A member of a row. One that is there already, or is stamped elsewhere, begins the next row."""
+        if place != _AIRWAY or kind not in _SIGNALS:
+            return
+        if not (0 <= ms < ROLL_OVER_MS and -(2**31) <= value < 2**31):
+            self._damaged(line, f"{ms} ms, {value} do not fit into 32 bits")
+            return
+        top_ms = ROLL_OVER_MS - ROLL_WITHIN_MS
+        if ms < ROLL_WITHIN_MS and self._last_ms >= top_ms:
+            self._turns += 1
+        elif ms >= top_ms and self._last_ms < ROLL_WITHIN_MS and self._turns:  # one bad stamp had looked like it
+            self._turns -= 1
+        self._last_ms = ms
+        now_ms = ms + self._turns * ROLL_OVER_MS
+        if kind in self._set or abs(now_ms - self._set_ms) > NEAR_MS:
+            self._end_set()
+        if not self._set:
+            self._set_ms = now_ms
+        self._set[kind] = float(value)
+        self._seen.add(kind)
+
+    def _end_set(self) -> None:
+        if self._set:
+            values = np.array([self._set.get(kind, math.nan) for kind in _ORDER])
+            self._set = {}
+            self._grid.row(self._set_ms / 1e3, values)
+            self._tell()
+
+    def _tell(self) -> None:
+        """What the first rows showed, and messages that came before their time was known."""
+        if not self._samples.good_rows:
+            return
+        if not self._used:
+            self._used = tuple(kind for kind in _ORDER if kind in self._seen)
+            lacks = [f"{_SIGNALS[kind][0].value} ({kind.decode()})" for kind in _ORDER if kind not in self._seen]
+            notes = [f"the log gives no {lacks[0]}"] if lacks else []
+            for what in [_GRID, *notes, *([_UNITS] if b"F" in self._seen else [])]:
+                self._samples.note(NoticeKind.NOTE, what)
+        for what in self._waiting:
+            self._samples.note(NoticeKind.NOTE, what)
+        self._waiting = []
+
+    def _damaged(self, line: int, what: str) -> None:
+        """A line that might have been anything: it takes no slot; what its row lacks is NaN there."""
+        self._samples.damaged(line, what, slots=0)
+
+    def _event(self, kind: bytes, text: bytes) -> None:
+        if kind != b"M":
+            return
+        self._messages += 1
+        if self._messages <= MAX_NOTICES:
+            self._waiting.append(f"message of the device: {shown(text)}")
+            self._tell()
+
+    def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
+        used = self._used or tuple(kind for kind in _ORDER if kind in self._seen)
+        return {_SIGNALS[kind][0]: values[:, _ORDER.index(kind)] / _SIGNALS[kind][1] for kind in used}
+
+
+def _json(text: bytes) -> _Json | None:
+    """A flat object with the keys of a measurement or an event; None for anything else."""
+    if len(text) > MAX_LINE or not _FLAT.fullmatch(text):
+        return None
+    try:
+        return msgspec.json.decode(text, type=_Json)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None

@@ -1,0 +1,136 @@
+"""Writes down what reaches a bed's core, so that it can be replayed. Floor 4; the files are ``adapters.recorder``'s.
+
+A recording that cannot be written any more (a full disk) is told and given up; the bed goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from streamer.chunk import Chunk
+from streamer.connection import RecordSettings
+from streamer.context import RecordingInfo, Sidecar
+from streamer.errors import OutputError
+from streamer.records import Event, Notice
+from streamer.run.plan import BedPlan, Core
+from streamer.run.streams import labels
+from streamer.timebase import LiveTime, RecordedTime
+from streamer.told import ContextChange, context_notice
+from streamer.wire import EPOCH, Source
+
+log = logging.getLogger(__name__)
+
+
+class Tape:
+    """One session's recording, or none where nobody asked for one.
+
+    Args:
+        plan: The bed.
+        session: Names the folder.
+        settings: Where to.
+        on_failure: Called once, with the reason, when writing has failed for good.
+    """
+
+    def __init__(
+        self, plan: BedPlan, session: str, settings: RecordSettings, on_failure: Callable[[str], None]
+    ) -> None:
+        self._plan, self._session, self._settings, self._on_failure = plan, session, settings, on_failure
+        self._recorder: Any = None
+        self._is_open = False
+        self._is_dated = plan.start_utc is not None
+
+    def write(self, item: Chunk | Notice) -> None:
+        """Keep what came. A folder is made for the first of it: a source that never answers leaves none behind."""
+        if not self._is_open and self._settings.folder:
+            self._is_open = True
+            self._open()
+        self._do("write", item)
+
+    def date(self, time: LiveTime | RecordedTime, first_s: float) -> None:
+        """Say when the first sample was taken, once that is known."""
+        first_ns = None if self._is_dated else time.utc_ns(first_s)
+        if first_ns is not None:
+            self._is_dated = True
+            self._do("describe", self._sidecar(EPOCH + timedelta(microseconds=first_ns // 1000)))
+
+    def flush(self) -> None:
+        """See to it that all of it is in the files."""
+        self._do("flush")
+
+    def close(self) -> None:
+        """Close the files."""
+        self._do("close")
+        self._recorder = None
+
+    def _open(self) -> None:
+        try:
+            self._recorder = importlib.import_module("adapters.recorder").Recorder(
+                Path(self._settings.folder) / self._plan.bed / self._session,
+                _manifest(self._plan, self._session),
+                self._sidecar(self._plan.start_utc),
+                segment_s=self._settings.segment_s,
+            )
+        except OutputError as error:
+            self._fail(error)
+
+    def _do(self, what: str, *arguments: object) -> None:
+        if self._recorder is None:
+            return
+        try:
+            getattr(self._recorder, what)(*arguments)
+        except OutputError as error:
+            self._fail(error)
+
+    def _fail(self, error: OutputError) -> None:
+        if self._recorder is not None:
+            self._recorder.abandon()
+        self._recorder = None
+        log.error("bed %s: not recorded any more: %s", self._plan.bed, error)
+        self._on_failure(str(error))
+
+    def _sidecar(self, start_utc: datetime | None) -> Sidecar:
+        plan = self._plan
+        source = "" if plan.source is Source.LIVE else str(plan.source)
+        device = ", ".join(one.adapter for one in plan.sources)
+        return Sidecar(
+            recording=RecordingInfo(start_utc=start_utc, device=device, source=source),
+            context=plan.context,
+            event=tuple(event for event in plan.events if event.at_s is not None),
+            blood_gas=tuple(gas for gas in plan.blood_gases if gas.at_s is not None),
+        )
+
+
+def _manifest(plan: BedPlan, session: str) -> Any:
+    form: Any = importlib.import_module("adapters.session")
+    sources = [
+        form.SourceNote(label=label, adapter=one.adapter, clock_offset_s=one.clock_offset_s)
+        for label, one in zip(labels(plan), plan.sources, strict=True)
+    ]
+    return form.Manifest(bed=plan.bed, session=session, sources=tuple(sources))
+
+
+class TapedCore:
+    """A core for the operator's commands: what they tell it is written down as well."""
+
+    def __init__(self, core: Core, tape: Tape) -> None:
+        self._core, self._tape = core, tape
+
+    def push(self, item: Chunk | Notice) -> list[Event]:
+        """As ``Core.push``."""
+        self._tape.write(item)
+        return self._core.push(item)
+
+    def tell(self, change: ContextChange) -> list[Event]:
+        """As ``Core.tell``; a change that is refused has not happened."""
+        found = self._core.tell(change)
+        self._tape.write(context_notice(change.context, change))
+        return found
+
+    def close(self) -> list[Event]:
+        """As ``Core.close``."""
+        return self._core.close()
