@@ -30,6 +30,8 @@ _PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd-compressed",
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_TABLES = {".csv", ".tsv", ".txt"}
+"""Suffixes of text that is a table as soon as somebody says which of its columns are which."""
 _REMEDY = "name its format with --format; ventstream formats lists what can be read"
 
 
@@ -133,12 +135,12 @@ def open_recording(
         raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
     folder = path / MANIFEST
     head = _head(folder if folder.is_file() else path)
-    name = format or _recognised(head, path)
+    beside = [read_sidecar(found) for found in (find_sidecar(path), context) if found is not None]
+    name = format or _recognised(head, path, mapped=any(told.recording.columns for told in beside))
     module = named(name).load()
     sidecar = _inside(module, path)
-    for beside in (find_sidecar(path), context):
-        if beside is not None:
-            sidecar = merged(sidecar, read_sidecar(beside))
+    for told in beside:
+        sidecar = merged(sidecar, told)
     known = sidecar.recording
     return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or known.rate_hz, columns=known.columns or {}))
 
@@ -173,10 +175,12 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _recognised(head: bytes, path: Path) -> str:
+def _recognised(head: bytes, path: Path, *, mapped: bool) -> str:
     for name, known in FORMATS.items():
         if known.load().recognise(head, path.name):
             return name
+    if mapped and path.suffix.lower() in _TABLES:
+        return "csv"
     for name, known in FORMATS.items():
         if path.suffix.lower() in known.suffixes:
             return name
@@ -190,6 +194,9 @@ def _refuse_wrapped(head: bytes, path: Path) -> None:
     for magic, what in _PACKED.items():
         if head.startswith(magic):
             raise DecodeError(f"{path}: is {what}; unpack it first")
+    header = path.with_suffix(".hea")
+    if header != path and header.is_file():
+        raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
     halves = (any(head[0:64:2]), any(head[1:64:2]))
     if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
         raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")
