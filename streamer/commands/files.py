@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,15 @@ def _check_config(path: Path) -> None:
     say(f"  broker   {broker if config.broker.url == EMBEDDED else config.broker.url}")
     say(f"  topics   {config.wire.prefix}/<bed>/…")
     for plan in plans_of(config):
-        source = plan.sources[0]
-        speed = "live" if source.speed is None else f"speed {source.speed:g}"
-        place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
-        say(f"  bed {plan.bed}: {source.adapter} {place} ({plan.source}, {speed})")
-        if source.adapter == "recording":
-            found = open_recorded(source.options)
-            say(f"    recognised as {found.format}")
+        for n, source in enumerate(plan.sources):
+            speed = "live" if source.speed is None else f"speed {source.speed:g}"
+            place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
+            bed = f"bed {plan.bed}:" if n == 0 else " " * len(f"bed {plan.bed}") + "+"
+            say(f"  {bed} {source.adapter} {place} ({plan.source}, {speed})")
+            if source.adapter == "recording":
+                say(f"    recognised as {open_recorded(source.options).format}")
+    if config.record.folder:
+        say(f"  recorded in {os.path.normpath(config.record.folder)}")
 
 
 def _check_recording(job: Job) -> int:
