@@ -215,9 +215,9 @@ def test_analyze_writes_what_the_core_finds(capsys: Captured, tmp_path: Path) ->
     records = [event for event in events if isinstance(event, BreathRecord)]
     table = read_table(out)
     assert len(table) == len(records) == true_breaths("vcv_hold")
-    for (_, row), record in zip(table.iterrows(), records, strict=True):
-        assert {key: row[key] for key in METRICS if row[key] == row[key]} == dict(record.values)
-        assert row["missing"] == dict(record.missing)
+    for (_, row), found in zip(table.iterrows(), records, strict=True):
+        assert {key: row[key] for key in METRICS if row[key] == row[key]} == dict(found.values)
+        assert row["missing"] == dict(found.missing)
         assert (row["number"], row["start_s"], row["end_s"]) == (record.number, record.start_s, record.end_s)
         assert (row["bed"], row["recording"]) == ("vcv_hold", str(path))
     assert set(read_table(tmp_path / "s.csv")["window"]) >= {"1m"}
