@@ -60,6 +60,12 @@ def test_a_set_is_a_row_in_canonical_units_and_what_is_assumed_is_told() -> None
     assert {notice.kind for _, notice in found.notices} == {NoticeKind.NOTE}
 
 
+def test_a_byte_order_mark_is_passed_over_and_a_carriage_return_ends_the_last_line() -> None:
+    text = transcript(*rows(5))
+    assert pirds.recognise(b"\xef\xbb\xbf" + text, "")
+    assert prefix_rule(make, b"\xef\xbb\xbf" + text.replace(b"\n", b"\r")).form() == read(text).form()
+
+
 def test_members_in_any_order_near_stamps_and_other_signals_passed_over() -> None:
     sets = rows(6)
     sets[2] = [sets[2][2], *lines(1130, 20, 0)[1:2]]
