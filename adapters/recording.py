@@ -135,6 +135,8 @@ def open_recording(
     head = _head(folder if folder.is_file() else path)
     name = format or _recognised(head, path)
     module = named(name).load()
+    if format and not module.recognise(head, path.name):
+        _refuse_wrapped(head, path)
     sidecar = _inside(module, path)
     for beside in (find_sidecar(path), context):
         if beside is not None:
@@ -177,10 +179,10 @@ def _recognised(head: bytes, path: Path) -> str:
     for name, known in FORMATS.items():
         if known.load().recognise(head, path.name):
             return name
+    _refuse_wrapped(head, path)
     for name, known in FORMATS.items():
         if path.suffix.lower() in known.suffixes:
             return name
-    _refuse_wrapped(head, path)
     start = head[:24].decode("ascii", "backslashreplace")
     raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")
 
@@ -192,4 +194,5 @@ def _refuse_wrapped(head: bytes, path: Path) -> None:
             raise DecodeError(f"{path}: is {what}; unpack it first")
     halves = (any(head[0:64:2]), any(head[1:64:2]))
     if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
-        raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")
+        is_wider = sum(any(head[at:64:4]) for at in range(4, 8)) == 1
+        raise DecodeError(f"{path}: is UTF-{32 if is_wider else 16} text; save it as UTF-8")
