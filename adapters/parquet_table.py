@@ -71,7 +71,7 @@ def _opened(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise DecodeError(f"not readable as Parquet: {_first_line(error)}") from None
+        raise DecodeError(f"not readable as Parquet: {first_line(error)}") from None
 
 
 def _notes(file: Any) -> FileNotes:
@@ -79,7 +79,7 @@ def _notes(file: Any) -> FileNotes:
     try:
         found = msgspec.json.decode(text, type=FileNotes)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"its metadata 'ventstream' cannot be used: {_first_line(error)}") from None
+        raise DecodeError(f"its metadata 'ventstream' cannot be used: {first_line(error)}") from None
     firsts = [row for _, row in found.segments]
     if firsts and (firsts[0] != 0 or sorted(set(firsts)) != firsts):
         raise DecodeError("its metadata 'ventstream' cannot be used: segments must begin at row 0 and rise")
@@ -93,7 +93,7 @@ def _batches(file: Any) -> Iterator[FloatArray]:
         try:
             batch = next(reader, None)
         except (pa.ArrowException, OSError) as error:
-            raise DecodeError(f"damaged Parquet: {_first_line(error)}") from None
+            raise DecodeError(f"damaged Parquet: {first_line(error)}") from None
         if batch is None:
             return
         values = [column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for column in batch.columns]
@@ -146,5 +146,7 @@ def _by_stamps(
     yield from samples.close()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+def first_line(error: Exception) -> str:
+    """What a library says went wrong, printable: it shows bytes of the file as they are."""
+    line = str(error).partition("\n")[0][:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)

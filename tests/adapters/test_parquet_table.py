@@ -13,6 +13,7 @@ from adapters import parquet_table
 from adapters.formats import ReadOptions
 from adapters.recording import open_recording
 from streamer.chunk import Channel
+from streamer.errors import DecodeError
 from tests.adapters.contract import Stream, same_twice, stream
 
 
@@ -114,3 +115,11 @@ def test_the_sidecar_travels_inside(path: Path) -> None:
 def test_recognise() -> None:
     assert parquet_table.recognise(b"PAR1\x15\x04", "x")
     assert not parquet_table.recognise(b"flow_l_s\n", "x.parquet")
+
+
+def test_what_the_library_says_of_damage_is_printable(path: Path) -> None:
+    footer = b"\x15\x0f\x0f\x0f"
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(DecodeError, match="not readable as Parquet: ") as caught:
+        list(parquet_table.read(path, ReadOptions()))
+    assert str(caught.value).isprintable()

@@ -87,6 +87,15 @@ def test_what_came_is_what_is_read(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_nested_too_deep_is_refused_or_left_out(tmp_path: Path) -> None:
+    found = record(tmp_path / "s", contiguous(1))
+    (tmp_path / "s" / "events.jsonl").write_bytes(b"[" * 70_000 + b"\n")
+    assert stream(found.items()).n == 100
+    (tmp_path / "s" / "session.json").write_bytes(b'{"a":' * 20_000)
+    with pytest.raises(DecodeError, match=r"session\.json cannot be used: "):
+        list(found.items())
+
+
 def test_each_file_is_a_canonical_recording(tmp_path: Path) -> None:
     items = [*contiguous(3), vent(10.0, 50)]
     record(tmp_path / "s", items)
