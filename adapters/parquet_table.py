@@ -26,6 +26,10 @@ from streamer.errors import DecodeError
 from streamer.records import Notice
 
 BATCH_ROWS = 65_536
+MAX_ROWS = 10**10
+"""Three years at 100 Hz; a few bytes of metadata can claim, and even hold, any number of equal rows."""
+MAX_PIECE, MAX_PACKED = 1 << 28, 100
+"""Bytes of a column in a group of rows, which may be unpacked at once; more are none where packed so many times."""
 KEY = b"ventstream"
 REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 
@@ -54,6 +58,7 @@ def notes(path: Path) -> FileNotes:
 def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     """The file's chunks, batch by batch. Raises ``DecodeError`` without the file's name."""
     with _opened(path) as file:
+        _check_size(file.metadata)
         schema = file.schema_arrow
         table = columns(schema.names)
         for field in schema:
@@ -72,6 +77,18 @@ def _opened(path: Path) -> Any:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise DecodeError(f"not readable as Parquet: {first_line(error)}") from None
+
+
+def _check_size(known: Any) -> None:
+    """Raises ``DecodeError`` for a file that unpacks to more than any recording."""
+    if known.num_rows > MAX_ROWS:
+        raise DecodeError(f"it claims {known.num_rows} rows, {MAX_ROWS} can be read; is it damaged? Write it anew")
+    for group in range(known.num_row_groups):
+        for at in range(known.num_columns):
+            piece = known.row_group(group).column(at)
+            if piece.total_uncompressed_size > max(MAX_PIECE, MAX_PACKED * piece.total_compressed_size):
+                packed = f"{piece.total_compressed_size} bytes that unpack to {piece.total_uncompressed_size}"
+                raise DecodeError(f"column {piece.path_in_schema[:40]!a} has {packed}: these are no samples")
 
 
 def _notes(file: Any) -> FileNotes:
