@@ -18,6 +18,8 @@ from streamer.chunk import Chunk
 ORDER, START, RECEIVED = ARRIVAL
 CHANNELS = {column: channel for channel, column in EXACT.items()}
 SAME_S = 1e-6
+MAX_ROWS = 1_000_000
+"""Held for one chunk; no source sends so many at once."""
 
 
 def chunks(part: Path, *, joined: bool) -> Iterator[tuple[int, Chunk]]:
@@ -28,6 +30,10 @@ def chunks(part: Path, *, joined: bool) -> Iterator[tuple[int, Chunk]]:
         rows = _Rows(source, rate_hz, _columns(batch))
         held = rows if held is None else held.joined(rows)
         edges = held.edges(joined=joined)
+        if held.size - edges[-1] > MAX_ROWS:
+            edges.append(held.edges(joined=False)[-1])
+            if edges[-1] == edges[-2]:
+                raise ValueError(f"a chunk of more than {MAX_ROWS} samples")
         yield from map(held.chunk, edges, edges[1:])
         held = held.since(edges[-1])
     if held is not None and held.size:
@@ -92,9 +98,11 @@ def _closed(part: Path) -> Iterator[tuple[Any, str, float]]:
 
 
 def _open(part: Path) -> Iterator[tuple[Any, str, float]]:
-    with part.open("rb") as file, pa.ipc.open_stream(file) as reader:
+    # Mapped, so that a length that damage makes up is beyond the end of the file, and not memory to be had.
+    with pa.memory_map(str(part)) as file, pa.ipc.open_stream(file) as reader:
         source, rate_hz = stream_of(reader.schema.metadata)
         for batch in reader:
+            batch.validate(full=True)
             yield batch, source, rate_hz
 
 

@@ -26,6 +26,8 @@ BLOCK = 262_144
 MAX_DIGITS, MAX_PLACES, MAX_LENGTH = 18, 22, 40
 """Of a number in a row: digits but for leading zeros, digits behind the point, digits at all."""
 ALL, NONE = -2, -1
+BOM = b"\xef\xbb\xbf"
+"""Programs on Windows begin a text with it."""
 
 _POWERS = np.array([float(10**places) for places in range(MAX_PLACES + 1)])
 _EXACT = 2**53
@@ -174,6 +176,8 @@ def _scan(  # noqa: PLR0917 (compiled)
 class Scanner:
     """Bytes in any pieces → ``Rows`` and ``Line`` in order, the same for every cutting (blocks of rows apart).
 
+    A byte order mark before the first line is passed over.
+
     Attributes:
         line: Number of the line that comes next, from 1.
     """
@@ -205,6 +209,7 @@ class Scanner:
         self._grammar = (ord(delimiter), decimals, filled if columns > 1 else ALL, wanted)
         self._columns = columns
         self._kept = b""
+        self._begins = line == 1
 
     def feed(self, piece: bytes) -> Iterator[Rows | Line]:
         """What the bytes so far complete."""
@@ -217,11 +222,21 @@ class Scanner:
         """The last line, if it has no end."""
         yield from self._walk(self._kept, final=True)
 
+    @property
+    def is_within_line(self) -> bool:
+        """Whether a line has begun whose end did not come."""
+        return bool(self._kept) and not self._kept.endswith(b"\r")
+
     def forget(self) -> None:
         """Leave out a line that is not complete: its rest never comes."""
         self._kept = b""
 
     def _walk(self, text: bytes, *, final: bool) -> Iterator[Rows | Line]:
+        if self._begins and len(text) < len(BOM) and not final:
+            self._kept = text
+            return
+        if self._begins:
+            self._begins, text = False, text.removeprefix(BOM)
         size = len(text)
         buf = np.frombuffer(text, np.uint8)
         rows = np.empty(

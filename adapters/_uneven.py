@@ -3,7 +3,8 @@
 ``_clock.py`` is for rows that are even and badly stamped; here it is the other way round: each stamp says when its row
 was measured, and the steps between them differ too much to count. The grid has the median step of the first ``LEARN``
 rows, or the rate that was given, and begins anew at the first row of each stretch. A slot between two rows no further
-apart than ``NEAR`` median steps is interpolated; between others, or where either lacks a value, it is NaN.
+apart than ``NEAR`` median steps is interpolated; between others, or where either lacks a value, it is NaN. More than
+``MAX_SLOTS`` of those are a declared gap: a few rows far apart must not make a mountain of samples.
 
 A row that is not later than the one before is left out. One that is more than ``LONG_S`` away must be followed by one
 that goes on from it, or its stamp is taken for bad: forwards it is then a declared gap, back a clock that began anew.
@@ -20,6 +21,7 @@ from streamer.records import NoticeKind
 
 LEARN = 64
 NEAR = 1.6
+MAX_SLOTS = 50
 LONG_S = 10.0
 AGREE = 0.05
 """How far the rate that was given may be from the stamps': rows are interpolated, so it need not be exact."""
@@ -124,14 +126,18 @@ class Uneven:
         """Fill the slots after the last row up to this one."""
         assert self._last is not None
         (before_s, before), (stamp_s, values) = self._last, row
-        self._last = row
+        is_near = stamp_s - before_s <= NEAR * self._step_s
         end = int(np.floor((stamp_s - self._origin_s) * self._samples.rate_hz + EPS)) + 1
+        if not is_near and end - self._slot > MAX_SLOTS:
+            self._begin(row)
+            return
+        self._last = row
         if end <= self._slot:
             return
         at_s = self._origin_s + np.arange(self._slot, end) / self._samples.rate_hz
         self._slot = end
         part = np.clip((at_s - before_s) / (stamp_s - before_s), 0.0, 1.0)[:, None]
         filled = np.where(part > 1.0 - EPS, values, before + (values - before) * part)
-        if stamp_s - before_s > NEAR * self._step_s:
+        if not is_near:
             filled[part[:, 0] <= 1.0 - EPS] = np.nan
         self._samples.rows(filled)

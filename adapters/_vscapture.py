@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adapters._text import BLOCK, MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BLOCK, BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import HEAD
 from streamer.errors import DecodeError
 
@@ -39,7 +39,6 @@ MS_PER_S = 1000
 PHILIPS_HZ = 62.5
 SAME_RATE = 0.005
 
-_BOM = b"\xef\xbb\xbf"
 _TIME = rb"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4} +\d{1,2}[:.]\d\d[:.]\d\d(?:[.,]\d{1,7})?(?: ?[AP]M)?"
 _VALUE = rb"(-?\d{1,9}(?:[.,]\d{1,9})?|NaN)"
 _DRAEGER = re.compile(_TIME + rb"[,;](\d{12,14})[,;]" + _VALUE + rb"[,;](?:InspStart|ExpStart)?")
@@ -86,7 +85,7 @@ def is_old(head: bytes) -> bool:
 
 
 def _first(head: bytes) -> bytes:
-    lines = (line.strip() for line in head.removeprefix(_BOM)[:MAX_LINE].splitlines())
+    lines = (line.strip() for line in head.removeprefix(BOM)[:MAX_LINE].splitlines())
     return next((line for line in lines if line), b"")
 
 
@@ -150,7 +149,7 @@ class WaveFile:
         """Lines one by one, their stamps unrolled."""
         scanner, turns, last = Scanner(0, ","), 0, 0
         for part in _lines(scanner, pieces):
-            text = (part.text.removeprefix(_BOM) if part.line == 1 else part.text).strip(b" \t")
+            text = part.text.strip(b" \t")
             found = self._grammar.fullmatch(text)
             if not text:
                 continue

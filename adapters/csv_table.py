@@ -18,7 +18,7 @@ import numpy as np
 from adapters._clock import Clock
 from adapters._columns import TIMES, columns, looks_like_header, number
 from adapters._samples import UNKNOWN_GAP_S, Samples
-from adapters._text import MAX_LINE, NONE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, NONE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk, FloatArray
 from streamer.errors import DecodeError
@@ -26,14 +26,13 @@ from streamer.records import Notice, NoticeKind
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_BOM = b"\xef\xbb\xbf"
 REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 
 
 def recognise(head: bytes, name: str) -> bool:
     """Whether the first line that is no comment reads like a header of ours, or is meant to."""
     del name
-    for raw in _LINE_END.split(head.removeprefix(_BOM)):
+    for raw in _LINE_END.split(head.removeprefix(BOM)):
         line = raw.strip()
         if line and not line.startswith(b"#"):
             text = line.decode("utf-8", "replace")
@@ -105,7 +104,7 @@ class Decoder:
         line, self._line = self._line, self._line + 1
         if len(raw) > MAX_LINE:
             raise DecodeError(f"line {line}: longer than {MAX_LINE} bytes: this is no header")
-        text = (raw.removeprefix(_BOM) if line == 1 else raw).decode("utf-8", "replace")
+        text = (raw.removeprefix(BOM) if line == 1 else raw).decode("utf-8", "replace")
         text = text.strip(" ") if self._options.columns else text.strip()
         if not text.strip() or text.startswith("#"):
             return

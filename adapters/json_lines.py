@@ -17,6 +17,7 @@ from adapters._json_samples import Fields, Unusable
 from adapters._json_stream import Decoder, Told, check_rate_hz
 from adapters._link import await_link, check_baudrate, check_port, check_tcp, open_link
 from adapters._live import LOST_S, check_lost_s, conversation
+from adapters._text import BOM
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk
 from streamer.records import Notice
@@ -31,7 +32,7 @@ _NAMES = {Channel.FLOW: "flow_l_s", Channel.PAW: "paw_cmh2o", Channel.PCO2: "pco
 def recognise(head: bytes, name: str) -> bool:
     """Whether the first line is an object with a waveform under its canonical name."""
     del name
-    first = head.lstrip().partition(b"\n")[0]
+    first = next(iter(head.removeprefix(BOM).lstrip().splitlines()), b"")
     try:
         return first.startswith(b"{") and bool(Fields({}).read(first.rstrip()).waveforms)
     except Unusable:

@@ -26,6 +26,10 @@ from streamer.errors import DecodeError
 from streamer.records import Notice
 
 BATCH_ROWS = 65_536
+MAX_ROWS = 10**10
+"""Three years at 100 Hz; a few bytes of metadata can claim, and even hold, any number of equal rows."""
+MAX_PIECE, MAX_PACKED = 1 << 28, 100
+"""Bytes of a column in a group of rows, which may be unpacked at once; more are none where packed so many times."""
 KEY = b"ventstream"
 
 
@@ -53,6 +57,7 @@ def notes(path: Path) -> FileNotes:
 def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     """The file's chunks, batch by batch. Raises ``DecodeError`` without the file's name."""
     with _opened(path) as file:
+        _check_size(file.metadata)
         schema = file.schema_arrow
         table = columns(schema.names, options.columns)
         for field in map(schema.field, sorted(table.used)):
@@ -70,7 +75,19 @@ def _opened(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise DecodeError(f"not readable as Parquet: {_first_line(error)}") from None
+        raise DecodeError(f"not readable as Parquet: {first_line(error)}") from None
+
+
+def _check_size(known: Any) -> None:
+    """Raises ``DecodeError`` for a file that unpacks to more than any recording."""
+    if known.num_rows > MAX_ROWS:
+        raise DecodeError(f"it claims {known.num_rows} rows, {MAX_ROWS} can be read; is it damaged? Write it anew")
+    for group in range(known.num_row_groups):
+        for at in range(known.num_columns):
+            piece = known.row_group(group).column(at)
+            if piece.total_uncompressed_size > max(MAX_PIECE, MAX_PACKED * piece.total_compressed_size):
+                packed = f"{piece.total_compressed_size} bytes that unpack to {piece.total_uncompressed_size}"
+                raise DecodeError(f"column {piece.path_in_schema[:40]!a} has {packed}: these are no samples")
 
 
 def _notes(file: Any) -> FileNotes:
@@ -78,7 +95,7 @@ def _notes(file: Any) -> FileNotes:
     try:
         found = msgspec.json.decode(text, type=FileNotes)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"its metadata 'ventstream' cannot be used: {_first_line(error)}") from None
+        raise DecodeError(f"its metadata 'ventstream' cannot be used: {first_line(error)}") from None
     firsts = [row for _, row in found.segments]
     if firsts and (firsts[0] != 0 or sorted(set(firsts)) != firsts):
         raise DecodeError("its metadata 'ventstream' cannot be used: segments must begin at row 0 and rise")
@@ -92,7 +109,7 @@ def _batches(file: Any, table: Columns) -> Iterator[FloatArray]:
         try:
             batch = next(reader, None)
         except (pa.ArrowException, OSError) as error:
-            raise DecodeError(f"damaged Parquet: {_first_line(error)}") from None
+            raise DecodeError(f"damaged Parquet: {first_line(error)}") from None
         if batch is None:
             return
         values = np.full((batch.num_rows, batch.num_columns), np.nan)
@@ -127,5 +144,7 @@ def _by_segments(
     yield from samples.close()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+def first_line(error: Exception) -> str:
+    """What a library says went wrong, printable: it shows bytes of the file as they are."""
+    line = str(error).partition("\n")[0][:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)

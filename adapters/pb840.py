@@ -26,7 +26,7 @@ from adapters._live import LOST_S, check_lost_s, conversation
 from adapters._overheard import Overheard
 from adapters._regrid import Regrid
 from adapters._samples import LIVE_REFILL_S, UNKNOWN_GAP_S, Samples
-from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import ConfigError
@@ -51,7 +51,7 @@ _JUNK = b"\0 \t"
 def recognise(head: bytes, name: str) -> bool:
     """Whether a breath mark stands in the head, or a time of day with a row after it."""
     del name
-    lines = [line.strip(_JUNK) for line in re.split(rb"[\r\n]+", head)]
+    lines = [line.strip(_JUNK) for line in re.split(rb"[\r\n]+", head.removeprefix(BOM))]
     lines = [line for line in lines if line]
     for line, after in zip(lines, [*lines[1:], b""], strict=False):
         stamped = _STAMPED.fullmatch(line)

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from adapters._samples import MAX_NOTICES, Samples
-from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters._uneven import Uneven
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
@@ -66,7 +66,7 @@ class _Json(msgspec.Struct):
 def recognise(head: bytes, name: str) -> bool:
     """Whether a measurement stands among the first lines."""
     del name
-    lines = [line.strip() for line in head[:MAX_LINE].splitlines()[:20]]
+    lines = [line.strip() for line in head.removeprefix(BOM)[:MAX_LINE].splitlines()[:20]]
     return any(_MEASUREMENT.fullmatch(line) or _is_json(line) for line in lines)
 
 
@@ -97,8 +97,9 @@ class Decoder:
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no usable row."""
+        is_whole = not self._scanner.is_within_line
         for part in self._scanner.close():
-            self._take(part, is_whole=False)
+            self._take(part, is_whole=is_whole)
         self._end_set()
         self._grid.close()
         self._tell()

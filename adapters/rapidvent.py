@@ -18,7 +18,7 @@ import numpy as np
 
 from adapters._columns import WAVEFORMS
 from adapters._samples import UNKNOWN_GAP_S, Samples
-from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
@@ -27,7 +27,6 @@ from streamer.records import Notice, NoticeKind
 SETTLE = 1000
 SAME_RATE = 0.005
 
-_BOM = b"\xef\xbb\xbf"
 _RATE = re.compile(rb"#\s*samplerate\s*,\s*(\d{1,5}(?:\.\d{1,6})?)[\s,]*", re.IGNORECASE)
 _NUMBER = re.compile(rb"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?|nan)?")
 _TAKEN_AS = {"pressure": "paw_cmh2o", "flow": "flow_l_min"}
@@ -53,7 +52,7 @@ class _Signal:
 def recognise(head: bytes, name: str) -> bool:
     """Whether the first line that is not empty gives the rate in this form."""
     del name
-    lines = (line.strip() for line in head.removeprefix(_BOM)[:MAX_LINE].splitlines())
+    lines = (line.strip() for line in head.removeprefix(BOM)[:MAX_LINE].splitlines())
     return _RATE.fullmatch(next((line for line in lines if line), b"")) is not None
 
 
@@ -92,7 +91,7 @@ class Decoder:
 
     def _take(self, part: Rows | Line) -> None:
         assert isinstance(part, Line)
-        text = (part.text.removeprefix(_BOM) if part.line == 1 else part.text).strip(b" \t")
+        text = part.text.strip(b" \t")
         if not text:
             return
         if not self._rate_line:

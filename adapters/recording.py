@@ -138,6 +138,8 @@ def open_recording(
     beside = [read_sidecar(found) for found in (find_sidecar(path), context) if found is not None]
     name = format or _recognised(head, path, mapped=any(told.recording.columns for told in beside))
     module = named(name).load()
+    if format and not module.recognise(head, path.name):
+        _refuse_wrapped(head, path)
     sidecar = _inside(module, path)
     for told in beside:
         sidecar = merged(sidecar, told)
@@ -179,12 +181,12 @@ def _recognised(head: bytes, path: Path, *, mapped: bool) -> str:
     for name, known in FORMATS.items():
         if known.load().recognise(head, path.name):
             return name
+    _refuse_wrapped(head, path)
     if mapped and path.suffix.lower() in _TABLES:
         return "csv"
     for name, known in FORMATS.items():
         if path.suffix.lower() in known.suffixes:
             return name
-    _refuse_wrapped(head, path)
     start = head[:24].decode("ascii", "backslashreplace")
     raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")
 
@@ -199,4 +201,5 @@ def _refuse_wrapped(head: bytes, path: Path) -> None:
         raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
     halves = (any(head[0:64:2]), any(head[1:64:2]))
     if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
-        raise DecodeError(f"{path}: is UTF-16 text; save it as UTF-8")
+        is_wider = sum(any(head[at:64:4]) for at in range(4, 8)) == 1
+        raise DecodeError(f"{path}: is UTF-{32 if is_wider else 16} text; save it as UTF-8")

@@ -16,7 +16,7 @@ import numpy as np
 
 from adapters._clock import Clock
 from adapters._samples import UNKNOWN_GAP_S, Samples
-from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
@@ -26,7 +26,6 @@ from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, ML_PER_L, S_PER_MIN
 NOMINAL_HZ = 100.0
 TIME, PRESSURE, FLOW = "time", "pressure", "net_flow"
 
-_BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NAME = re.compile(r"(\w+)(?:\(([^()]*)\))?")
 _NUMBER = re.compile(rb"[-+]?(?:\d{1,9}\.\d{3}|nan)")
@@ -49,7 +48,7 @@ _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 def recognise(head: bytes, name: str) -> bool:
     """Whether the first line that is no comment names a time with its unit and a variable of this device."""
     del name
-    for raw in _LINE_END.split(head.removeprefix(_BOM)):
+    for raw in _LINE_END.split(head.removeprefix(BOM)):
         line = raw.strip()
         if line and not line.startswith(b"#"):
             return _is_header(line)
@@ -87,8 +86,7 @@ class Decoder:
 
     def _take(self, part: Rows | Line) -> None:
         assert isinstance(part, Line)
-        text = part.text.removeprefix(_BOM) if part.line == 1 else part.text
-        plain = text.strip()
+        plain = part.text.strip()
         if not plain or plain.startswith(b"#"):
             return
         if self._layout is None:

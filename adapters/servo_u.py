@@ -15,7 +15,7 @@ import numpy as np
 
 from adapters._clock import Clock
 from adapters._samples import Samples
-from adapters._text import MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
@@ -25,7 +25,6 @@ from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, ML_PER_L, S_PER_MIN
 NOMINAL_HZ = 100.0
 MAX_HEADER_LINES = 500
 
-_BOM = "\ufeff"
 _TAG = re.compile(r"\[[A-Z]{2,20}\]")
 _STAMP = re.compile(r"(\d\d):(\d\d):(\d\d):(\d{3})")
 _UNIT = re.compile(r"\(([^()]*)\)\s*$")
@@ -40,7 +39,7 @@ _TRENDS = "a trend export without waveforms; save a recording ([REC]) on the ven
 def recognise(head: bytes, name: str) -> bool:
     """Whether it begins with a tag of this device and says its date format: recordings and trend exports alike."""
     del name
-    first = head[:200].decode("utf-8", "replace").removeprefix(_BOM).splitlines()[:1]
+    first = head[:200].removeprefix(BOM).decode("utf-8", "replace").splitlines()[:1]
     return bool(first and _TAG.fullmatch(first[0].strip())) and (first[0].strip() == "[REC]" or b"Date format" in head)
 
 
@@ -80,7 +79,7 @@ class Decoder:
 
     def _tag(self, line: int, text: str) -> None:
         """First line: what kind of export this is."""
-        tag = text.removeprefix(_BOM).strip()
+        tag = text.strip()
         if tag != "[REC]":
             kind = _TRENDS if _TAG.fullmatch(tag) else "not a Servo-U recording; see ventstream formats"
             raise DecodeError(f"line {line}: {tag[:40]!r}: this is {kind}")

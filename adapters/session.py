@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from adapters._session_parts import chunks
 from adapters.formats import MANIFEST, ReadOptions
+from adapters.parquet_table import first_line
 from streamer.chunk import Chunk
 from streamer.clocks import OneClock
 from streamer.context import Sidecar
@@ -117,8 +118,8 @@ def _folder(path: Path) -> Path:
 def _manifest(folder: Path) -> Manifest:
     try:
         return msgspec.json.decode((folder / MANIFEST).read_bytes()[:MAX_MANIFEST], type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"{MANIFEST} cannot be used: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"{MANIFEST} cannot be used: {first_line(error)}") from None
 
 
 def _stems(folder: Path) -> dict[str, list[Path]]:
@@ -143,7 +144,7 @@ def _samples(stems: list[Path], *, joined: bool) -> Iterator[Placed]:
         except (pa.ArrowException, OSError, DecodeError, KeyError, ValueError) as error:
             if part.suffix == ".arrows":
                 continue  # the program died while it wrote: what was whole has been given
-            what = f"{part.name} cannot be read and is left out: {str(error).splitlines()[0][:120]}"
+            what = f"{part.name} cannot be read and is left out: {first_line(error)}"
             yield last, Notice(bed="", at_s=end_s, kind=NoticeKind.DAMAGED, detail=what)
 
 
@@ -166,5 +167,5 @@ def _told(folder: Path) -> Iterator[Placed]:
                         values=dict(found["values"]),
                     ),
                 )
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue

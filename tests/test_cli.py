@@ -218,7 +218,7 @@ def test_analyze_writes_what_the_core_finds(capsys: Captured, tmp_path: Path) ->
     for (_, row), found in zip(table.iterrows(), records, strict=True):
         assert {key: row[key] for key in METRICS if row[key] == row[key]} == dict(found.values)
         assert row["missing"] == dict(found.missing)
-        assert (row["number"], row["start_s"], row["end_s"]) == (record.number, record.start_s, record.end_s)
+        assert (row["number"], row["start_s"], row["end_s"]) == (found.number, found.start_s, found.end_s)
         assert (row["bed"], row["recording"]) == ("vcv_hold", str(path))
     assert set(read_table(tmp_path / "s.csv")["window"]) >= {"1m"}
 

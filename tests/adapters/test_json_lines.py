@@ -70,6 +70,12 @@ def test_one_sample_a_line() -> None:
     assert found.notices == []
 
 
+def test_a_byte_order_mark_is_passed_over_and_carriage_returns_end_lines() -> None:
+    text = b"\xef\xbb\xbf" + samples(9).replace(b"\n", b"\r")
+    assert json_lines.recognise(text, "")
+    assert read(text).form() == read(samples(9)).form()
+
+
 def test_blocks() -> None:
     blocks = [
         line(time_s=b / 10, rate_hz=100, flow_l_s=[b, b / 2, None] + [0] * 7, pco2_kpa=[5.0] * 10) for b in (0, 1)
@@ -223,6 +229,15 @@ def test_other_settings_that_cannot_be() -> None:
     for wrong in ({"port": "tcp://x"}, {"rate_hz": 1.0}, {"lost_s": 0.0}, {"baudrate": 1}):
         with pytest.raises(ConfigError):
             Settings(**{"port": "tcp://127.0.0.1:1", **wrong})  # type: ignore[arg-type]
+
+
+def test_what_was_good_is_given_before_an_error() -> None:
+    """The second rate is none that its stamps have: what came at the first is not lost with it."""
+    first = line(time_s=0.0, rate_hz=50, flow_l_s=[0.5] * 40)
+    wrong = [line(time_s=0.8 + k / 10, rate_hz=200, flow_l_s=[0.1]) for k in range(1000)]
+    whole = prefix_rule(make, first + b"".join(wrong), [[len(first) + 9]])
+    assert starts(whole) == [(0.0, 50.0, 40)]
+    assert "mend one" in (whole.error or "")
 
 
 @settings(max_examples=150, deadline=None)

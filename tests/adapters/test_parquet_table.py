@@ -13,6 +13,7 @@ from adapters import parquet_table
 from adapters.formats import ReadOptions
 from adapters.recording import open_recording
 from streamer.chunk import Channel
+from streamer.errors import DecodeError
 from tests.adapters.contract import Stream, same_twice, stream
 
 
@@ -114,3 +115,38 @@ def test_the_sidecar_travels_inside(path: Path) -> None:
 def test_recognise() -> None:
     assert parquet_table.recognise(b"PAR1\x15\x04", "x")
     assert not parquet_table.recognise(b"flow_l_s\n", "x.parquet")
+
+
+def test_what_the_library_says_of_damage_is_printable(path: Path) -> None:
+    footer = b"\x15\x0f\x0f\x0f"
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(DecodeError, match="not readable as Parquet: ") as caught:
+        list(parquet_table.read(path, ReadOptions()))
+    assert str(caught.value).isprintable()
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_is_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_table, "MAX_PIECE", 1 << 20)
+    table = pa.table({"flow_l_s": np.zeros(200_000)})
+    pq.write_table(table, path, use_dictionary=False, compression="zstd", data_page_size=1 << 30)
+    assert "'flow_l_s' has " in (read(path, 50.0).error or "")
+    pq.write_table(table, path, compression="zstd")
+    assert read(path, 50.0).n == 200_000  # equal values as such are nothing strange
+
+
+def test_rows_that_no_recording_has_are_refused(path: Path) -> None:
+    """The number in the footer is changed: integers there have seven bits a byte, doubled for their sign."""
+
+    def varint(number: int) -> bytes:
+        parts = [2 * number >> at & 0x7F for at in range(0, 70, 7)]
+        last = max(at for at, part in enumerate(parts) if part)
+        return bytes(part | (0x80 if at < last else 0) for at, part in enumerate(parts[: last + 1]))
+
+    pq.write_table(pa.table({"flow_l_s": np.zeros(123_457)}), path)
+    text = path.read_bytes()
+    footer = text[-8 - int.from_bytes(text[-8:-4], "little") : -8]
+    claimed = footer.replace(varint(123_457), varint(10**12))
+    path.write_bytes(text[: -8 - len(footer)] + claimed + len(claimed).to_bytes(4, "little") + b"PAR1")
+    assert read(path, 50.0).error == (
+        "DecodeError: it claims 1000000000000 rows, 10000000000 can be read; is it damaged? Write it anew"
+    )

@@ -58,6 +58,13 @@ def test_damaged_rows_keep_their_slot_and_are_told_once_a_run() -> None:
     assert total.values == {"damaged_rows": 2.0, "dropped_rows": 0.0}
 
 
+def test_a_byte_order_mark_is_passed_over() -> None:
+    marked = b"\xef\xbb\xbf2016-02-17-08-43-02\n1.00, 5.00\n"
+    assert pb840.recognise(marked, "")
+    found = prefix_rule(make, marked)
+    assert (found.n, found.notices) == (1, [])
+
+
 def test_a_later_time_of_day_shows_a_gap_and_a_small_one_does_not() -> None:
     found = read(SMALL)
     second = found.stretches[1]

@@ -60,6 +60,18 @@ def test_a_set_is_a_row_in_canonical_units_and_what_is_assumed_is_told() -> None
     assert {notice.kind for _, notice in found.notices} == {NoticeKind.NOTE}
 
 
+def test_a_byte_order_mark_is_passed_over_and_a_carriage_return_ends_the_last_line() -> None:
+    text = transcript(*rows(5))
+    assert pirds.recognise(b"\xef\xbb\xbf" + text, "")
+    assert prefix_rule(make, b"\xef\xbb\xbf" + text.replace(b"\n", b"\r")).form() == read(text).form()
+
+
+def test_rows_far_apart_are_a_gap_and_no_mountain_of_missing_samples() -> None:
+    """A row a millisecond gives the rate; then one every ten seconds, a hundred bytes for ten thousand slots."""
+    found = read(transcript(*rows(80, step=1), *rows(9, start=2000, step=9990)))
+    assert form(found) == [(1.0, 1000.0, 80), *((pytest.approx(2.0 + 9.99 * k), 1000.0, 1) for k in range(9))]
+
+
 def test_members_in_any_order_near_stamps_and_other_signals_passed_over() -> None:
     sets = rows(6)
     sets[2] = [sets[2][2], *lines(1130, 20, 0)[1:2]]

@@ -91,6 +91,23 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, content: bytes, says: s
     assert "\n" not in str(failure.value)
 
 
+@pytest.mark.parametrize("name", [None, "csv", "pb840", "edf"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\x1f\x8b\x08\x00", "is gzip-compressed; unpack it first"),
+        ("flow_l_s\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+        ("flow_l_s\n".encode("utf-32"), "is UTF-32 text; save it as UTF-8"),
+        ("flow_l_s\n".encode("utf-32-be"), "is UTF-32 text; save it as UTF-8"),
+    ],
+)
+def test_what_is_wrapped_is_said_whatever_name_or_format_it_has(
+    tmp_path: Path, content: bytes, says: str, name: str | None
+) -> None:
+    with pytest.raises(DecodeError, match=says):
+        open_recording(put(tmp_path / "x.csv", content), rate_hz=50, format=name)
+
+
 def test_what_is_no_file_is_one_line(tmp_path: Path, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path, says in (
         (tmp_path, "is a folder"),

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters import _session_parts
 from adapters.recorder import Recorder
 from adapters.recording import Recording, open_recording
 from adapters.session import Manifest, SourceNote
@@ -87,6 +88,32 @@ def test_what_came_is_what_is_read(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_no_more_is_held_than_a_source_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = contiguous(40)
+    whole = stream(record(tmp_path / "s", items).items())
+    monkeypatch.setattr(_session_parts, "MAX_ROWS", 1000)
+    assert stream(open_recording(tmp_path / "s").items()).form() == whole.form()
+    found = stream(record(tmp_path / "t", [vent(0.0, 5000)]).items())
+    assert found.notices[0][1].detail.endswith("is left out: a chunk of more than 1000 samples")
+
+
+def test_a_length_that_damage_made_up_is_no_memory_to_be_had(tmp_path: Path) -> None:
+    found = record(tmp_path / "s", contiguous(1))
+    for part in (tmp_path / "s").glob("*.parquet"):
+        part.unlink()
+    (tmp_path / "s" / "vent-0000.arrows").write_bytes(b"xxxx" * 1000)  # a message of 2 GB
+    assert stream(found.items()).error is not None
+
+
+def test_what_is_nested_too_deep_is_refused_or_left_out(tmp_path: Path) -> None:
+    found = record(tmp_path / "s", contiguous(1))
+    (tmp_path / "s" / "events.jsonl").write_bytes(b"[" * 70_000 + b"\n")
+    assert stream(found.items()).n == 100
+    (tmp_path / "s" / "session.json").write_bytes(b'{"a":' * 20_000)
+    with pytest.raises(DecodeError, match=r"session\.json cannot be used: "):
+        list(found.items())
+
+
 def test_each_file_is_a_canonical_recording(tmp_path: Path) -> None:
     items = [*contiguous(3), vent(10.0, 50)]
     record(tmp_path / "s", items)
@@ -149,6 +176,7 @@ def test_a_killed_program_loses_a_second_at_most(tmp_path: Path) -> None:
 import os, signal, time
 from pathlib import Path
 from tests.adapters.test_session import ONE, SIDECAR, contiguous
+from adapters import _session_parts
 from adapters.recorder import Recorder
 clock = [0.0]
 recorder = Recorder(Path({str(tmp_path / "s")!r}), ONE, SIDECAR, now=lambda: clock[0])

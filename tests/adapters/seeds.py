@@ -1,0 +1,199 @@
+"""A small valid recording of every format, as bytes: what hostile inputs and fuzzing start from."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adapters._columns import EXACT
+from adapters._session_parts import ORDER, RECEIVED, START
+from adapters.formats import FORMATS, MANIFEST
+from adapters.recording import Recording, open_recording
+from tests.adapters import (
+    test_edf,
+    test_json_lines,
+    test_pb840,
+    test_pirds,
+    test_poly5,
+    test_rapidvent,
+    test_respiraworks,
+    test_servo_u,
+    test_session,
+    test_vital,
+    test_vscapture,
+    test_wfdb_record,
+)
+from tests.adapters.medibus_talk import streaming
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A recording that is read without error.
+
+    Attributes:
+        format: Its name.
+        file: Name of the file that is to be damaged.
+        content: Of that file.
+        beside: Other files of the recording.
+        is_folder: The folder is the recording.
+        is_text: Lines of text, with line ends of any kind.
+        rate_hz: What must be given to read it.
+    """
+
+    format: str
+    file: str
+    content: bytes
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+    is_folder: bool = False
+    is_text: bool = True
+    rate_hz: float | None = None
+
+    def put(self, folder: Path, content: bytes | None = None) -> Path:
+        """Write it into an empty folder, damaged as told; what is to be opened."""
+        for name, there in self.beside.items():
+            (folder / name).write_bytes(there)
+        (folder / self.file).write_bytes(self.content if content is None else content)
+        return folder if self.is_folder else folder / self.file
+
+    def opened(self, folder: Path, content: bytes | None = None, *, named: bool = True) -> Recording:
+        """It, recognised or with its format named."""
+        path = self.put(folder, content)
+        return open_recording(path, format=self.format if named else None, rate_hz=self.rate_hz)
+
+
+def _lines(rows: list[str], end: str = "\n") -> bytes:
+    return "".join(row + end for row in rows).encode()
+
+
+def _parquet(metadata: bytes | None, **columns: object) -> bytes:
+    table = pa.table(columns)
+    if metadata is not None:
+        table = table.replace_schema_metadata({b"ventstream": metadata})
+    out = io.BytesIO()
+    pq.write_table(table, out, row_group_size=50)
+    return out.getvalue()
+
+
+def _session() -> dict[str, bytes]:
+    """The files of a session that was closed."""
+    with tempfile.TemporaryDirectory() as folder:
+        items = [*test_session.contiguous(1), test_session.note(0.5, rows=1.0), test_session.vent(3.0, 40)]
+        recorded = test_session.record(Path(folder) / "s", items)
+        return {path.name: path.read_bytes() for path in recorded.path.iterdir()}
+
+
+def _open_part() -> bytes:
+    """The part that was open when the program died."""
+    fields = [*((name, pa.float64()) for name in EXACT.values()), (ORDER, pa.int64())]
+    fields += [(START, pa.float64()), (RECEIVED, pa.int64())]
+    schema = pa.schema(fields, metadata={b"source": b"vent", b"rate_hz": b"100.0"})
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, schema) as writer:
+        for order in range(4):
+            wave = np.arange(10.0) / 10
+            numbers = [wave, wave, wave, np.full(10, order), np.full(10, order / 10), np.full(10, 5 + order)]
+            writer.write_batch(pa.record_batch(numbers, schema=schema))
+    return out.getvalue()
+
+
+def _npy(array: object) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+def _wfdb() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        test_wfdb_record.both(Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def _vital() -> bytes:
+    packets = [test_vital.FLOW, test_vital.AWP]
+    packets += [test_vital.samples(tid, at_s, np.arange(50) % 8) for at_s in range(3) for tid in (7, 8)]
+    with tempfile.TemporaryDirectory() as folder:
+        return test_vital.put(Path(folder) / "x.vital", *packets).read_bytes()
+
+
+def _csv(n: int = 40) -> bytes:
+    rows = [f"{k / 50:.2f},{k % 8 / 8},{5 + k % 8},{k % 9}" for k in range(n)]
+    return _lines(["time_s,flow_l_s,paw_cmh2o,pco2_mmhg", *rows])
+
+
+def _found() -> dict[str, Seed]:
+    time_s, wave = np.arange(120) / 50, np.arange(120) % 16 / 16
+    known = b'{"rate_hz": 50, "segments": [[1.0, 0], [9.5, 60]]}'
+    session, record = _session(), _wfdb()
+    open_part = {name: there for name, there in session.items() if not name.endswith(".parquet")}
+    part = next(name for name in session if name.endswith(".parquet"))
+    philips_flow = BOM + _lines(test_vscapture.packets(4, test_vscapture.flow), "\r\n")
+    philips_paw = BOM + _lines(test_vscapture.packets(4, test_vscapture.paw), "\r\n")
+    draeger = BOM + _lines(test_vscapture.batches(8, test_vscapture.flow), "\r\n")
+
+    def without(name: str) -> dict[str, bytes]:
+        return {other: there for other, there in session.items() if other != name}
+
+    return {
+        "servo_u": Seed("servo_u", "x.txt", test_servo_u.transcript(test_servo_u.rows(40))),
+        "pb840": Seed("pb840", "x.txt", test_pb840.SMALL + b"".join(b"%d.00, 5.25\n" % k for k in range(40))),
+        "pirds": Seed("pirds", "x.txt", test_pirds.transcript(*test_pirds.rows(70))),
+        "rapidvent": Seed("rapidvent", "x.csv", test_rapidvent.transcript(test_rapidvent.full(40))),
+        "vscapture": Seed(
+            "vscapture", "aNOM_FLOW_AWAYWaveExport.csv", philips_flow, {"aNOM_PRESS_AWAYWaveExport.csv": philips_paw}
+        ),
+        "vscapture draeger": Seed("vscapture", "Flow_inspiratory_expiratoryDrgWaveExport.csv", draeger),
+        "json_lines": Seed("json_lines", "x.jsonl", test_json_lines.samples(40)),
+        "csv": Seed("csv", "x.csv", _csv()),
+        "csv counted": Seed("csv", "x.csv", b"flow_l_min\tpaw_mbar\n" + b"6.5\t12\n-6\t4.25\n" * 20, rate_hz=50.0),
+        "parquet": Seed("parquet", "x.parquet", _parquet(known, flow_l_s=wave, paw_cmh2o=wave), is_text=False),
+        "parquet stamped": Seed("parquet", "x.parquet", _parquet(None, time_s=time_s, flow_l_s=wave), is_text=False),
+        "respiraworks": Seed("respiraworks", "x.dat", test_respiraworks.transcript(test_respiraworks.rows(40))),
+        "session": Seed("session", MANIFEST, session[MANIFEST], without(MANIFEST), is_folder=True, is_text=False),
+        "session part": Seed("session", part, session[part], without(part), is_folder=True, is_text=False),
+        "session open": Seed("session", "vent-0000.arrows", _open_part(), open_part, is_folder=True, is_text=False),
+        "session told": Seed(
+            "session", "events.jsonl", session["events.jsonl"], without("events.jsonl"), is_folder=True, is_text=False
+        ),
+        "edf": Seed("edf", "x.edf", test_edf.resmed(), is_text=False),
+        "edf discontinuous": Seed("edf", "x.edf", test_edf.timed("+0", "+0.4", "+7.5"), is_text=False),
+        "npy": Seed(
+            "npy",
+            "x.npy",
+            _npy(wave),
+            {"x.toml": b'[recording]\nrate_hz = 50\ncolumns = { "0" = "flow_l_s" }\n'},
+            is_text=False,
+        ),
+        "wfdb": Seed("wfdb", "rec.hea", record["rec.hea"], {"rec.dat": record["rec.dat"]}),
+        "wfdb signals": Seed("wfdb", "rec.dat", record["rec.dat"], {"rec.hea": record["rec.hea"]}, is_text=False),
+        "vital": Seed("vital", "x.vital", _vital(), is_text=False),
+        "poly5": Seed("poly5", "x.Poly5", test_poly5.small(22), is_text=False),
+    }
+
+
+def _declared(known: Mapping[str, Seed]) -> dict[str, Seed]:
+    """Seeds that stand in a format's own test, as bytes called ``SEED``: a new format needs no line here."""
+    others = FORMATS.keys() - {seed.format for seed in known.values()}
+    tests = {name: f"tests.adapters.test_{FORMATS[name].module.rpartition('.')[2]}" for name in sorted(others)}
+    contents = {name: getattr(importlib.import_module(test), "SEED", None) for name, test in tests.items()}
+    return {name: Seed(name, "x.txt", content) for name, content in contents.items() if content is not None}
+
+
+SEEDS: Mapping[str, Seed] = (found := _found()) | _declared(found)
+"""A name → its seed; a format may have several."""
+TALKS: Mapping[str, bytes] = {
+    "pb840": SEEDS["pb840"].content,
+    "medibus": streaming()[0] + b"".join(streaming()[1]) + b"\xd0",
+    "json_lines": SEEDS["json_lines"].content * 4,
+    "mqtt_samples": SEEDS["json_lines"].content * 4,
+}
+"""A live source → what its device says."""

@@ -1,0 +1,109 @@
+"""What is fuzzed: for each format and live dialogue a function of any bytes, and valid inputs to begin with."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapters._json_stream import Decoder, Told
+from adapters._overheard import Overheard
+from adapters.formats import FORMATS, ReadOptions
+from adapters.medibus import Dialogue
+from adapters.pb840 import RATE_HZ
+from adapters.pb840 import Decoder as Pb840
+from adapters.recording import open_recording
+from tests.adapters.contract import Item, Stream, decoded, pieces, stream
+from tests.adapters.seeds import SEEDS, TALKS, Seed
+
+TAIL = 6
+"""Bytes at an input's end that say where to cut it, and what is known of the recording."""
+LIVE: dict[str, Callable[[], Any]] = {
+    "live pb840": lambda: Overheard(Pb840(ReadOptions(), live=True), RATE_HZ, "rows"),
+    "live medibus": Dialogue,
+    "live json_lines": lambda: Told(Decoder(ReadOptions(), live=True)),
+    "live mqtt_samples": lambda: Told(Decoder(ReadOptions(rate_hz=50.0), live=True, source="mqtt")),
+}
+NAMES = (*SEEDS, *LIVE)
+
+
+def inputs(name: str) -> list[bytes]:
+    """Valid ones, each with some ways to cut it."""
+    text = TALKS[name.removeprefix("live ")] if name in LIVE else SEEDS[name].content
+    tails = (b"\0" * TAIL, bytes(range(20, 20 + TAIL)), b"\x80\x10\xf0\x81\x33\x07")
+    return [text + tail for tail in tails]
+
+
+def target(name: str) -> Callable[[bytes], None]:
+    """Raises for an input that shows a fault."""
+    if name in LIVE:
+        return lambda given: _talk(LIVE[name], given)
+    seed = SEEDS[name]
+    module = FORMATS[seed.format].load()
+    if hasattr(module, "Decoder"):
+        return lambda given: _cut(module, seed, given)
+    folder = Path(tempfile.mkdtemp(prefix="ventstream-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    seed.put(folder)
+    return lambda given: _opened(seed, folder, given)
+
+
+def _apart(given: bytes) -> tuple[bytes, list[int], int]:
+    """The recording, where to cut it, and a number for all else."""
+    text, tail = given[:-TAIL], given[-TAIL:].ljust(TAIL, b"\0")
+    *places, choice = tail
+    if choice & 4:
+        return text, list(range(1, min(len(text), 300))), choice
+    return text, sorted(place * len(text) // 255 for place in places), choice
+
+
+def _cut(module: Any, seed: Seed, given: bytes) -> None:
+    text, cuts, choice = _apart(given)
+    module.recognise(text[:65_536], seed.file)
+    options = ReadOptions(rate_hz=50.0 if choice & 1 and seed.format != "pb840" else seed.rate_hz)
+    whole = decoded(lambda: module.Decoder(options), [text])
+    look(whole)
+    parts = decoded(lambda: module.Decoder(options), pieces(text, cuts))
+    assert whole.form() == parts.form(), f"cut at {cuts}"
+
+
+def _opened(seed: Seed, folder: Path, given: bytes) -> None:
+    text, _, choice = _apart(given)
+    (folder / seed.file).write_bytes(text)
+    look(stream(_items(seed, folder, 50.0 if choice & 1 else seed.rate_hz)))
+
+
+def _items(seed: Seed, folder: Path, rate_hz: float | None) -> Iterator[Item]:
+    path = folder if seed.is_folder else folder / seed.file
+    yield from open_recording(path, format=seed.format, rate_hz=rate_hz).items()
+
+
+def _talk(make: Callable[[], Any], given: bytes) -> None:
+    """Heard whole and in parts; then in parts with silence between."""
+    text, cuts, choice = _apart(given)
+    whole = stream(_heard(make(), [text], ()))
+    look(whole)
+    assert stream(_heard(make(), pieces(text, cuts), ())).form() == whole.form(), f"cut at {cuts}"
+    look(stream(_heard(make(), pieces(text, cuts), (0.4, 1.0 + choice / 8, 0.0))))
+
+
+def _heard(dialogue: Any, parts: Iterable[bytes], silences: Sequence[float]) -> Iterator[Item]:
+    said = len(dialogue.opening())
+    for at, piece in enumerate(parts):
+        if silences and (silent_s := silences[at % len(silences)]):
+            yield from dialogue.silence(silent_s)
+        yield from dialogue.feed(piece)
+        said += len(dialogue.answer())
+        assert said < 100_000
+
+
+def look(found: Stream) -> None:
+    """What must hold of anything."""
+    assert found.error is None or found.error.isprintable(), found.error
+    for _, notice in found.notices:
+        assert np.isfinite(notice.at_s)
+        assert notice.detail.isprintable(), notice.detail
+    for stretch in found.stretches:
+        assert not any(np.isinf(samples).any() for samples in stretch.joined().values())
