@@ -368,6 +368,17 @@ def test_simulate_writes_a_recording_and_its_truth(capsys: Captured, tmp_path: P
     assert sum(len(item) for item in open_recording(out).items() if isinstance(item, Chunk)) == 3750
 
 
+def test_simulate_writes_a_capnograph_of_its_own_beside(capsys: Captured, tmp_path: Path) -> None:
+    scenario = tmp_path / "s.toml"
+    scenario.write_text("duration_s = 20\n[capnogram]\n[capnograph]\nrate_hz = 25\n", encoding="utf-8")
+    status, said, err = run(capsys, "simulate", scenario, "-o", tmp_path / "o.csv")
+    assert (status, err) == (0, "")
+    assert (
+        said.splitlines()[1] == f"{tmp_path}/o.capnograph.csv: 500 samples of capnograph, which has a rate of its own"
+    )
+    assert open_recording(tmp_path / "o.capnograph.csv").sidecar.recording.rate_hz == 25.0
+
+
 def test_check_explains(capsys: Captured) -> None:
     status, out, err = run(capsys, "check", REPLAY / "disconnect.parquet")
     assert (status, err) == (0, "")
