@@ -117,6 +117,7 @@ def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[floa
 
 def _rounded_hz(step_s: float, jitter_s: float, steps: int) -> float:
     """The roundest rate that the stamps cannot tell from their mean step (its error is 2 jitters over the steps)."""
+    step_s = min(max(step_s, 1e-9), 1e9)  # so that no rounding overflows; both are refused
     rate = 1.0 / step_s
     unsure = 2.0 * max(jitter_s, RESOLUTION_S) / steps
     for candidate in (round(rate), round(2.0 * rate) / 2.0, round(3.0 * rate) / 3.0, 1e3 / max(round(1e3 * step_s), 1)):

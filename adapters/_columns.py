@@ -1,4 +1,8 @@
-"""Canonical column names (contract.md §2) and what they mean. Floor 0; shared by the CSV and Parquet formats."""
+"""Canonical column names (contract.md §2) and what they mean. Floor 0; shared by the formats that are tables.
+
+A table of any program is read when its sidecar says which of its columns are which: ``columns = { "Flow [l/min]" =
+"flow_l_min", "2" = "paw_mbar" }`` under ``[recording]``, a name or a number from 0 each. All other columns are ignored.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamer.chunk import Channel, FloatArray
-from streamer.errors import DecodeError
+from streamer.errors import ConfigError, DecodeError
 from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, ML_PER_L, MMHG_PER_KPA, S_PER_MIN
 
-TIME = "time_s"
+TIMES = {"time_s": 1.0, "time_ms": 1000.0}
+"""Column → divisor to seconds."""
 WAVEFORMS: Mapping[str, tuple[Channel, float, float]] = {
     "paw_cmh2o": (Channel.PAW, 1.0, 1.0),
     "paw_mbar": (Channel.PAW, CMH2O_PER_MBAR, 1.0),
@@ -27,7 +32,13 @@ EXACT: Mapping[Channel, str] = {Channel.PAW: "paw_cmh2o", Channel.FLOW: "flow_l_
 ARRIVAL = ("order", "chunk_start_s", "received_ns")
 """How the samples of a recorded session came (``session.py``); each of its files can be read without them."""
 VOLUMES = ("volume_ml", "volume_l")
-KNOWN = (TIME, *WAVEFORMS, *VOLUMES, *ARRIVAL)
+KNOWN = (*TIMES, *WAVEFORMS, *VOLUMES, *ARRIVAL)
+CANONICAL = (*TIMES, *WAVEFORMS, *VOLUMES)
+"""What a column of another program may be."""
+MAPPING = 'columns = { "its name, or number from 0" = "canonical name" } under [recording] in the sidecar'
+"""What says which columns are which."""
+MAX_DIGITS, SHOWN = 5, 20
+"""Of a column's number; of names in an error."""
 _LOOKS_LIKE = ("time", "paw", "pressure", "flow", "pco2", "co2", "volume", "vol")
 
 
@@ -36,12 +47,16 @@ class Columns:
     """What the columns of a table are.
 
     Attributes:
-        time: Position of ``time_s``, or None.
+        time: Position of the time, or None.
         waveforms: Channel → position, multiplier, divisor.
+        used: Positions of the columns that must hold numbers.
+        time_divisor: Of the time to seconds.
     """
 
     time: int | None
     waveforms: Mapping[Channel, tuple[int, float, float]]
+    used: frozenset[int]
+    time_divisor: float = 1.0
 
     def channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         """``values (n, columns)`` → channels in canonical units."""
@@ -50,31 +65,103 @@ class Columns:
             for channel, (at, multiplier, divisor) in self.waveforms.items()
         }
 
+    def seconds(self, values: FloatArray) -> FloatArray:
+        """The time of ``values (n, columns)``; only where there is one."""
+        assert self.time is not None
+        return values[:, self.time] / self.time_divisor
 
-def columns(names: Sequence[str]) -> Columns:
-    """Read a header. Raises ``DecodeError`` for an unknown, repeated or missing column, with the nearest known one."""
-    plain = [name.strip().strip('"').strip().lower() for name in names]
-    waveforms: dict[Channel, tuple[int, float, float]] = {}
+
+def columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Columns:
+    """Read a header: canonical names, or any names with a mapping of some of them to canonical ones.
+
+    Raises:
+        DecodeError: An unknown, repeated or missing column, with the nearest known one.
+        ConfigError: The mapping names what is not canonical.
+    """
+    if mapping:
+        return _meaning(_mapped(names, mapping))
+    plain = [_plain(name).lower() for name in names]
     for at, name in enumerate(plain):
         if name not in KNOWN:
-            raise DecodeError(f"unknown column {name[:40]!r}; {_suggestion(name)}")
+            raise DecodeError(f"unknown column {name[:40]!r}; {_suggestion(name)}; or give {MAPPING}")
         if plain.index(name) != at:
             raise DecodeError(f"column {name!r} appears twice; leave one")
+    found = _meaning(dict(enumerate(plain)))
+    if not found.waveforms:
+        raise DecodeError(f"no waveform column; known are {', '.join(WAVEFORMS)} (flow is positive into the patient)")
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.strip().strip('"').strip()
+
+
+def _meaning(canonical: Mapping[int, str]) -> Columns:
+    """Position → canonical name, as a table. Raises ``DecodeError`` where two are the same signal."""
+    waveforms: dict[Channel, tuple[int, float, float]] = {}
+    times = [at for at, name in canonical.items() if name in TIMES]
+    same = times if len(times) > 1 else []
+    for at, name in canonical.items():
         if name in WAVEFORMS:
             channel, multiplier, divisor = WAVEFORMS[name]
-            if channel in waveforms:
-                raise DecodeError(
-                    f"columns {plain[waveforms[channel][0]]!r} and {name!r} are the same signal; leave one"
-                )
-            waveforms[channel] = (at, multiplier, divisor)
-    if not waveforms:
-        raise DecodeError(f"no waveform column; known are {', '.join(WAVEFORMS)} (flow is positive into the patient)")
-    return Columns(plain.index(TIME) if TIME in plain else None, waveforms)
+            same = same or ([waveforms[channel][0], at] if channel in waveforms else [])
+            waveforms.setdefault(channel, (at, multiplier, divisor))
+    if same:
+        first, second = (canonical[at] for at in same[:2])
+        raise DecodeError(f"columns {first!r} and {second!r} are the same signal; leave one")
+    divisor = TIMES[canonical[times[0]]] if times else 1.0
+    return Columns(times[0] if times else None, waveforms, frozenset(canonical), divisor)
+
+
+def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:
+    """Position → canonical name, as the mapping says; volumes are not used. Raises as ``columns``."""
+    for name, canonical in mapping.items():
+        if canonical not in CANONICAL:
+            raise ConfigError(f"columns maps {name!r} to the unknown {canonical[:40]!r}; {_suggestion(canonical)}")
+    if WAVEFORMS.keys().isdisjoint(mapping.values()):
+        raise ConfigError(f"columns maps nothing to a waveform; known are {', '.join(WAVEFORMS)}")
+    found: dict[int, str] = {}
+    for name, canonical in mapping.items():
+        if canonical not in VOLUMES:
+            at = position(names, name)
+            if at in found:
+                raise DecodeError(f"columns maps column {at} twice, to {found[at]} and {canonical}; leave one")
+            found[at] = canonical
+    return found
+
+
+def number(name: str) -> int | None:
+    """A name that may be a column's number, as one."""
+    plain = _plain(name)
+    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) <= MAX_DIGITS else None
+
+
+def position(names: Sequence[str], wanted: str) -> int:
+    """Where a column is that is known by its name or its number from 0. Raises ``DecodeError``."""
+    plain = [_plain(name) for name in names]
+    wanted = _plain(wanted)
+    for matches in (
+        [at for at, name in enumerate(plain) if name == wanted],
+        [at for at, name in enumerate(plain) if name.lower() == wanted.lower()],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise DecodeError(f"two columns are named {wanted[:40]!r}: name it by number, {_either(matches)}")
+    at = number(wanted)
+    if at is not None and at < len(plain):
+        return at
+    seen = ", ".join(repr(name[:40]) for name in plain[:SHOWN]) + (", …" if len(plain) > SHOWN else "")
+    raise DecodeError(f"no column {wanted[:40]!r} here; there are {seen} (from number 0); mend {MAPPING}")
+
+
+def _either(places: Sequence[int]) -> str:
+    return " or ".join(f'"{at}"' for at in places[:5])
 
 
 def looks_like_header(names: Sequence[str]) -> bool:
     """Whether a user may have meant these as canonical columns."""
-    plain = [name.strip().strip('"').strip().lower() for name in names]
+    plain = [_plain(name).lower() for name in names]
     return any(name in KNOWN for name in plain) or (
         len(plain) > 1 and any(name.startswith(_LOOKS_LIKE) for name in plain)
     )
@@ -85,7 +172,7 @@ def _suggestion(name: str) -> str:
         (("flow", "v'", "vdot"), [known for known in WAVEFORMS if known.startswith("flow")]),
         (("paw", "press", "p_aw", "airway"), [known for known in WAVEFORMS if known.startswith("paw")]),
         (("pco2", "co2", "capno", "etco2"), [known for known in WAVEFORMS if known.startswith("pco2")]),
-        (("time", "t_", "sec"), [TIME]),
+        (("time", "t_", "sec"), list(TIMES)),
         (("vol", "vt"), list(VOLUMES)),
     ):
         if name.startswith(start):

@@ -66,7 +66,6 @@ class Header:
         records: Data records; -1 or 0 where whoever wrote it did not know.
         duration_s: Of a record; 0 where there is none.
         kind: ``EDF``, ``EDF+C`` or, with gaps between records, ``EDF+D``.
-        began: Date and time of day, zone unknown; empty where they cannot be read.
         signals: In their order.
         words: Samples of all signals in a record.
     """
@@ -74,7 +73,6 @@ class Header:
     records: int
     duration_s: float
     kind: str
-    began: str
     signals: tuple[Entry, ...]
     words: int
 
@@ -127,7 +125,7 @@ def parse(raw: bytes) -> Header:
     if records < -1 or duration_s < 0:
         raise DecodeError(f"byte 236: {records} records of {duration_s:g} s")
     kind = _text(raw[192:197])
-    return Header(records, duration_s, kind if kind in {"EDF+C", "EDF+D"} else "EDF", _began(raw), tuple(entries), at)
+    return Header(records, duration_s, kind if kind in {"EDF+C", "EDF+D"} else "EDF", tuple(entries), at)
 
 
 def _cell(raw: bytes, count: int, k: int, name: str) -> bytes:
@@ -151,12 +149,3 @@ def _number(text: str, what: str) -> float:
     if not _NUMBER.fullmatch(text) or not text.isascii() or not math.isfinite(float(text)):
         raise DecodeError(f"{what} is {ascii(text)[:40]}, which is no number")
     return float(text)
-
-
-def _began(raw: bytes) -> str:
-    """The header's date and time of day. Years are of two digits: 85 is 1985, 84 is 2084."""
-    match = _WHEN.fullmatch(_text(raw[168:184]))
-    if match is None or not match[0].isascii():
-        return ""
-    day, month, year, *clock = match.groups()
-    return f"{'19' if year >= '85' else '20'}{year}-{month}-{day} {':'.join(clock)}"

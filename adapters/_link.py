@@ -73,6 +73,14 @@ def check_port(port: str) -> tuple[str, int] | None:
     return parts.hostname or "", number
 
 
+def check_tcp(port: str) -> tuple[str, int]:
+    """Host and TCP port of what can be listened on. Raises ``ConfigError``."""
+    address = check_port(port)
+    if address is None:
+        raise ConfigError(f"port {port!r}: listening needs tcp://HOST:PORT, such as tcp://127.0.0.1:4001")
+    return address
+
+
 def check_baudrate(baudrate: int) -> None:
     """Raises ``ConfigError`` for a rate no port has."""
     if not 50 <= baudrate <= 12_000_000:  # noqa: PLR2004 (the slowest of POSIX, the fastest of USB converters)
@@ -117,6 +125,43 @@ async def open_link(
         yield stream
     finally:
         await stream.close()
+
+
+@asynccontextmanager
+async def await_link(port: str) -> AsyncIterator[Link]:
+    """A link to the first that connects to ``tcp://HOST:PORT``, where we listen; nobody else is let in.
+
+    Whoever reaches the port speaks for the device: it belongs on loopback, or on a network of its own.
+
+    Raises:
+        ConfigError: ``port`` is none to listen on.
+        SourceLost: It is taken, or not ours.
+    """
+    address = check_tcp(port)
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[asyncio.StreamWriter] = loop.create_future()
+    reader = _Reader(limit=HELD)
+
+    def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if first.done():
+            writer.transport.abort()
+        else:
+            first.set_result(writer)
+
+    def protocol() -> asyncio.Protocol:
+        own = _Reader(limit=HELD) if first.done() else reader
+        return asyncio.StreamReaderProtocol(own, connected, loop=loop)
+
+    try:
+        server = await loop.create_server(protocol, *address)
+    except OSError as error:
+        raise SourceLost(f"{port}: cannot listen: {_reason(error)}; does another program?") from None
+    async with server:
+        stream = _Stream(port, reader, await first)
+        try:
+            yield stream
+        finally:
+            await stream.close()
 
 
 async def _open_serial(  # noqa: PLR0917 (what a port has)

@@ -78,11 +78,7 @@ class Overheard:
         items = self._decoder.feed(self._from_a_line_on(piece))
         self._strange = self._strange + len(piece) if self._decoder.good_rows == before else 0
         if self._strange >= STRANGE > self._strange - len(piece):
-            at_s = items[-1].at_s if items and isinstance(items[-1], Notice) else 0.0
-            what = (
-                f"{STRANGE} bytes came without a single row; expected are {self._expected}: check the port's settings"
-            )
-            items.append(Notice(bed="", at_s=at_s, kind=NoticeKind.DAMAGED, detail=what, values={"rows": 0.0}))
+            items.append(self._strangeness())
         return items
 
     def _strangeness(self) -> Notice:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from adapters._columns import VOLUMES, WAVEFORMS
-from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel
+from adapters._samples import ToChannels
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, FloatArray
 from streamer.errors import ConfigError, DecodeError
 
 _WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*")
@@ -20,7 +21,7 @@ _NUMBER = re.compile(r"[0-9]{1,4}")
 _WORDS: Mapping[Channel, frozenset[str]] = {
     Channel.PCO2: frozenset({"co2", "pco2", "capno", "capnogram"}),
     Channel.FLOW: frozenset({"flow", "airflow"}),
-    Channel.PAW: frozenset({"paw", "pao", "press", "pressure"}),
+    Channel.PAW: frozenset({"paw", "awp", "pao", "press", "pressure"}),
 }
 """Words of a label; CO2 first, for it has a pressure too."""
 _WHOLE = {"f": Channel.FLOW, "p": Channel.PAW}
@@ -58,14 +59,16 @@ class Use(NamedTuple):
 
 @dataclass(slots=True)
 class Chosen:
-    """What is used, flow always; and what a reader of the recording should know, one line each."""
+    """What is used; and what a reader of the recording should know, one line each."""
 
     uses: dict[Channel, Use] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def choose(signals: Sequence[Signal], columns: Mapping[str, str]) -> Chosen:
+def choose(signals: Sequence[Signal], columns: Mapping[str, str], *, co2_alone: bool = False) -> Chosen:
     """Find flow, and pressure and CO2 where they are. Pressure has flow's rate; CO2 may have another.
+
+    ``co2_alone``: a recording with CO2 need not have flow.
 
     Raises:
         ConfigError: ``columns`` names a signal or a meaning that there is not, or one meaning twice.
@@ -84,9 +87,35 @@ def choose(signals: Sequence[Signal], columns: Mapping[str, str]) -> Chosen:
                 chosen.notes.append(f"{channel}: {_shown(signals[best].label)} is used, not {', '.join(others[:5])}")
             _, multiplier, divisor = WAVEFORMS[found[best]]
             chosen.uses[channel] = Use(best, multiplier, divisor)
-        elif channel is Channel.FLOW:
-            raise DecodeError(_no_flow(signals, chosen.notes))
+    if not chosen.uses.keys() & ({Channel.FLOW, Channel.PCO2} if co2_alone else {Channel.FLOW}):
+        raise DecodeError(_no_flow(signals, chosen.notes))
     return chosen
+
+
+def grouped(signals: Sequence[Signal], chosen: Chosen) -> list[tuple[str, float, dict[Channel, Use]]]:
+    """One source for all signals of one rate, and ``.co2`` for CO2 of another: suffix, rate, signals of each.
+
+    Without flow, breaths are those of CO2, and a pressure of another rate is left out and told.
+    """
+    uses = dict(chosen.uses)
+    rates = {channel: signals[use.at].rate_hz for channel, use in uses.items()}
+    main_hz = rates.get(Channel.FLOW, rates.get(Channel.PCO2, 0.0))
+    if rates.get(Channel.PAW, main_hz) != main_hz:
+        label = _shown(signals[uses.pop(Channel.PAW).at].label)
+        chosen.notes.append(f"{label} has another rate than CO2, there is no flow, and it is left out")
+    if rates.get(Channel.PCO2, main_hz) == main_hz:
+        return [("", main_hz, uses)]
+    co2 = uses.pop(Channel.PCO2)
+    return [("", main_hz, uses), (".co2", rates[Channel.PCO2], {Channel.PCO2: co2})]
+
+
+def scaled(uses: Mapping[Channel, Use]) -> ToChannels:
+    """Columns in the units of the file, in this order → channels in canonical units."""
+
+    def channels(values: FloatArray) -> dict[Channel, FloatArray]:
+        return {name: values[:, at] * use.multiplier / use.divisor for at, (name, use) in enumerate(uses.items())}
+
+    return channels
 
 
 def _named(signals: Sequence[Signal], columns: Mapping[str, str]) -> dict[int, str]:

@@ -10,7 +10,7 @@ other programs have 17) are divided in two steps, and left to the careful path w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ _EXACT = 2**53
 _SPLIT = 2.0**27 + 1.0
 _NEWLINE, _RETURN, _BLANK, _TAB = 10, 13, 32, 9
 _PLUS, _MINUS, _POINT, _ZERO = 43, 45, 46, 48
+_QUOTE, _HASH, _NUL = 34, 35, 0
 
 
 class Rows(NamedTuple):
@@ -107,15 +108,30 @@ def _field(buf: Any, at: int, end: int, decimals: int, empty: bool, powers: Any)
 
 
 @njit(cache=True)
-def _row(buf: Any, at: int, end: int, delimiter: int, decimals: int, filled: int, powers: Any, out: Any) -> bool:  # noqa: PLR0917 (compiled)
-    """Whether ``buf[at:end]`` is a row; its numbers are left in ``out``. ``filled``: see ``Scanner``."""
+def _passed(buf: Any, at: int, end: int, delimiter: int) -> int:
+    """Where a field stops that nobody reads, or -1 where it needs the careful path: quotes, comments, NUL."""
+    while at < end and buf[at] != delimiter:
+        if buf[at] == _QUOTE or buf[at] == _HASH or buf[at] == _NUL:
+            return -1
+        at += 1
+    return at
+
+
+@njit(cache=True)
+def _row(  # noqa: PLR0917 (compiled)
+    buf: Any, at: int, end: int, delimiter: int, decimals: int, filled: int, used: Any, powers: Any, out: Any
+) -> bool:
+    """Whether ``buf[at:end]`` is a row; its numbers are left in ``out``. ``filled``, ``used``: see ``Scanner``."""
     for column in range(out.size):
         if column > 0:
             if at >= end or buf[at] != delimiter:
                 return False
             at += 1
-        empty = filled not in (ALL, column)
-        at, out[column] = _field(buf, at, end, decimals, empty, powers)
+        if used is not None and not used[column]:
+            at, out[column] = _passed(buf, at, end, delimiter), np.nan
+        else:
+            empty = filled not in (ALL, column)
+            at, out[column] = _field(buf, at, end, decimals, empty, powers)
         if at < 0:
             return False
     return bool(at == end)
@@ -128,6 +144,7 @@ def _scan(  # noqa: PLR0917 (compiled)
     delimiter: int,
     decimals: int,
     filled: int,
+    used: Any,
     powers: Any,
     rows: Any,
     odd: Any,
@@ -146,7 +163,7 @@ def _scan(  # noqa: PLR0917 (compiled)
         if not final and (at == size or (at == size - 1 and buf[at] == _RETURN)):
             break
         if at > start:
-            if at - start <= MAX_LINE and _row(buf, start, at, delimiter, decimals, filled, powers, rows[n_rows]):
+            if at - start <= MAX_LINE and _row(buf, start, at, delimiter, decimals, filled, used, powers, rows[n_rows]):
                 n_rows += 1
             else:
                 odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2], odd[n_odd, 3] = n_rows, start, at, n_lines
@@ -165,7 +182,16 @@ class Scanner:
         line: Number of the line that comes next, from 1.
     """
 
-    def __init__(self, columns: int, delimiter: str, *, decimals: int = -1, filled: int = ALL, line: int = 1) -> None:
+    def __init__(
+        self,
+        columns: int,
+        delimiter: str,
+        *,
+        decimals: int = -1,
+        filled: int = ALL,
+        line: int = 1,
+        used: Container[int] | None = None,
+    ) -> None:
         """Say what a row is.
 
         Args:
@@ -174,9 +200,13 @@ class Scanner:
             decimals: Digits that must follow the point; -1 for any number.
             filled: Which field must not be empty: ``ALL``, ``NONE`` or a position; other empty fields are NaN.
             line: Number of the first line.
+            used: Positions of the fields that are numbers; the others hold anything and come as NaN. None: all.
         """
         self.line = line
-        self._grammar = (ord(delimiter), decimals, filled if columns > 1 else ALL)
+        # None is a type to the compiler, so a table of numbers alone pays nothing for the others.
+        some = used is not None and any(at not in used for at in range(columns))
+        wanted = np.array([at in (used or ()) for at in range(columns)], dtype=np.bool_) if some else None
+        self._grammar = (ord(delimiter), decimals, filled if columns > 1 else ALL, wanted)
         self._columns = columns
         self._kept = b""
         self._begins = line == 1

@@ -1,17 +1,22 @@
 """Canonical CSV: a header with the unit in every name (contract.md §2), then rows of decimal numbers.
 
 Separators comma, semicolon or tab; an empty field or ``nan`` is a missing sample; ``#`` begins a comment line. With
-``time_s`` the rows are put on a grid by ``_clock.py``; without, the row count is the clock and a rate must be given.
+``time_s`` or ``time_ms`` the rows are put on a grid by ``_clock.py``; without, the row count is the clock and a rate
+must be given.
+
+The CSV of any other program is read when its sidecar says which of its columns are which (``_columns.py``). The rest
+of its columns may hold text, fields in quotes may hold the separator, and it may have no header at all.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 
 import numpy as np
 
 from adapters._clock import Clock
-from adapters._columns import Columns, columns, looks_like_header
+from adapters._columns import TIMES, columns, looks_like_header, number
 from adapters._samples import UNKNOWN_GAP_S, Samples
 from adapters._text import BOM, MAX_LINE, NONE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
@@ -39,6 +44,18 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
+def _is_row(fields: list[str], options: ReadOptions) -> bool:
+    """Whether a first line is a row: columns are known by number, and stand in it as numbers that are no names."""
+    places = [number(name) for name in options.columns]
+    numbers = [at for at in places if at is not None and at < len(fields)]
+    if not numbers or len(numbers) < len(places):
+        return False
+    named = [field for field in fields if field.strip()]
+    if named == [str(at) for at in range(len(named))]:
+        return False
+    return all(_NUMBER.fullmatch(fields[at].strip().strip('"').strip()) for at in numbers)
+
+
 class Decoder:
     """Bytes of a CSV file → chunks and notices."""
 
@@ -47,6 +64,7 @@ class Decoder:
         self._head = b""
         self._line = 1
         self._table: _Table | None = None
+        self._headless = False
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete."""
@@ -71,7 +89,8 @@ class Decoder:
             if end.end() == len(self._head) and end.group() == b"\r" and not final:
                 break  # its newline may follow
             self._open(self._head[at : end.start()])
-            at = end.end()
+            if not self._headless:
+                at = end.end()
             if self._table is not None:
                 break
         rest, self._head = self._head[at:], self._head[at:]
@@ -79,37 +98,51 @@ class Decoder:
             return rest
         if final or len(rest) > MAX_LINE:
             self._open(rest)
-        return b""
+        return rest if self._headless else b""
 
     def _open(self, raw: bytes) -> None:
         line, self._line = self._line, self._line + 1
         if len(raw) > MAX_LINE:
             raise DecodeError(f"line {line}: longer than {MAX_LINE} bytes: this is no header")
-        text = (raw.removeprefix(BOM) if line == 1 else raw).decode("utf-8", "replace").strip()
-        if not text or text.startswith("#"):
+        text = (raw.removeprefix(BOM) if line == 1 else raw).decode("utf-8", "replace")
+        text = text.strip(" ") if self._options.columns else text.strip()
+        if not text.strip() or text.startswith("#"):
             return
-        delimiter = _delimiter(text)
         try:
-            table = columns(text.split(delimiter))
+            self._table = _Table(text, line, self._options)
         except DecodeError as error:
             raise DecodeError(f"line {line}: {error}") from None
-        self._table = _Table(table, text, line, self._options)
+        self._headless = self._table.headless
 
 
 class _Table:
-    """The rows below a header."""
+    """The rows below a header, or from the first line on.
 
-    def __init__(self, table: Columns, header: str, line: int, options: ReadOptions) -> None:
-        self._header = header
+    Attributes:
+        headless: The line it was made from is no header but the first row.
+    """
+
+    def __init__(self, header: str, line: int, options: ReadOptions) -> None:
+        """Raises ``DecodeError`` or ``ConfigError`` for a header that cannot be used."""
         self._delimiter = _delimiter(header)
-        self._names = header.split(self._delimiter)
-        self._time = table.time
-        filled = NONE if table.time is None else table.time
-        self._scanner = Scanner(len(self._names), self._delimiter, filled=filled, line=line + 1)
+        self._quotes = bool(options.columns)
+        names = self._fields(header)
+        self.headless = _is_row(names, options)
+        self._header = "" if self.headless else header
+        self._names = [str(at) for at in range(len(names))] if self.headless else names
+        self._columns = table = columns(self._names, options.columns)
         if table.time is None and options.rate_hz is None:
-            raise DecodeError(f"line {line}: no time_s column and no rate; {REMEDY}")
+            raise DecodeError(f"no {' or '.join(TIMES)} column and no rate; {REMEDY}")
+        filled = NONE if table.time is None else table.time
+        first = line if self.headless else line + 1
+        self._scanner = Scanner(len(names), self._delimiter, filled=filled, line=first, used=table.used)
         self.samples = Samples("csv", options.rate_hz or 1.0, table.channels)
         self._clock = Clock(self.samples, options.rate_hz, REMEDY) if table.time is not None else None
+
+    def _fields(self, text: str) -> list[str]:
+        if self._quotes and '"' in text:
+            return next(csv.reader([text], delimiter=self._delimiter))
+        return text.split(self._delimiter)
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         for part in self._scanner.feed(piece):
@@ -144,10 +177,10 @@ class _Table:
             self._rows(values)
 
     def _rows(self, values: FloatArray) -> None:
-        if self._clock is None or self._time is None:
+        if self._clock is None:
             self.samples.rows(values)
         else:
-            self._clock.rows(values[:, self._time], values)
+            self._clock.rows(self._columns.seconds(values), values)
 
     def _second_header(self, part: Line) -> None:
         """Recordings strung together. Stamps say where the second begins; without them nobody knows."""
@@ -169,17 +202,18 @@ class _Table:
         none = np.empty((0, len(self._names)))
         if len(raw) > MAX_LINE:
             return none, f"longer than {MAX_LINE} bytes"
-        fields = raw.decode("utf-8", "replace").split(self._delimiter)
+        fields = self._fields(raw.decode("utf-8", "replace"))
         if len(fields) != len(self._names):
             return none, f"{shown(raw)} has {len(fields)} fields, the header {len(self._names)}"
-        numbers = []
-        for name, field in zip(self._names, fields, strict=True):
+        numbers = [float("nan")] * len(fields)
+        for at in sorted(self._columns.used):
+            name, field = self._names[at], fields[at]
             plain = field.strip().strip('"').strip()
             if plain and plain.lower() != "nan" and not _NUMBER.fullmatch(plain):
                 hint = "; decimals need a point" if re.fullmatch(r"[-+]?\d+,\d+", plain) else ""
                 return none, f"{plain[:40]!r} in column {name.strip()} is not a number{hint}"
-            numbers.append(float(plain or "nan"))
-        if self._time is not None and np.isnan(numbers[self._time]):
+            numbers[at] = float(plain or "nan")
+        if self._columns.time is not None and np.isnan(numbers[self._columns.time]):
             return none, f"{shown(raw)} has no time"
         if np.isinf(numbers).any():
             return none, f"{shown(raw)} has a number too large"

@@ -3,7 +3,7 @@
 Signals are known by label and unit (``_signals.py``). A record of ``duration`` seconds has each signal's samples one
 after the other, so it counts once it is whole. Records follow each other; in EDF+D each says when it begins, and what
 lies between is a gap. CO2 of another rate than flow comes as a source of its own, ``edf.co2``. A sample outside the
-signal's digital range is missing. Time is counted from the header's start, whose zone is unknown, so it is no UTC.
+signal's digital range is missing. Time is counted from the start; the header's date, of an unknown zone, is not read.
 
 ResMed ends each record with a checksum in the signal ``Crc16``: CRC-16 of the polynomial 0x1021, begun at 0xFFFF, over
 all bytes before it, the low byte first (it agrees with all 213 records of the shared files). A record that differs is
@@ -106,9 +106,6 @@ class _Records:
             raise DecodeError("EDF+D without a signal EDF Annotations: nobody knows when its records began")
         for note in chosen.notes:
             self._main.samples.note(NoticeKind.NOTE, note)
-        if header.began:
-            began = f"the header says it began on {header.began}, in a zone it does not say"
-            self._main.samples.note(NoticeKind.NOTE, f"{began}; start_utc in a sidecar would give the date")
 
     def take(self, raw: bytes) -> None:
         """One whole record."""

@@ -74,6 +74,7 @@ class Format:
         return importlib.import_module(self.module)
 
 
+_MAPPED = "columns in the sidecar, unless canonical"
 FORMATS: Mapping[str, Format] = MappingProxyType({
     "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz"),
     "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
@@ -81,12 +82,15 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "rapidvent": Format("adapters.rapidvent", (), "RapidVent, RapidAlarm recording (#samplerate,N): pressure, flow"),
     "vscapture": Format("adapters.vscapture", (), "VSCapture waveforms, a signal a file: Draeger, Philips IntelliVue"),
     "json_lines": Format("adapters.json_lines", (), "samples as lines of JSON with canonical names"),
-    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header"),
-    "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless"),
+    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header", _MAPPED),
+    "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
+    "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
     "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
     "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
+    "wfdb": Format("adapters.wfdb_record", (".hea",), "WFDB (PhysioNet) record, its .hea named", "ventstream[wfdb]"),
+    "vital": Format("adapters.vital", (".vital",), "VitalDB file: waveforms of many devices"),
 })  # fmt: skip
 """Name → format; recognised by content in this order, then by suffix."""
 

@@ -15,7 +15,7 @@ import msgspec
 
 from adapters._json_samples import Fields, Unusable
 from adapters._json_stream import Decoder, Told, check_rate_hz
-from adapters._link import check_baudrate, check_port, open_link
+from adapters._link import await_link, check_baudrate, check_port, check_tcp, open_link
 from adapters._live import LOST_S, check_lost_s, conversation
 from adapters._text import BOM
 from adapters.formats import ReadOptions
@@ -48,6 +48,8 @@ class Settings:
         rate_hz: Samples per second, where the lines bring neither times nor rates.
         columns: Path of a field → canonical name, as ``{ "resp.flow" = "flow_l_min", "ts" = "time_ms" }``; empty:
             the fields have canonical names.
+        listen: Whether the other program connects to us, at ``port``, and not we to it. Whoever reaches that port
+            speaks for the device: keep it on loopback, or on a network of its own.
         baudrate: Of a serial port.
         lost_s: Silence after which the connection is made again.
 
@@ -58,11 +60,12 @@ class Settings:
     port: str
     rate_hz: float | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    listen: bool = False
     baudrate: int = 115_200
     lost_s: float = LOST_S
 
     def __post_init__(self) -> None:
-        check_port(self.port)
+        (check_tcp if self.listen else check_port)(self.port)
         check_baudrate(self.baudrate)
         check_rate_hz(self.rate_hz)
         check_lost_s(self.lost_s)
@@ -72,7 +75,8 @@ class Settings:
 def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
     """What the other program sends, until it is gone. Raises ``SourceLost`` or ``DecodeError``."""
     told = Told(Decoder(ReadOptions(rate_hz=settings.rate_hz, columns=settings.columns), live=True))
-    return conversation(open_link(settings.port, baudrate=settings.baudrate), told, lost_s=settings.lost_s)
+    link = await_link(settings.port) if settings.listen else open_link(settings.port, baudrate=settings.baudrate)
+    return conversation(link, told, lost_s=settings.lost_s)
 
 
 class Emulator:

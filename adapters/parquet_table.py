@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Meta
 
-from adapters._clock import Clock
+from adapters._blocks import REMEDY, by_stamps
 from adapters._columns import Columns, columns
 from adapters._samples import Samples
 from adapters.formats import ReadOptions
@@ -31,7 +31,6 @@ MAX_ROWS = 10**10
 MAX_PIECE, MAX_PACKED = 1 << 28, 100
 """Bytes of a column in a group of rows, which may be unpacked at once; more are none where packed so many times."""
 KEY = b"ventstream"
-REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 
 
 class FileNotes(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,16 +59,16 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     with _opened(path) as file:
         _check_size(file.metadata)
         schema = file.schema_arrow
-        table = columns(schema.names)
-        for field in schema:
+        table = columns(schema.names, options.columns)
+        for field in map(schema.field, sorted(table.used)):
             if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
                 raise DecodeError(f"column {field.name!r} holds {field.type}, not numbers")
         samples = Samples("parquet", options.rate_hz or 1.0, table.channels)
-        batches = _batches(file)
+        batches = _batches(file, table)
         if table.time is None:
             yield from _by_segments(samples, batches, _notes(file), options)
         else:
-            yield from _by_stamps(samples, batches, table, options)
+            yield from by_stamps(samples, batches, table, options)
 
 
 def _opened(path: Path) -> Any:
@@ -103,8 +102,8 @@ def _notes(file: Any) -> FileNotes:
     return found
 
 
-def _batches(file: Any) -> Iterator[FloatArray]:
-    """Rows ``(n, columns)``; null is NaN."""
+def _batches(file: Any, table: Columns) -> Iterator[FloatArray]:
+    """Rows ``(n, columns)``; null is NaN, and so is every column that is not used."""
     reader = file.iter_batches(batch_size=BATCH_ROWS)
     while True:
         try:
@@ -113,8 +112,10 @@ def _batches(file: Any) -> Iterator[FloatArray]:
             raise DecodeError(f"damaged Parquet: {first_line(error)}") from None
         if batch is None:
             return
-        values = [column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for column in batch.columns]
-        yield np.column_stack(values)
+        values = np.full((batch.num_rows, batch.num_columns), np.nan)
+        for at in table.used:
+            values[:, at] = batch.column(at).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        yield values
 
 
 def _by_segments(
@@ -140,26 +141,6 @@ def _by_segments(
         samples.rows(values[first - done :])
         done = last
         yield from samples.take()
-    yield from samples.close()
-
-
-def _by_stamps(
-    samples: Samples, batches: Iterator[FloatArray], table: Columns, options: ReadOptions
-) -> Iterator[Chunk | Notice]:
-    clock = Clock(samples, options.rate_hz, REMEDY)
-    row = 0
-    for values in batches:
-        stamps = values[:, table.time]
-        done = 0
-        for at in np.flatnonzero(~np.isfinite(stamps)).tolist():
-            clock.rows(stamps[done:at], values[done:at])
-            clock.damaged(row + at + 1, "a row without time", values.shape[1])
-            done = at + 1
-        clock.rows(stamps[done:], values[done:])
-        clock.settle()
-        row += len(values)
-        yield from samples.take()
-    clock.settle(final=True)
     yield from samples.close()
 
 

@@ -191,11 +191,11 @@ class _Part:
             sidecar=msgspec.structs.replace(sidecar, recording=known),
         )
         draft = self._path.with_name(f"{self._path.stem}.part")
-        with pa.ipc.open_stream(self._path) as stream, draft.open("wb") as file:
-            schema = stream.schema.with_metadata({**(stream.schema.metadata or {}), KEY: msgspec.json.encode(notes)})
-            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for batch in stream:
-                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+        with pa.ipc.open_stream(self._path) as stream:
+            table = stream.read_all().combine_chunks()
+        metadata = {**(table.schema.metadata or {}), KEY: msgspec.json.encode(notes)}
+        with draft.open("wb") as file:
+            pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path.with_name(f"{self._path.stem}.parquet"))

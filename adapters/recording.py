@@ -30,6 +30,8 @@ _PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd-compressed",
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_TABLES = {".csv", ".tsv", ".txt"}
+"""Suffixes of text that is a table as soon as somebody says which of its columns are which."""
 _REMEDY = "name its format with --format; ventstream formats lists what can be read"
 
 
@@ -133,14 +135,14 @@ def open_recording(
         raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
     folder = path / MANIFEST
     head = _head(folder if folder.is_file() else path)
-    name = format or _recognised(head, path)
+    beside = [read_sidecar(found) for found in (find_sidecar(path), context) if found is not None]
+    name = format or _recognised(head, path, mapped=any(told.recording.columns for told in beside))
     module = named(name).load()
     if format and not module.recognise(head, path.name):
         _refuse_wrapped(head, path)
     sidecar = _inside(module, path)
-    for beside in (find_sidecar(path), context):
-        if beside is not None:
-            sidecar = merged(sidecar, read_sidecar(beside))
+    for told in beside:
+        sidecar = merged(sidecar, told)
     known = sidecar.recording
     return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or known.rate_hz, columns=known.columns or {}))
 
@@ -175,14 +177,19 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _recognised(head: bytes, path: Path) -> str:
+def _recognised(head: bytes, path: Path, *, mapped: bool) -> str:
     for name, known in FORMATS.items():
         if known.load().recognise(head, path.name):
             return name
     _refuse_wrapped(head, path)
+    if mapped and path.suffix.lower() in _TABLES:
+        return "csv"
     for name, known in FORMATS.items():
         if path.suffix.lower() in known.suffixes:
             return name
+    header = path.with_suffix(".hea")
+    if header != path and header.is_file():
+        raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
     start = head[:24].decode("ascii", "backslashreplace")
     raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")
 

@@ -23,6 +23,7 @@ from streamer.errors import BrokerError, ConfigError, DecodeError
 from streamer.metrics import METRICS
 from streamer.records import BreathRecord
 from streamer.tables import read_table
+from tests.adapters.test_session import TWO, co2, record, vent
 
 REPO = Path(__file__).parents[1]
 REPLAY = REPO / "replay_data"
@@ -214,9 +215,9 @@ def test_analyze_writes_what_the_core_finds(capsys: Captured, tmp_path: Path) ->
     records = [event for event in events if isinstance(event, BreathRecord)]
     table = read_table(out)
     assert len(table) == len(records) == true_breaths("vcv_hold")
-    for (_, row), record in zip(table.iterrows(), records, strict=True):
-        assert {key: row[key] for key in METRICS if row[key] == row[key]} == dict(record.values)
-        assert row["missing"] == dict(record.missing)
+    for (_, row), found in zip(table.iterrows(), records, strict=True):
+        assert {key: row[key] for key in METRICS if row[key] == row[key]} == dict(found.values)
+        assert row["missing"] == dict(found.missing)
         assert (row["number"], row["start_s"], row["end_s"]) == (record.number, record.start_s, record.end_s)
         assert (row["bed"], row["recording"]) == ("vcv_hold", str(path))
     assert set(read_table(tmp_path / "s.csv")["window"]) >= {"1m"}
@@ -341,6 +342,21 @@ def test_convert_keeps_every_number(capsys: Captured, tmp_path: Path) -> None:
         assert run(capsys, "analyze", path, "-o", tmp_path / "o.parquet")[0] == 0
         tables.append(read_table(tmp_path / "o.parquet").drop(columns=["recording", "session"]))
     assert tables[0].equals(tables[1])
+
+
+def test_convert_writes_a_file_for_each_rate(capsys: Captured, tmp_path: Path) -> None:
+    items = [item for n in range(40) for item in (vent(n / 10, 10), co2(n / 10 - 0.4, 4))]
+    record(tmp_path / "s", items, TWO)
+    status, said, err = run(capsys, "convert", tmp_path / "s", "-o", tmp_path / "o.parquet")
+    assert (status, err) == (0, "")
+    assert said.splitlines() == [
+        f"{tmp_path}/o.parquet: 400 samples from {tmp_path}/s (session)",
+        f"{tmp_path}/o.co2.parquet: 160 samples of co2, which has a rate of its own",
+    ]
+    for name, rate_hz in (("o", 100.0), ("o.co2", 20.0)):
+        (first, *_) = open_recording(tmp_path / f"{name}.parquet").items()
+        assert isinstance(first, Chunk)
+        assert first.rate_hz == rate_hz
 
 
 def test_simulate_writes_a_recording_and_its_truth(capsys: Captured, tmp_path: Path) -> None:

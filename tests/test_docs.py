@@ -89,6 +89,35 @@ def test_the_live_command_runs_until_interrupted(clone: Path) -> None:
     assert "Traceback" not in err + said
 
 
+def test_the_bedside_lines_bring_an_emulated_ventilator_to_a_subscriber_and_into_a_recording(clone: Path) -> None:
+    (text,) = [text for kind, text in BLOCKS if kind == "bedside"]
+    emulate, serve = text.splitlines()
+    config = (REPO / "config" / "bedside.toml").read_text(encoding="utf-8")
+    emulating = started(emulate.replace(":4001", ":0") + " --speed 20", clone)
+    assert emulating.stderr
+    port = re.search(r"tcp://[\w.:]+", emulating.stderr.readline())
+    assert port
+    own = clone / "bedside.toml"
+    config = config.replace("tcp://127.0.0.1:4001", port.group()).replace("../recorded", "recorded")
+    own.write_text(config.replace('url = "embedded"', 'url = "embedded"\n[embedded]\nport = 0\n'), encoding="utf-8")
+    running = started(serve.replace("config/bedside.toml", str(own)), clone)
+    assert running.stderr
+    url = re.search(r"mqtt://[\w.:]+", running.stderr.readline())
+    assert url
+    watching = started(f"ventstream watch --broker {url.group()}", clone)
+    assert watching.stdout
+    assert any("breath" in seen for seen in watching.stdout), "watch ended without a breath"
+    for process in (watching, running, emulating):
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 0, out + err
+    (session,) = (clone / "recorded" / "bedside-01").iterdir()
+    done = subprocess.run(
+        words(f"ventstream check {session}"), cwd=clone, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert "format    session" in done.stdout
+
+
 def started(line: str, folder: Path) -> subprocess.Popen[str]:
     """A command that goes on; it is ended after a minute, so that no reader waits for ever."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

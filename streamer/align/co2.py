@@ -1,7 +1,7 @@
 """Breaths wait here for their capnogram, and leave with it on the time of flow. Floor 1, after ``segment``.
 
-A breath's capnogram is complete when the capnograph has told what passed it until the breath's end, and a quarter of
-a second more: seconds later than flow, where gas is drawn through a line. Breaths leave in order.
+A breath's capnogram is complete when the capnograph has told what passed it until the breath's end, and ``SETTLE_S``
+more: seconds later than flow, where gas is drawn through a line. Breaths leave in order.
 """
 
 from __future__ import annotations

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from streamer.chunk import Channel
+from streamer.chunk import Channel, Chunk
 from streamer.commands.examine import Job, examine
 from streamer.commands.findings import GAPS, Extent, Findings
 from streamer.commands.plans import open_recorded, plans_of
@@ -53,10 +56,26 @@ def convert(path: Path, out: Path, *, format_name: str | None, rate_hz: float | 
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out}: is the recording itself; name another file")
     recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)
-    rows = _write(out, recording.items(), recording.sidecar)
+    sources: list[str] = []
+    rows = _write(out, _of_source(recording.items(), sources, 0), recording.sidecar)
     damage = f", {recording.damaged_rows} damaged rows left as missing samples" if recording.damaged_rows else ""
     say(f"{out}: {rows} samples from {path} ({recording.format}){damage}")
+    for n, source in enumerate(sources[1:], start=1):
+        beside = out.with_name(f"{out.stem}.{re.sub(r'[^A-Za-z0-9_-]+', '-', source)}{out.suffix}")
+        rows = _write(beside, _of_source(recording.items(), sources, n), recording.sidecar)
+        say(f"{beside}: {rows} samples of {source}, which has a rate of its own")
     return 0
+
+
+def _of_source(items: Iterable[Chunk | Notice], sources: list[str], which: int) -> Iterator[Chunk | Notice]:
+    """What one source of a recording gave; ``sources`` are named as they come."""
+    for item in items:
+        if isinstance(item, Chunk):
+            if item.source not in sources:
+                sources.append(item.source)
+            if item.source != sources[which]:
+                continue
+        yield item
 
 
 def _write(out: Path, items: Any, sidecar: Any, **options: Any) -> int:
@@ -83,13 +102,15 @@ def _check_config(path: Path) -> None:
     say(f"  broker   {broker if config.broker.url == EMBEDDED else config.broker.url}")
     say(f"  topics   {config.wire.prefix}/<bed>/…")
     for plan in plans_of(config):
-        source = plan.sources[0]
-        speed = "live" if source.speed is None else f"speed {source.speed:g}"
-        place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
-        say(f"  bed {plan.bed}: {source.adapter} {place} ({plan.source}, {speed})")
-        if source.adapter == "recording":
-            found = open_recorded(source.options)
-            say(f"    recognised as {found.format}")
+        for n, source in enumerate(plan.sources):
+            speed = "live" if source.speed is None else f"speed {source.speed:g}"
+            place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
+            bed = f"bed {plan.bed}:" if n == 0 else " " * len(f"bed {plan.bed}") + "+"
+            say(f"  {bed} {source.adapter} {place} ({plan.source}, {speed})")
+            if source.adapter == "recording":
+                say(f"    recognised as {open_recorded(source.options).format}")
+    if config.record.folder:
+        say(f"  recorded in {os.path.normpath(config.record.folder)}")
 
 
 def _check_recording(job: Job) -> int:

@@ -145,7 +145,14 @@ def report(console: Console, findings: Sequence[Findings]) -> None:
     console.print(table)
     console.print("medians over all breaths; withheld, with the number of breaths:", style="dim")
     for name, found in zip(names, readable, strict=True):
-        console.print(Text(f"  {name}: {found.reasons() or 'nothing'}"), soft_wrap=True)
+        console.print(Text(f"  {name}: {found.reasons() or _nothing(found)}"), soft_wrap=True)
+
+
+def _nothing(found: Findings) -> str:
+    """Why no reason is there."""
+    if found.breaths:
+        return "nothing"
+    return "no breath was found" if found.channels.keys() - {Channel.PAW} else "no breaths: there is no flow"
 
 
 def _short_names(findings: Sequence[Findings]) -> list[str]:

@@ -24,8 +24,8 @@ FOWLER, PARAM4, MIDPOINT, PHASE_2, PHASE_3, TIMING = "fowler", "param4", "phase3
 VOLUME_ML = (1.0, 2000.0)
 SLOPES = (-20.0, 2000.0)
 MIN_SAMPLES = 15.0
-INSIDE = (0.10, 0.90)
-"""Shares of the expired volume between which the dead space must lie."""
+LEAST_SHARE = 0.10
+"""Of the expired volume: no airway is smaller."""
 AGREE_L, AGREE_SHARE = 0.010, 0.10
 MAX_RISE_S = 0.2
 """Declared, from 10 to 90 %: slower sensors give no slopes (algorithms §6.2)."""
@@ -54,10 +54,12 @@ def vd_aw(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
     whole, dead, other = folded.co2_volume, folded.co2_dead, folded.co2_fit_dead
     if is_unclosed(folded):
         raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
-    if folded.co2_samples < MIN_SAMPLES:
+    if folded.co2_samples < MIN_SAMPLES or math.isnan(dead):
         raise NotMeasurable(Reason.NO_PHASE3)
-    if not (INSIDE[0] * whole <= dead <= INSIDE[1] * whole and dead <= PLATEAU_SHARE * whole):
-        raise NotMeasurable(Reason.NO_PHASE3 if math.isnan(dead) else Reason.VT_BELOW_DEADSPACE)
+    if dead < LEAST_SHARE * whole:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    if dead > PLATEAU_SHARE * whole:
+        raise NotMeasurable(Reason.VT_BELOW_DEADSPACE)
     if not abs(dead - other) <= max(AGREE_L, AGREE_SHARE * dead):
         raise NotMeasurable(Reason.VDAW_METHODS_DISAGREE)
     return capnogram.graded(dead * ML_PER_L, FOWLER, leak_grade(breath))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from adapters import json_lines
 from adapters._json_samples import MAX_DEPTH, Fields, Unusable
 from adapters._json_stream import LIVE_LEARN, STRANGE, Decoder, Told
+from adapters._link import await_link
 from adapters._text import MAX_LINE
 from adapters.formats import ReadOptions
 from adapters.json_lines import Emulator, Settings, chunks
@@ -24,6 +25,7 @@ from streamer.errors import ConfigError, DecodeError, SourceLost
 from streamer.records import NoticeKind
 from streamer.units import CMH2O_PER_MBAR, MMHG_PER_KPA
 from tests.adapters.contract import Item, Stream, check, closes_promptly, decoded, prefix_rule, refused
+from tests.brokers import free_port
 
 THEIRS = {"resp.flow": "flow_l_min", "resp.p.0": "paw_mbar", "ts": "time_ms"}
 
@@ -382,3 +384,72 @@ async def test_live_with_a_mapping_that_fits_nothing() -> None:
 async def test_it_closes_promptly() -> None:
     async with program(line(flow_l_s=0.5), forever=True) as port:
         await closes_promptly(chunks, Settings(port=port, rate_hz=50.0))
+
+
+async def sent(port: str, text: bytes) -> bytes:
+    """What a program hears that connects to us, sends, and hangs up."""
+    host, number = port.removeprefix("tcp://").split(":")
+    for _ in range(500):
+        try:
+            reader, writer = await asyncio.open_connection(host, int(number))
+            break
+        except OSError:
+            await asyncio.sleep(0.01)
+    else:
+        raise AssertionError
+    try:
+        writer.write(text)
+        writer.write_eof()
+        return await reader.read()
+    except OSError as error:
+        return str(error).encode()
+    finally:
+        writer.close()
+
+
+async def test_listening() -> None:
+    port = f"tcp://127.0.0.1:{free_port()}"
+    for n in (150, 160):  # a program may come back
+        listening = asyncio.create_task(heard(Settings(port=port, listen=True)))
+        assert await asyncio.wait_for(sent(port, samples(n)), 5.0) == b""
+        found, error = await listening
+        assert found.n == n - 8
+        assert error == f"{port}: the connection ended; is the device still on?"
+
+
+async def test_listening_lets_one_in() -> None:
+    port = f"tcp://127.0.0.1:{free_port()}"
+    async with asyncio.timeout(5):
+        opened = await_link(port)
+        opening = asyncio.create_task(opened.__aenter__())
+        host, number = port.removeprefix("tcp://").split(":")
+        first = None
+        while first is None:
+            with suppress(OSError):
+                first = await asyncio.open_connection(host, int(number))
+            await asyncio.sleep(0)
+        link = await opening
+        assert await sent(port, b"me too") != b"hello"
+        first[1].write(b"hello")
+        assert await link.read() == b"hello"
+        with pytest.raises(SourceLost, match=r"cannot listen: .*; does another program\?"):
+            async with await_link(port):
+                pass
+        await opened.__aexit__(None, None, None)
+        first[1].close()
+        await first[1].wait_closed()
+
+
+async def test_listening_ends_promptly() -> None:
+    port = f"tcp://127.0.0.1:{free_port()}"
+    waiting = asyncio.create_task(heard(Settings(port=port, listen=True)))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with asyncio.timeout(5):
+        again = asyncio.create_task(heard(Settings(port=port, listen=True)))
+        await sent(port, samples(1))
+        await again
+    with pytest.raises(ConfigError, match="listening needs tcp://HOST:PORT"):
+        Settings(port="/dev/ttyUSB0", listen=True)

@@ -11,6 +11,8 @@ from contextlib import aclosing, suppress
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters import pb840
 from adapters._overheard import STRANGE, Overheard
@@ -106,6 +108,22 @@ def test_damage_is_told_for_days() -> None:
     assert "runs before were not told" in second.notices[1][1].detail
     told = sum(int(notice.values["rows"]) for found in (first, second) for _, notice in found.notices)
     assert 7100 < told <= 7200
+
+
+steps = st.lists(
+    st.floats(0.0, 20.0)
+    | st.binary(max_size=30)
+    | st.sampled_from(
+        [b"\n", b"\r\n", b"BE\n", b"1.00, 5.00\n", b"2.00, 5", b".00\n", rows(0, 80), b"2016-02-17-08-43-02\n"]
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps)
+def test_any_bytes_and_silences_give_samples_that_never_go_back(happened: list[bytes | float]) -> None:
+    assert Heard().play(*happened).error is None
 
 
 def chunk(flow: Iterable[float], start_s: float = 0.0, rate_hz: float = 50.0) -> Chunk:

@@ -201,7 +201,7 @@ def test_rebreathing(inspired: float, seen: str | None) -> None:
     ("given", "reason"),
     [
         ({"vt": 300.0, "dead": 215.0}, "vt_below_deadspace"),
-        ({"vt": 500.0, "dead": 40.0, "sd": 5.0}, "vt_below_deadspace"),
+        ({"vt": 500.0, "dead": 40.0, "sd": 5.0}, "implausible"),
         ({"rate_hz": 25.0, "r": 8.0, "c": 0.03, "vt": 450.0}, "no_phase3"),
         ({"sd": 12.0, "dead": 90.0, "second": 210.0}, "vdaw_methods_disagree"),
     ],
