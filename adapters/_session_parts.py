@@ -92,7 +92,7 @@ class _Rows:
 
 def _closed(part: Path) -> Iterator[tuple[Any, str, float]]:
     with pq.ParquetFile(part) as file:
-        source, rate_hz = stream_of(file.schema_arrow.metadata)
+        source, rate_hz = _stream(file.schema_arrow)
         for batch in file.iter_batches():
             yield batch, source, rate_hz
 
@@ -100,13 +100,17 @@ def _closed(part: Path) -> Iterator[tuple[Any, str, float]]:
 def _open(part: Path) -> Iterator[tuple[Any, str, float]]:
     # Mapped, so that a length that damage makes up is beyond the end of the file, and not memory to be had.
     with pa.memory_map(str(part)) as file, pa.ipc.open_stream(file) as reader:
-        source, rate_hz = stream_of(reader.schema.metadata)
+        source, rate_hz = _stream(reader.schema)
         for batch in reader:
             batch.validate(full=True)
             yield batch, source, rate_hz
 
 
-def stream_of(metadata: dict[bytes, bytes] | None) -> tuple[str, float]:
-    """Source and rate of a part. Raises ``KeyError``, ``ValueError``."""
-    known = metadata or {}
+def _stream(schema: Any) -> tuple[str, float]:
+    """Source and rate of a part, all of whose columns are of the right kind. Raises ``KeyError``, ``ValueError``."""
+    for field in schema:
+        kind = pa.int64() if field.name in {ORDER, RECEIVED} else pa.float64()
+        if field.type != kind:
+            raise ValueError(f"column {field.name[:40]!a} holds {str(field.type)[:40]}, not {kind}")
+    known = schema.metadata or {}
     return known[b"source"].decode(), float(known[b"rate_hz"])

@@ -257,6 +257,11 @@ class Scanner:
             yield Rows(rows[done:n_rows])
 
 
+def printable(text: str) -> str:
+    """A text of somebody else's, with a question mark for whatever would not show in one line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def shown(text: bytes) -> str:
     """A line as an error may show it: quoted, printable, short."""
     cut = text[:40].decode("ascii", "backslashreplace")

@@ -19,6 +19,7 @@ from msgspec import Meta
 from adapters._blocks import REMEDY, by_stamps
 from adapters._columns import Columns, columns
 from adapters._samples import Samples
+from adapters._text import printable
 from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk, FloatArray
 from streamer.context import Sidecar
@@ -145,6 +146,5 @@ def _by_segments(
 
 
 def first_line(error: Exception) -> str:
-    """What a library says went wrong, printable: it shows bytes of the file as they are."""
-    line = str(error).partition("\n")[0][:200]
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+    """What a library says went wrong; it shows bytes of the file as they are."""
+    return printable(str(error).partition("\n")[0][:200])

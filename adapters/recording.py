@@ -188,6 +188,9 @@ def _recognised(head: bytes, path: Path, *, mapped: bool) -> str:
     for name, known in FORMATS.items():
         if path.suffix.lower() in known.suffixes:
             return name
+    header = path.with_suffix(".hea")
+    if header != path and header.is_file():
+        raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
     start = head[:24].decode("ascii", "backslashreplace")
     raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")
 
@@ -197,9 +200,6 @@ def _refuse_wrapped(head: bytes, path: Path) -> None:
     for magic, what in _PACKED.items():
         if head.startswith(magic):
             raise DecodeError(f"{path}: is {what}; unpack it first")
-    header = path.with_suffix(".hea")
-    if header != path and header.is_file():
-        raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
     halves = (any(head[0:64:2]), any(head[1:64:2]))
     if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
         is_wider = sum(any(head[at:64:4]) for at in range(4, 8)) == 1

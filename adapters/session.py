@@ -19,15 +19,17 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
 
 from adapters._session_parts import chunks
+from adapters._text import printable
 from adapters.formats import MANIFEST, ReadOptions
 from adapters.parquet_table import first_line
 from streamer.chunk import Chunk
@@ -42,6 +44,7 @@ KEEPS_ORDER = True
 SIDECAR, EVENTS = "session.toml", "events.jsonl"
 MAGIC = b'{"ventstream_session":'
 MAX_MANIFEST = 65_536
+MAX_DETAIL = 500
 
 Placed: TypeAlias = tuple[int, Chunk | Notice]
 """An item with its place among all."""
@@ -163,11 +166,18 @@ def _told(folder: Path) -> Iterator[Placed]:
                     int(found["order"]),
                     Notice(
                         bed="",
-                        at_s=float(found["at_s"]),
+                        at_s=_finite(found["at_s"]),
                         kind=NoticeKind(found["kind"]),
-                        detail=str(found["detail"]),
-                        values=dict(found["values"]),
+                        detail=printable(str(found["detail"]))[:MAX_DETAIL],
+                        values={key: value for key, value in found["values"].items() if isinstance(value, float | str)},
                     ),
                 )
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
+
+
+def _finite(value: Any) -> float:
+    """A time. Raises ``ValueError``."""
+    if not math.isfinite(time_s := float(value)):
+        raise ValueError(f"{time_s} is no time")
+    return time_s

@@ -29,6 +29,8 @@ BLOCK_SAMPLES = 2**20
 """Of all signals of a record together, read at a time."""
 MAX_HEADER, MAX_FRAME = 2**20, 4096
 """Bytes of a header; samples of all signals in a frame."""
+_LONG = re.compile(rb"(?:^|[\r\n])[ \t]*(?![ \t#])(?:[^\r\n]{1000}|[^\r\n]*\d{40})")
+"""A line of a header over which the library would brood for minutes, or a number that would overflow."""
 EMPTY = "~"
 _BYTES = {"16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
 """Format of a signal file → bytes a sample."""
@@ -112,10 +114,10 @@ class _Record:
     def _head(self, name: str) -> Any:
         """A header, checked as far as its numbers decide how much is read."""
         path = self._folder / f"{name}.hea"
-        if path.is_file() and path.stat().st_size > MAX_HEADER:
-            raise DecodeError(f"{path.name} is longer than {MAX_HEADER} bytes: this is no header")
+        if path.is_file() and (path.stat().st_size > MAX_HEADER or _LONG.search(path.read_bytes())):
+            raise DecodeError(f"{path.name} has a line, a number or more lines than any header: this is none")
         head = _asked(self._library.rdheader, str(self._folder / name))
-        if not head.fs or not np.isfinite(head.fs):
+        if not head.fs or not np.isfinite(float(head.fs)):
             raise DecodeError(f"{path.name} gives no rate")
         if hasattr(head, "seg_name"):
             return head

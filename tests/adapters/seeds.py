@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import io
 import tempfile
@@ -29,7 +30,6 @@ from tests.adapters import (
     test_session,
     test_vital,
     test_vscapture,
-    test_wfdb_record,
 )
 from tests.adapters.medibus_talk import streaming
 
@@ -45,7 +45,7 @@ class Seed:
         file: Name of the file that is to be damaged.
         content: Of that file.
         beside: Other files of the recording.
-        is_folder: The folder is the recording.
+        opens: Which of the files is to be opened; empty: the one that is to be damaged, ``.``: the folder.
         is_text: Lines of text, with line ends of any kind.
         rate_hz: What must be given to read it.
     """
@@ -54,7 +54,7 @@ class Seed:
     file: str
     content: bytes
     beside: Mapping[str, bytes] = field(default_factory=dict)
-    is_folder: bool = False
+    opens: str = ""
     is_text: bool = True
     rate_hz: float | None = None
 
@@ -63,7 +63,12 @@ class Seed:
         for name, there in self.beside.items():
             (folder / name).write_bytes(there)
         (folder / self.file).write_bytes(self.content if content is None else content)
-        return folder if self.is_folder else folder / self.file
+        return folder / (self.opens or self.file)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the damaged file is the one that is opened."""
+        return not self.opens
 
     def opened(self, folder: Path, content: bytes | None = None, *, named: bool = True) -> Recording:
         """It, recognised or with its format named."""
@@ -108,21 +113,24 @@ def _open_part() -> bytes:
 
 def _npy(array: object) -> bytes:
     out = io.BytesIO()
-    np.save(out, array)
+    np.save(out, np.asarray(array))
     return out.getvalue()
 
 
-def _wfdb() -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        test_wfdb_record.both(Path(folder))
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
-
 def _vital() -> bytes:
-    packets = [test_vital.FLOW, test_vital.AWP]
-    packets += [test_vital.samples(tid, at_s, np.arange(50) % 8) for at_s in range(3) for tid in (7, 8)]
-    with tempfile.TemporaryDirectory() as folder:
-        return test_vital.put(Path(folder) / "x.vital", *packets).read_bytes()
+    """Two tracks of one rate and CO2 of another."""
+    parts = [test_vital.head(), test_vital.device(1, "Primus"), test_vital.AWP, test_vital.FLOW, test_vital.CO2]
+    for second in range(3):
+        parts += [test_vital.samples(tid, second, np.arange(50.0) / 10) for tid in (7, 8)]
+        parts.append(test_vital.samples(9, second, np.arange(25.0)))
+    return gzip.compress(b"".join(parts), mtime=0)
+
+
+def _wfdb() -> dict[str, bytes]:
+    """Header and signals."""
+    numbers = np.stack([np.arange(60) % 16 * 100, 500 + np.arange(60) % 16], axis=1).astype("<i2").tobytes()
+    lines = ["rec 2 100 60", "rec.dat 16 100/L/min 16 0 0 0 0 FLOW", "rec.dat 16 50(0)/mbar 16 0 0 0 0 Paw"]
+    return {"rec.hea": _lines(lines), "rec.dat": numbers}
 
 
 def _csv(n: int = 40) -> bytes:
@@ -133,12 +141,18 @@ def _csv(n: int = 40) -> bytes:
 def _found() -> dict[str, Seed]:
     time_s, wave = np.arange(120) / 50, np.arange(120) % 16 / 16
     known = b'{"rate_hz": 50, "segments": [[1.0, 0], [9.5, 60]]}'
-    session, record = _session(), _wfdb()
+    session = _session()
     open_part = {name: there for name, there in session.items() if not name.endswith(".parquet")}
     part = next(name for name in session if name.endswith(".parquet"))
     philips_flow = BOM + _lines(test_vscapture.packets(4, test_vscapture.flow), "\r\n")
     philips_paw = BOM + _lines(test_vscapture.packets(4, test_vscapture.paw), "\r\n")
     draeger = BOM + _lines(test_vscapture.batches(8, test_vscapture.flow), "\r\n")
+
+    wfdb = _wfdb()
+    told = {"x.toml": b'recording = { rate_hz = 50, columns = { "1" = "flow_l_s", "0" = "paw_cmh2o" } }'}
+    theirs = {"x.toml": b'recording = { columns = { Flow = "flow_l_min", "p, mbar" = "paw_mbar", t = "time_ms" } }'}
+    mapped = [f'{20 * k};{k % 8 / 8};"12:00 ""a""";{5 + k % 8}' for k in range(40)]
+    table = np.stack([np.arange(60) % 16 / 4, np.arange(60) % 9 / 9], axis=1)
 
     def without(name: str) -> dict[str, bytes]:
         return {other: there for other, there in session.items() if other != name}
@@ -155,26 +169,24 @@ def _found() -> dict[str, Seed]:
         "json_lines": Seed("json_lines", "x.jsonl", test_json_lines.samples(40)),
         "csv": Seed("csv", "x.csv", _csv()),
         "csv counted": Seed("csv", "x.csv", b"flow_l_min\tpaw_mbar\n" + b"6.5\t12\n-6\t4.25\n" * 20, rate_hz=50.0),
+        "csv mapped": Seed("csv", "x.csv", _lines(['t;Flow;said;"p, mbar"', *mapped]), theirs),
         "parquet": Seed("parquet", "x.parquet", _parquet(known, flow_l_s=wave, paw_cmh2o=wave), is_text=False),
         "parquet stamped": Seed("parquet", "x.parquet", _parquet(None, time_s=time_s, flow_l_s=wave), is_text=False),
         "respiraworks": Seed("respiraworks", "x.dat", test_respiraworks.transcript(test_respiraworks.rows(40))),
-        "session": Seed("session", MANIFEST, session[MANIFEST], without(MANIFEST), is_folder=True, is_text=False),
-        "session part": Seed("session", part, session[part], without(part), is_folder=True, is_text=False),
-        "session open": Seed("session", "vent-0000.arrows", _open_part(), open_part, is_folder=True, is_text=False),
+        "session": Seed("session", MANIFEST, session[MANIFEST], without(MANIFEST), opens=".", is_text=False),
+        "session part": Seed("session", part, session[part], without(part), opens=".", is_text=False),
+        "session open": Seed("session", "vent-0000.arrows", _open_part(), open_part, opens=".", is_text=False),
         "session told": Seed(
-            "session", "events.jsonl", session["events.jsonl"], without("events.jsonl"), is_folder=True, is_text=False
+            "session", "events.jsonl", session["events.jsonl"], without("events.jsonl"), opens=".", is_text=False
         ),
         "edf": Seed("edf", "x.edf", test_edf.resmed(), is_text=False),
         "edf discontinuous": Seed("edf", "x.edf", test_edf.timed("+0", "+0.4", "+7.5"), is_text=False),
-        "npy": Seed(
-            "npy",
-            "x.npy",
-            _npy(wave),
-            {"x.toml": b'[recording]\nrate_hz = 50\ncolumns = { "0" = "flow_l_s" }\n'},
-            is_text=False,
+        "npy": Seed("npy", "x.npy", _npy(table), told, is_text=False),
+        "npy columns": Seed("npy", "x.npy", _npy(np.asfortranarray(table)), told, is_text=False),
+        "wfdb": Seed("wfdb", "rec.hea", wfdb["rec.hea"], {"rec.dat": wfdb["rec.dat"]}),
+        "wfdb signals": Seed(
+            "wfdb", "rec.dat", wfdb["rec.dat"], {"rec.hea": wfdb["rec.hea"]}, opens="rec.hea", is_text=False
         ),
-        "wfdb": Seed("wfdb", "rec.hea", record["rec.hea"], {"rec.dat": record["rec.dat"]}),
-        "wfdb signals": Seed("wfdb", "rec.dat", record["rec.dat"], {"rec.hea": record["rec.hea"]}, is_text=False),
         "vital": Seed("vital", "x.vital", _vital(), is_text=False),
         "poly5": Seed("poly5", "x.Poly5", test_poly5.small(22), is_text=False),
     }
@@ -188,12 +200,15 @@ def _declared(known: Mapping[str, Seed]) -> dict[str, Seed]:
     return {name: Seed(name, "x.txt", content) for name, content in contents.items() if content is not None}
 
 
-SEEDS: Mapping[str, Seed] = (found := _found()) | _declared(found)
+_BLOCKS = b"".join(
+    b'{"time_s":%d,"rate_hz":50,"flow_l_s":[%s0]}\n' % (second, b"1,2," * 24 + b"9,") for second in range(3)
+)
+SEEDS: Mapping[str, Seed] = (own := _found()) | _declared(own)
 """A name → its seed; a format may have several."""
 TALKS: Mapping[str, bytes] = {
     "pb840": SEEDS["pb840"].content,
     "medibus": streaming()[0] + b"".join(streaming()[1]) + b"\xd0",
-    "json_lines": SEEDS["json_lines"].content * 4,
-    "mqtt_samples": SEEDS["json_lines"].content * 4,
+    "json_lines": _BLOCKS,
+    "mqtt_samples": _BLOCKS,
 }
 """A live source → what its device says."""

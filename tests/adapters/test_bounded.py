@@ -5,6 +5,7 @@ Traced are Python's and numpy's allocations; those of Arrow by its own pool. ``t
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from tests.adapters import (
     test_rapidvent,
     test_respiraworks,
     test_servo_u,
+    test_vital,
 )
 from tests.adapters.contract import Item, stream
 from tests.adapters.medibus_talk import streaming
@@ -77,7 +79,7 @@ def test_megabytes_without_a_line_end(seed: Seed, byte: bytes, tmp_path: Path, t
     for before in (b"", seed.content):
         seed.put(tmp_path, before + byte * size)
         traced()
-        path = tmp_path if seed.is_folder else tmp_path / seed.file
+        path = tmp_path / (seed.opens or seed.file)
         with suppress(VentstreamError):
             drained(open_recording(path, format=seed.format, rate_hz=seed.rate_hz).items())
         assert traced() < MOST
@@ -190,11 +192,12 @@ def test_tables_do_not_grow_memory(tmp_path: Path, traced: Callable[[], int]) ->
     assert peaks[0] < MOST
 
 
-def _gzip_bomb(size_mb: int) -> bytes:
-    """So many MB of zeros: a piece that refers to nothing before it, again and again."""
+def _gzip_bomb(size_mb: int, begin: bytes = b"", again: bytes = b"\0") -> bytes:
+    """So many MB of the same: a piece that refers to nothing before it, again and again."""
     packer = zlib.compressobj(9, wbits=-15)
-    piece = packer.compress(bytes(MB)) + packer.flush(zlib.Z_FULL_FLUSH)
-    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + piece * size_mb + packer.flush()
+    first = packer.compress(begin) + packer.flush(zlib.Z_FULL_FLUSH)
+    piece = packer.compress(again * (MB // len(again))) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + first + piece * size_mb + packer.flush()
 
 
 def test_a_packed_gigabyte_is_refused_unread(tmp_path: Path, traced: Callable[[], int]) -> None:
@@ -212,11 +215,14 @@ def test_a_packed_gigabyte_is_refused_unread(tmp_path: Path, traced: Callable[[]
     [
         ("x.edf", test_edf.header((*test_edf.FLOW[:-1], 99_999_999), records=99_999_999)),
         ("x.edf", test_edf.header((*test_edf.FLOW[:-1], 8_000_000), records=99_999_999, duration=80_000) + bytes(999)),
-        ("x.edf", test_edf.header(*[test_edf.FLOW] * 512, records=99_999_999) + bytes(999)),
+        ("x.edf", test_edf.header(*[test_edf.FLOW] * 99, records=99_999_999) + bytes(999)),
+        ("x.vital", _gzip_bomb(1024, test_vital.head() + test_vital.FLOW, test_vital.samples(8, 1, [0.5] * 999))),
+        ("x.vital", _gzip_bomb(1024, test_vital.head() + test_vital.FLOW, test_vital.packet(9, bytes(65_000)))),
+        ("x.vital", _gzip_bomb(1024, test_vital.head() + struct.pack("<BI", 1, 2**32 - 1))),
         ("x.Poly5", test_poly5.header(2**31 - 1) + bytes(999)),
         ("x.Poly5", test_poly5.header(2**31 - 1, per_block=5461) + bytes(999)),
     ],
-    ids=["edf samples", "edf record", "edf records", "poly5", "poly5 block"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_header_that_claims_the_world_gets_nothing(
     file: str, text: bytes, tmp_path: Path, traced: Callable[[], int]

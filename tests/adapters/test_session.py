@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -103,6 +104,28 @@ def test_a_length_that_damage_made_up_is_no_memory_to_be_had(tmp_path: Path) -> 
         part.unlink()
     (tmp_path / "s" / "vent-0000.arrows").write_bytes(b"xxxx" * 1000)  # a message of 2 GB
     assert stream(found.items()).error is not None
+
+
+def test_what_was_told_is_one_line_with_a_time_or_left_out(tmp_path: Path) -> None:
+    found = record(tmp_path / "s", contiguous(1))
+    (tmp_path / "s" / "events.jsonl").write_bytes(
+        b'{"order":3,"at_s":0.5,"kind":"note","detail":"a\\nb\\u0000","values":{"a":1.5,"b":[],"c":"d"}}\n'
+        b'{"order":3,"at_s":1e999,"kind":"note","detail":"","values":{}}\n'
+        b'{"order":3,"at_s":0.5,"kind":"note","detail":"","values":[]}\n'
+        b'{"order":1e999,"at_s":0.5,"kind":"note","detail":"","values":{}}\n'
+    )
+    ((_, notice),) = stream(found.items()).notices
+    assert (notice.detail, notice.values) == ("a?b?", {"a": 1.5, "c": "d"})
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.string(), pa.bool_(), pa.float64()])
+def test_a_part_whose_columns_are_of_another_kind_is_left_out(tmp_path: Path, kind: pa.DataType) -> None:
+    found = record(tmp_path / "s", [*contiguous(1), vent(9.0, 5, paw=False)])
+    part = tmp_path / "s" / "vent-0000.parquet"
+    table = pq.read_table(part)
+    at = table.column_names.index("received_ns")
+    pq.write_table(table.set_column(at, "received_ns", table["received_ns"].cast(kind)), part)
+    assert "column 'received_ns' holds " in stream(found.items()).notices[0][1].detail
 
 
 def test_what_is_nested_too_deep_is_refused_or_left_out(tmp_path: Path) -> None:

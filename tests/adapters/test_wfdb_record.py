@@ -56,6 +56,17 @@ def test_a_record_becomes_canonical(tmp_path: Path) -> None:
     assert found.notices == []
 
 
+@pytest.mark.parametrize("line", [b"x" * 200_000, b"rec.dat 16 1" + b"0" * 300, b"rec.dat 16+" + b"9" * 400])
+def test_a_header_over_which_the_library_would_brood_is_refused_at_once(tmp_path: Path, line: bytes) -> None:
+    path = both(tmp_path)
+    path.write_bytes(path.read_bytes() + b"# " + b"1" * 5000 + b"\n")
+    assert read(path).error is None  # a comment may be long
+    path.write_bytes(b"rec 1 100 500\n" + line + b"\n")
+    assert "rec.hea has a line, a number or more lines than any header" in (read(path).error or "")
+    path.write_bytes(b"rec 1 1" + b"0" * 39 + b" 500\nrec.dat 16 1/L/min 16 0 0 0 0 FLOW\n")
+    assert read(path).error is not None
+
+
 def test_impedance_is_no_flow_and_invalid_samples_are_missing(tmp_path: Path) -> None:
     flow = FLOW.copy()
     flow[[3, 4]] = -32768

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,27 +29,31 @@ LIVE: dict[str, Callable[[], Any]] = {
     "live json_lines": lambda: Told(Decoder(ReadOptions(), live=True)),
     "live mqtt_samples": lambda: Told(Decoder(ReadOptions(rate_hz=50.0), live=True, source="mqtt")),
 }
-NAMES = (*SEEDS, *LIVE)
+PACKED = "vital unpacked"
+"""Fuzzed inside its compression."""
+NAMES = (*SEEDS, PACKED, *LIVE)
 
 
 def inputs(name: str) -> list[bytes]:
     """Valid ones, each with some ways to cut it."""
-    text = TALKS[name.removeprefix("live ")] if name in LIVE else SEEDS[name].content
-    tails = (b"\0" * TAIL, bytes(range(20, 20 + TAIL)), b"\x80\x10\xf0\x81\x33\x07")
-    return [text + tail for tail in tails]
+    text = TALKS[name.removeprefix("live ")] if name in LIVE else SEEDS[name.removesuffix(" unpacked")].content
+    text = gzip.decompress(text) if name == PACKED else text
+    whole = [text + tail for tail in (b"\0" * TAIL, bytes(range(20, 20 + TAIL)), b"\x80\x10\xf0\x81\x33\x07")]
+    return [*whole, *(text[: len(text) * part // 8] + b"\x40" * TAIL for part in (1, 3))]  # short ones are faster
 
 
 def target(name: str) -> Callable[[bytes], None]:
     """Raises for an input that shows a fault."""
     if name in LIVE:
         return lambda given: _talk(LIVE[name], given)
-    seed = SEEDS[name]
+    seed = SEEDS[name.removesuffix(" unpacked")]
     module = FORMATS[seed.format].load()
     if hasattr(module, "Decoder"):
         return lambda given: _cut(module, seed, given)
     folder = Path(tempfile.mkdtemp(prefix="ventstream-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     seed.put(folder)
-    return lambda given: _opened(seed, folder, given)
+    pack = functools.partial(gzip.compress, compresslevel=1) if name == PACKED else bytes
+    return lambda given: _opened(seed, folder, given, pack)
 
 
 def _apart(given: bytes) -> tuple[bytes, list[int], int]:
@@ -69,14 +75,14 @@ def _cut(module: Any, seed: Seed, given: bytes) -> None:
     assert whole.form() == parts.form(), f"cut at {cuts}"
 
 
-def _opened(seed: Seed, folder: Path, given: bytes) -> None:
+def _opened(seed: Seed, folder: Path, given: bytes, pack: Callable[[bytes], bytes]) -> None:
     text, _, choice = _apart(given)
-    (folder / seed.file).write_bytes(text)
+    (folder / seed.file).write_bytes(pack(text))
     look(stream(_items(seed, folder, 50.0 if choice & 1 else seed.rate_hz)))
 
 
 def _items(seed: Seed, folder: Path, rate_hz: float | None) -> Iterator[Item]:
-    path = folder if seed.is_folder else folder / seed.file
+    path = folder / (seed.opens or seed.file)
     yield from open_recording(path, format=seed.format, rate_hz=rate_hz).items()
 
 
