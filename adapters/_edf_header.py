@@ -18,7 +18,7 @@ ANNOTATIONS, CRC = "EDF Annotations", "Crc16"
 _VERSION = b"0       "
 _BDF = b"\xffBIOSEMI"
 _INTEGER = re.compile(r"[-+]?\d{1,8}")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 _WHEN = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)(\d\d)\.(\d\d)\.(\d\d)")
 _FIELDS = {
     "label": (0, 16), "unit": (96, 8), "physical minimum": (104, 8), "physical maximum": (112, 8),

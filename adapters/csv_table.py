@@ -24,7 +24,7 @@ from streamer.chunk import Chunk, FloatArray
 from streamer.errors import DecodeError
 from streamer.records import Notice, NoticeKind
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 

@@ -28,7 +28,7 @@ SETTLE = 1000
 SAME_RATE = 0.005
 
 _RATE = re.compile(rb"#\s*samplerate\s*,\s*(\d{1,5}(?:\.\d{1,6})?)[\s,]*", re.IGNORECASE)
-_NUMBER = re.compile(rb"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?|nan)?")
+_NUMBER = re.compile(rb"(?:[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d{1,3})?|nan)?")
 _TAKEN_AS = {"pressure": "paw_cmh2o", "flow": "flow_l_min"}
 """What columns are, where nobody says: canonical names (contract.md §2)."""
 _UNIT = {"paw_cmh2o": "cmH2O", "flow_l_min": "L/min"}

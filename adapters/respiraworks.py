@@ -161,7 +161,7 @@ class _Layout:
 
 def _names(header: bytes) -> list[tuple[str, str | None]]:
     """Names of a header, each with its unit; None where it has none. A blank may stand before the parenthesis."""
-    words = re.sub(r"\s+\(", "(", header.decode("utf-8", "replace")).split()
+    words = re.sub(r"(?<!\s)\s+\(", "(", header.decode("utf-8", "replace")).split()
     return [(match[1], match[2]) if (match := _NAME.fullmatch(word)) else (word, None) for word in words]
 
 

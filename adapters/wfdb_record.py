@@ -29,14 +29,15 @@ BLOCK_SAMPLES = 2**20
 """Of all signals of a record together, read at a time."""
 MAX_HEADER, MAX_FRAME = 2**20, 4096
 """Bytes of a header; samples of all signals in a frame."""
-_LONG = re.compile(rb"(?:^|[\r\n])[ \t]*(?![ \t#])(?:[^\r\n]{1000}|[^\r\n]*\d{40})")
+_LONG = re.compile(rb"(?:^|[\r\n])(?![ \t]*#)(?:[^\r\n]{1000}|[^\r\n]*\d{40})")
 """A line of a header over which the library would brood for minutes, or a number that would overflow."""
 EMPTY = "~"
 _BYTES = {"16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
 """Format of a signal file → bytes a sample."""
 _COMPRESSED = {"508", "516", "524"}
 _RECORD = re.compile(
-    rb"[-\w]+(/\d+)?[ \t]+\d+[ \t]+\d*\.?\d+(e[-+]?\d+)?(/\S+)?([ \t]+\d+([ \t]+[\d:.]+([ \t]+[\d/]+)?)?)?[ \t]*"
+    rb"[-\w]+(/\d+)?[ \t]+\d+[ \t]+(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?"
+    rb"(/\S+)?([ \t]+\d+([ \t]+[\d:.]+([ \t]+[\d/]+)?)?)?[ \t]*"
 )
 _SIGNAL = re.compile(rb"[-\w]+(\.\w+)?[ \t]+\d{1,3}(x\d+)?(:\d+)?(\+\d+)?([ \t].*)?")
 _SEGMENT = re.compile(rb"([-\w]+|~)[ \t]+\d+[ \t]*")

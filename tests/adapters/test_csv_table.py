@@ -30,6 +30,12 @@ def read(text: bytes, rate_hz: float | None = 100.0) -> Stream:
     return decoded(lambda: make(rate_hz), [text])
 
 
+def test_a_long_number_that_is_none_is_seen_at_once() -> None:
+    found = read(PLAIN + b"9" * 65_000 + b"x,1\n0,1\n")  # for minutes, every end was tried from every beginning
+    assert found.n == 4
+    assert "in column flow_l_s is not a number" in found.notices[0][1].detail
+
+
 @pytest.mark.parametrize(
     ("name", "channel", "value", "canonical"),
     [

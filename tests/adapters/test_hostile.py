@@ -22,7 +22,7 @@ from streamer.chunk import Channel
 from tests.adapters.contract import Stream, stream
 from tests.adapters.seeds import BOM, SEEDS, Seed
 
-PATIENCE_S = 60
+PATIENCE_S = 30
 EVERY = pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS.keys())
 TEXTS = {name: seed for name, seed in SEEDS.items() if seed.is_text}
 TEXT = pytest.mark.parametrize("seed", TEXTS.values(), ids=TEXTS.keys())
@@ -163,6 +163,37 @@ def test_a_line_without_an_end(seed: Seed, tmp_path: Path) -> None:
         read(seed, tmp_path, byte * (3 * MAX_LINE))
         found = read(seed, tmp_path, seed.content + byte * (3 * MAX_LINE))
         assert begins_alike(found, whole) or not seed.is_alone
+
+
+RUNS = (
+    b" ",
+    b"9",
+    b"x",
+    b"\t",
+    b",",
+    b".",
+    b"(",
+    b'"',
+    b"a ",
+    b"9 ",
+    b"1.00, ",
+    b"0\0",
+    b"\xc3\xa9",
+    b":",
+    b"{",
+    b"=1 ",
+)
+
+
+@TEXT
+def test_no_line_takes_long(seed: Seed, tmp_path: Path) -> None:
+    """Where an expression tries every end from every beginning, one such line takes minutes."""
+    row = seed.content.splitlines()[-1]
+    for run in RUNS:
+        long = run * (MAX_LINE // len(run) - 200)
+        for line in (row + long + b"x", b"x" + long + row, row[:-1] + long):
+            read(seed, tmp_path, seed.content + (line + b"\n") * 3)
+            read(seed, tmp_path, line + b"\n" + seed.content, named=False)
 
 
 @TEXT

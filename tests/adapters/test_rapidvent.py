@@ -64,6 +64,11 @@ def test_pressure_alone_is_one_channel_and_the_empty_column_is_told() -> None:
     assert details(found) == [*PRESSURE_ONLY, NO_FLOW]
 
 
+def test_a_long_number_that_is_none_is_seen_at_once() -> None:
+    found = read(transcript(["9" * 65_000 + "x,1,,,", *full(4)]))  # every end was tried from every beginning
+    assert (found.n, missing(found)) == (5, [0])
+
+
 def test_flow_is_litres_per_minute_and_told() -> None:
     found = read(transcript(full(4)))
     assert found.samples(Channel.FLOW).tolist() == [0.0, 0.1, 0.2, 0.3]

@@ -121,6 +121,13 @@ def test_a_damaged_row_keeps_its_slot_and_is_told_with_its_line(line: str, what:
     assert details(found)[2] == "1 damaged, 0 dropped, 8 good rows in all"
 
 
+def test_a_long_run_of_blanks_is_passed_at_once() -> None:
+    text = transcript([*rows(4), *["x" + " " * 65_000 + "x"] * 9, *rows(20)[13:]])  # each took three seconds
+    assert respiraworks.recognise(text[:65_536], "")
+    assert not respiraworks.recognise(b"x" + b" " * 65_000 + b"x\n", "")
+    assert (read(text).n, missing(read(text))) == (20, list(range(4, 13)))
+
+
 def test_nan_is_a_missing_sample_and_no_damage() -> None:
     found = read(transcript([row(0), "0.010  15.000  nan  0.000  -1.000", row(2)]))
     assert np.isnan(found.samples(Channel.PAW)).tolist() == [False, True, False]
