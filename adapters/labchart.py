@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from adapters._clock import Clock
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._samples import Samples
 from adapters._signals import Signal, Use, choose
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
@@ -131,11 +131,9 @@ class Decoder:
     def _begin(self, line: int, stamp_s: float) -> None:
         """The first row of a block: device time never runs backwards."""
         self._is_placed = True
-        now_s = self._samples.now_s
-        if self._samples.good_rows and stamp_s + self._shift_s < now_s:
-            self._shift_s = now_s + UNKNOWN_GAP_S - stamp_s
+        if self._samples.good_rows and stamp_s + self._shift_s < self._samples.now_s:
             what = f"line {line}: a block that does not begin behind the one before"
-            self._samples.note(NoticeKind.CLOCK_RESET, f"{what}; the pause is unknown and shown as {UNKNOWN_GAP_S:g} s")
+            self._shift_s = self._samples.pause(what) - stamp_s
 
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         return {
