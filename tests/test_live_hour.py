@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +83,18 @@ class Line:
         tty.setraw(self._slave)
         self._port.unlink(missing_ok=True)
         self._port.symlink_to(os.ttyname(self._slave))
+        self._is_in = True
 
     def unplug(self) -> None:
+        self._is_in = False
         self._port.unlink()
         os.close(self._slave)
         os.close(self._master)
 
     def close(self) -> None:
-        self.unplug()
         self._device.close()
+        if self._is_in:
+            self.unplug()
 
     def read(self) -> bytes:
         """Some bytes of the device, whole lines of them."""
@@ -110,6 +113,16 @@ class Line:
             piece = self.read()
             self.rows += piece.count(b",") - piece.count(b"BS")
             self.write(piece)
+
+    def trickle(self, is_heard: Callable[[], bool]) -> None:
+        """A row now and then, until somebody hears."""
+        lines: list[bytes] = []
+        ends = time.monotonic() + 30.0
+        while not is_heard():
+            assert time.monotonic() < ends, "nobody heard"
+            lines = lines or self.read().splitlines(keepends=True)
+            self.write(lines.pop(0))
+            time.sleep(0.02)
 
     def lose(self, silent_s: float) -> None:
         """A time without bytes, and then not what should have come meanwhile."""
@@ -152,24 +165,14 @@ def test_an_hour_over_a_bad_line(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker, running(emulate, stderr=subprocess.PIPE) as emulator:
         assert emulator.stderr is not None
         said = emulator.stderr.readline().decode()
-        line = Line(("127.0.0.1", int(said.rsplit(":", 1)[1].strip(' "\n'))), port)
+        address = ("127.0.0.1", int(said.rsplit(":", 1)[1].strip(' "\n')))
         config = tmp_path / "c.toml"
         config.write_text(CONFIG.format(url=broker.url, port=port), encoding="utf-8")
-        listen = [
-            str(MOSQUITTO_SUB),
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(broker.port),
-            "-q",
-            "1",
-            "-v",
-            "-t",
-            "ventstream/v1/icu/#",
-        ]
+        where = ["-h", "127.0.0.1", "-p", str(broker.port)]
         with (
+            closing(Line(address, port)) as line,
             heard.open("wb") as out,
-            running(listen, stdout=out),
+            running([str(MOSQUITTO_SUB), *where, "-q", "1", "-v", "-t", "ventstream/v1/icu/#"], stdout=out),
             running(command("run", config), stderr=subprocess.DEVNULL) as service,
         ):
             wait_until(lambda: b'"online"' in heard.read_bytes(), within_s=60.0)
@@ -184,13 +187,12 @@ def test_an_hour_over_a_bad_line(tmp_path: Path) -> None:
             wait_until(lambda: b'"offline"' in heard.read_bytes(), within_s=20.0)
             line.plug_in()
             seen = heard.stat().st_size
-            wait_until(lambda: b'"online"' in heard.read_bytes()[seen:], within_s=20.0)
+            line.trickle(lambda: b'"online"' in heard.read_bytes()[seen:])
             line.carry(60)
             time.sleep(0.4)
             service.send_signal(signal.SIGTERM)
             assert service.wait(timeout=30.0) == 0
             time.sleep(0.5)
-        line.close()
     rows = published(heard)
     first, second = dict.fromkeys(row["session"] for row in rows["breath"])
 
