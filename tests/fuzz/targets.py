@@ -89,9 +89,11 @@ def _items(seed: Seed, folder: Path, rate_hz: float | None) -> Iterator[Item]:
 def _talk(make: Callable[[], Any], given: bytes) -> None:
     """Heard whole and in parts; then in parts with silence between."""
     text, cuts, choice = _apart(given)
-    whole = stream(_heard(make(), [text], ()))
+    whole, parts = (stream(_heard(make(), given, ())) for given in ([text], pieces(text, cuts)))
     look(whole)
-    assert stream(_heard(make(), pieces(text, cuts), ())).form() == whole.form(), f"cut at {cuts}"
+    for found in (whole, parts):  # how many bytes came without a row is reckoned by what comes at once
+        found.notices = [(n, notice) for n, notice in found.notices if "without a single row" not in notice.detail]
+    assert parts.form() == whole.form(), f"cut at {cuts}"
     look(stream(_heard(make(), pieces(text, cuts), (0.4, 1.0 + choice / 8, 0.0))))
 
 
