@@ -12,7 +12,7 @@ of rows; stamps say how fast it ticks and where it jumps.
    bad stamp (its row keeps its slot) if they do not. A jump starts a new stretch of samples at its own stamp. A
    row that is off the grid and not later than the row before is left out and counted.
 4. **Resets.** Back by more than ``RESET_S``, and the stamps after agree: the clock was set anew (a counter that begins
-   again, a time zone). Nobody knows how long that took, so it is shown as a pause of ``UNKNOWN_GAP_S``, and told;
+   again, a time zone). Nobody knows how long that took, so it is shown as a pause (``Samples.pause``);
    device time goes on, and so never runs backwards. A block of rows sent twice reaches back less far and is left out.
 5. **Drift.** A grid that slides against the stamps by up to 0.5 % is followed without a word, for the device's
    and the recorder's clocks always differ a little.
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._samples import Samples
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
 from streamer.errors import DecodeError
 from streamer.records import NoticeKind
@@ -222,7 +222,5 @@ class Clock:
 
     def _reset(self, stamp_s: float) -> None:
         """The stamps begin anew; device time does not."""
-        now_s = self._samples.now_s
-        what = f"the time stamps go back from {now_s - self._shift_s:.6g} to {stamp_s:.6g} s"
-        self._samples.note(NoticeKind.CLOCK_RESET, f"{what}; the pause is unknown and shown as {UNKNOWN_GAP_S:g} s")
-        self._shift_s = now_s + UNKNOWN_GAP_S - stamp_s
+        was_s = self._samples.now_s - self._shift_s
+        self._shift_s = self._samples.pause(f"the time stamps go back from {was_s:.6g} to {stamp_s:.6g} s") - stamp_s

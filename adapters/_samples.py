@@ -108,6 +108,12 @@ class Samples:
         self._flush()
         self.start_s, self.count, self._pending = at_s, 0, 0
 
+    def pause(self, why: str) -> float:
+        """A clock that began anew: nobody knows how long that took. Device time goes on, and is returned."""
+        self.note(NoticeKind.CLOCK_RESET, f"{why}; the pause is unknown and shown as {UNKNOWN_GAP_S:g} s")
+        self.restart(self.now_s + UNKNOWN_GAP_S)
+        return self.now_s
+
     def note(self, kind: NoticeKind, detail: str, values: Mapping[str, float | str] | None = None) -> None:
         """A notice at the next slot."""
         self._flush()

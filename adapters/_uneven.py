@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._samples import Samples
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
 from streamer.errors import DecodeError
-from streamer.records import NoticeKind
 
 LEARN = 64
 NEAR = 1.6
@@ -116,8 +115,7 @@ class Uneven:
         stamp_s, values = row
         if self._last and stamp_s < self._last[0]:
             what = f"the time stamps go back from {self._last[0]:.6g} to {stamp_s:.6g} s"
-            self._samples.note(NoticeKind.CLOCK_RESET, f"{what}; the pause is unknown and shown as {UNKNOWN_GAP_S:g} s")
-            self._shift_s = self._samples.now_s + UNKNOWN_GAP_S - stamp_s
+            self._shift_s = self._samples.pause(what) - stamp_s
         self._origin_s, self._slot, self._last = stamp_s, 1, row
         self._samples.restart(stamp_s + self._shift_s)
         self._samples.rows(values[None, :])

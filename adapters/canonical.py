@@ -131,7 +131,7 @@ def _write_rows(path: Path, items: Iterable[Chunk | Notice], table: _Table, file
             table.open(file, layout.channels)
         if chunk.source != layout.source:
             what = f"a file holds one stream, these samples are two, of {layout.source!r} and of {chunk.source!r}"
-            raise ConfigError(f"{path}: {what}; a scenario's [capnograph] without rate_hz stays in the first")
+            raise ConfigError(f"{path}: {what}; write a file for each")
         if chunk.rate_hz != layout.rate_hz:
             what = f"the rate changes from {layout.rate_hz:g} to {chunk.rate_hz:g} Hz at {chunk.start_s:.3f} s"
             raise OutputError(f"{path}: {what}; a canonical recording has one rate")

@@ -17,12 +17,12 @@ import numpy as np
 
 from adapters._clock import Clock
 from adapters._columns import TIMES, columns, looks_like_header, number
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._samples import Samples
 from adapters._text import BOM, MAX_LINE, NONE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk, FloatArray
 from streamer.errors import DecodeError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Notice
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -185,9 +185,7 @@ class _Table:
     def _second_header(self, part: Line) -> None:
         """Recordings strung together. Stamps say where the second begins; without them nobody knows."""
         if self._clock is None:
-            what = f"line {part.line}: the header again, so another recording begins"
-            self.samples.note(NoticeKind.GAP, f"{what}; the pause between is unknown and shown as {UNKNOWN_GAP_S:g} s")
-            self.samples.restart(self.samples.now_s + UNKNOWN_GAP_S)
+            self.samples.pause(f"line {part.line}: the header again, so another recording begins")
 
     def _damaged(self, part: Line, what: str) -> None:
         """NUL bytes stand where a disk lost that many bytes of rows, here of some six bytes a field."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters._edf_header import ANNOTATIONS, CRC, FIXED, Entry, Header, header_bytes, is_edf, parse
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._samples import Samples
 from adapters._signals import Chosen, Signal, Use, choose
 from adapters.formats import ReadOptions
 from streamer.chunk import MIN_RATE_HZ, Channel, Chunk, FloatArray
@@ -178,9 +178,7 @@ class _Records:
             samples.restart(at_s)
         elif late_s < -OVERLAP_S:
             what = f"record {number} begins {-late_s:.6g} s before the one before it ends: the clock was set"
-            samples.note(NoticeKind.GAP, f"{what}; a pause of unknown length, shown as {UNKNOWN_GAP_S:g} s")
-            samples.restart(now_s + UNKNOWN_GAP_S)
-            self._shift_s += UNKNOWN_GAP_S - late_s
+            self._shift_s += samples.pause(what) - at_s
         elif late_s < -0.5 / samples.rate_hz:
             self._shift_s -= late_s
         return True

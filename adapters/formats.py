@@ -82,6 +82,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "rapidvent": Format("adapters.rapidvent", (), "RapidVent, RapidAlarm recording (#samplerate,N): pressure, flow"),
     "vscapture": Format("adapters.vscapture", (), "VSCapture waveforms, a signal a file: Draeger, Philips IntelliVue"),
     "json_lines": Format("adapters.json_lines", (), "samples as lines of JSON with canonical names"),
+    "labchart": Format("adapters.labchart", (), "LabChart (ADInstruments) exported as text"),
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header", _MAPPED),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),

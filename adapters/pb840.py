@@ -25,12 +25,12 @@ from adapters._link import check_baudrate, check_port, open_link
 from adapters._live import LOST_S, check_lost_s, conversation
 from adapters._overheard import Overheard
 from adapters._regrid import Regrid
-from adapters._samples import LIVE_REFILL_S, UNKNOWN_GAP_S, Samples
+from adapters._samples import LIVE_REFILL_S, Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import ConfigError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Notice
 from streamer.units import S_PER_MIN
 
 RATE_HZ = 50.0
@@ -142,12 +142,7 @@ class Decoder:
             passed_s = wall_s - self._seen[0]
             beyond_s = passed_s - (now_s - self._seen[1])
             if passed_s < -GAP_S or beyond_s > MAX_GAP_S:  # the clock was set, or a digit of it is wrong
-                what = f"line {number}: the time of day jumps by {passed_s:.6g} s"
-                self._samples.note(
-                    NoticeKind.CLOCK_RESET, f"{what}; a pause of unknown length, shown as {UNKNOWN_GAP_S:g} s"
-                )
-                now_s += UNKNOWN_GAP_S
-                self._samples.restart(now_s)
+                now_s = self._samples.pause(f"line {number}: the time of day jumps by {passed_s:.6g} s")
             elif beyond_s > GAP_S:
                 now_s += beyond_s
                 self._samples.restart(now_s)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters._columns import WAVEFORMS
-from adapters._samples import UNKNOWN_GAP_S, Samples
+from adapters._samples import Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk, FloatArray
@@ -32,7 +32,7 @@ _NUMBER = re.compile(rb"(?:[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d{1,3})?|nan)?"
 _TAKEN_AS = {"pressure": "paw_cmh2o", "flow": "flow_l_min"}
 """What columns are, where nobody says: canonical names (contract.md §2)."""
 _UNIT = {"paw_cmh2o": "cmH2O", "flow_l_min": "L/min"}
-_PAUSE = f"another recording begins; the pause between is unknown and shown as {UNKNOWN_GAP_S:g} s"
+_PAUSE = "another recording begins"
 _LOST = "stands below another rate or header than the first; split the file there"
 
 _Found = list[float] | str
@@ -164,8 +164,7 @@ class Decoder:
             return
         self._hand_on()
         if found == _PAUSE:
-            self._samples.note(NoticeKind.GAP, f"line {line}: {_PAUSE}")
-            self._samples.restart(self._samples.now_s + UNKNOWN_GAP_S)
+            self._samples.pause(f"line {line}: {_PAUSE}")
         else:
             self._samples.damaged(line, found)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters._alternate import alternated
 from adapters._sidecar import find_sidecar, merged
 from adapters._text import BLOCK
 from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, named
@@ -92,7 +93,7 @@ class Recording:
         module = FORMATS[self.format].load()
         try:
             found = module.read(self.path, self.options) if hasattr(module, "read") else self._decoded(module)
-            for item in found:
+            for item in found if hasattr(module, "KEEPS_ORDER") else alternated(found):
                 if isinstance(item, Notice) and "damaged_rows" in item.values:
                     self.damaged_rows = int(item.values["damaged_rows"])
                     self.dropped_rows = int(item.values["dropped_rows"])

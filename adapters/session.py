@@ -39,6 +39,8 @@ from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice, NoticeKind
 from streamer.sidecar import read_sidecar
 
+KEEPS_ORDER = True
+"""What came first is given first: the same events depend on it."""
 SIDECAR, EVENTS = "session.toml", "events.jsonl"
 MAGIC = b'{"ventstream_session":'
 MAX_MANIFEST = 65_536

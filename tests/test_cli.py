@@ -218,7 +218,7 @@ def test_analyze_writes_what_the_core_finds(capsys: Captured, tmp_path: Path) ->
     for (_, row), found in zip(table.iterrows(), records, strict=True):
         assert {key: row[key] for key in METRICS if row[key] == row[key]} == dict(found.values)
         assert row["missing"] == dict(found.missing)
-        assert (row["number"], row["start_s"], row["end_s"]) == (record.number, record.start_s, record.end_s)
+        assert (row["number"], row["start_s"], row["end_s"]) == (found.number, found.start_s, found.end_s)
         assert (row["bed"], row["recording"]) == ("vcv_hold", str(path))
     assert set(read_table(tmp_path / "s.csv")["window"]) >= {"1m"}
 
@@ -366,6 +366,17 @@ def test_simulate_writes_a_recording_and_its_truth(capsys: Captured, tmp_path: P
     assert said == f"{out}: 3750 samples\n"
     assert truth.read_bytes() == (REPLAY / "pcv.truth.json").read_bytes()
     assert sum(len(item) for item in open_recording(out).items() if isinstance(item, Chunk)) == 3750
+
+
+def test_simulate_writes_a_capnograph_of_its_own_beside(capsys: Captured, tmp_path: Path) -> None:
+    scenario = tmp_path / "s.toml"
+    scenario.write_text("duration_s = 20\n[capnogram]\n[capnograph]\nrate_hz = 25\n", encoding="utf-8")
+    status, said, err = run(capsys, "simulate", scenario, "-o", tmp_path / "o.csv")
+    assert (status, err) == (0, "")
+    assert (
+        said.splitlines()[1] == f"{tmp_path}/o.capnograph.csv: 500 samples of capnograph, which has a rate of its own"
+    )
+    assert open_recording(tmp_path / "o.capnograph.csv").sidecar.recording.rate_hz == 25.0
 
 
 def test_check_explains(capsys: Captured) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,15 +39,24 @@ PLACES = ("path", "scenario", "port", "url")
 """Options that say where a source is."""
 
 
+class Written(NamedTuple):
+    """A file, how many samples it has, and of which source; empty for the first."""
+
+    path: Path
+    rows: int
+    source: str
+
+
 def simulate(scenario: str, out: Path, truth: Path | None) -> int:
     """Write a recording from the lung simulator, and what is true of it; the exit status."""
     simulator: Any = importlib.import_module("adapters.simulator")
     simulation = simulator.simulate(simulator.load_scenario(scenario))
-    rows = _write(out, simulation.chunks(), simulation.sidecar, decimals=simulator.DECIMALS)
+    written = _write(out, simulation.chunks, simulation.sidecar, decimals=simulator.DECIMALS)
     if truth is not None:
         with Output(str(truth)) as output:
             output.write(msgspec.json.format(msgspec.json.encode(simulation.truth), indent=1) + b"\n")
-    say(f"{out}: {rows} samples")
+    say(f"{out}: {written[0].rows} samples")
+    _say_others(written)
     return 0
 
 
@@ -56,15 +65,28 @@ def convert(path: Path, out: Path, *, format_name: str | None, rate_hz: float | 
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out}: is the recording itself; name another file")
     recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)
-    sources: list[str] = []
-    rows = _write(out, _of_source(recording.items(), sources, 0), recording.sidecar)
+    written = _write(out, recording.items, recording.sidecar)
     damage = f", {recording.damaged_rows} damaged rows left as missing samples" if recording.damaged_rows else ""
-    say(f"{out}: {rows} samples from {path} ({recording.format}){damage}")
+    say(f"{out}: {written[0].rows} samples from {path} ({recording.format}){damage}")
+    _say_others(written)
+    return 0
+
+
+def _write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Sidecar, **options: Any) -> list[Written]:
+    """A file for each source, since a file has one rate; ``items`` gives the same each time."""
+    canonical: Any = importlib.import_module("adapters.canonical")
+    sources: list[str] = []
+    written = [Written(out, canonical.write_recording(out, _of_source(items(), sources, 0), sidecar, **options), "")]
     for n, source in enumerate(sources[1:], start=1):
         beside = out.with_name(f"{out.stem}.{re.sub(r'[^A-Za-z0-9_-]+', '-', source)}{out.suffix}")
-        rows = _write(beside, _of_source(recording.items(), sources, n), recording.sidecar)
-        say(f"{beside}: {rows} samples of {source}, which has a rate of its own")
-    return 0
+        rows = canonical.write_recording(beside, _of_source(items(), sources, n), sidecar, **options)
+        written.append(Written(beside, rows, source))
+    return written
+
+
+def _say_others(written: Sequence[Written]) -> None:
+    for one in written[1:]:
+        say(f"{one.path}: {one.rows} samples of {one.source}, which has a rate of its own")
 
 
 def _of_source(items: Iterable[Chunk | Notice], sources: list[str], which: int) -> Iterator[Chunk | Notice]:
@@ -76,11 +98,6 @@ def _of_source(items: Iterable[Chunk | Notice], sources: list[str], which: int) 
             if item.source != sources[which]:
                 continue
         yield item
-
-
-def _write(out: Path, items: Any, sidecar: Any, **options: Any) -> int:
-    canonical: Any = importlib.import_module("adapters.canonical")
-    return int(canonical.write_recording(out, items, sidecar, **options))
 
 
 def check(path: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:

@@ -150,7 +150,7 @@ class _BedRun:
             if self._session is not None:  # what the operator said holds until it is said otherwise
                 self.plan = replace(self.plan, context=self._session.orders.context)
             try:
-                session = self._session = Session(self.plan, self._shell, told=told)
+                session = self._session = Session(self.plan, self._shell, told=told, is_retry=failures > 0)
             except Exception as error:
                 log.exception("bed %s: unexpected, at the start", self.plan.bed)
                 self.outcome = replace(self.outcome, error=f"cannot start: {error}")

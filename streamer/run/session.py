@@ -45,6 +45,7 @@ class Session:
         plan: The bed.
         shell: What it shares with all others.
         told: Lost messages of this bed that were already published as such.
+        is_retry: The source was lost, and that was told: nothing more is said until a sample comes.
 
     Attributes:
         counters: What it has seen.
@@ -53,11 +54,11 @@ class Session:
         orders: What became of its commands, and its context as it stands.
     """
 
-    def __init__(self, plan: BedPlan, shell: Shell, *, told: int = 0) -> None:
+    def __init__(self, plan: BedPlan, shell: Shell, *, told: int = 0, is_retry: bool = False) -> None:
         self.counters = Counters()
         self.retained: set[str] = set()
         self.newest_s: float | None = None
-        self.told = told
+        self.told, self._is_quiet = told, is_retry
         self._plan, self._source = plan, plan.sources[0]
         self._core: Core = shell.make_core(plan)
         is_alone = len(plan.sources) == 1
@@ -89,7 +90,8 @@ class Session:
 
     async def start(self) -> None:
         """Say that the bed is there."""
-        await self._say()
+        if not self._is_quiet:
+            await self._say()
 
     async def push(self, item: Chunk | Notice) -> None:
         """Feed the core and publish what it finds; waits while a replay's lane is full."""
@@ -122,6 +124,8 @@ class Session:
         """What is due by wall time: a stall, the counters, a notice of messages lost."""
         self._tape.flush()
         await self._tell_dropped()
+        if self._is_quiet:
+            return
         await self._tell_drift()
         if self._is_live and self._presence is Presence.ONLINE:
             silent_s = self._clock.now() - self._heard_s
@@ -144,6 +148,9 @@ class Session:
         """
         self._when_full = WhenFull.EXCEED if at_once else self._when_full
         self._tape.close()
+        if self._is_quiet:  # nothing came, and nothing is new
+            self._closed = True
+            return reason
         reason = await self._close(reason)
         await self._tell_dropped()
         detail = reason or "the source ended"
@@ -180,8 +187,8 @@ class Session:
         self.orders.heard(chunk.start_s, end_s)
         self._tape.date(self._time, chunk.start_s)
         self.newest_s, self._rate_hz, self._heard_s = end_s, chunk.rate_hz, self._clock.now()
-        if self._presence is Presence.STALLED:
-            self._presence = Presence.ONLINE
+        if self._presence is Presence.STALLED or self._is_quiet:
+            self._presence, self._is_quiet = Presence.ONLINE, False
             await self._say()
 
     async def _drain(self) -> None:

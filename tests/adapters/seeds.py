@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from adapters._columns import EXACT
 from adapters._session_parts import ORDER, RECEIVED, START
-from adapters.formats import MANIFEST
+from adapters.formats import FORMATS, MANIFEST
 from adapters.recording import Recording, open_recording
 from tests.adapters import (
     test_edf,
@@ -191,10 +192,18 @@ def _found() -> dict[str, Seed]:
     }
 
 
+def _declared(known: Mapping[str, Seed]) -> dict[str, Seed]:
+    """Seeds that stand in a format's own test, as bytes called ``SEED``: a new format needs no line here."""
+    others = FORMATS.keys() - {seed.format for seed in known.values()}
+    tests = {name: f"tests.adapters.test_{FORMATS[name].module.rpartition('.')[2]}" for name in sorted(others)}
+    contents = {name: getattr(importlib.import_module(test), "SEED", None) for name, test in tests.items()}
+    return {name: Seed(name, "x.txt", content) for name, content in contents.items() if content is not None}
+
+
 _BLOCKS = b"".join(
     b'{"time_s":%d,"rate_hz":50,"flow_l_s":[%s0]}\n' % (second, b"1,2," * 24 + b"9,") for second in range(3)
 )
-SEEDS: Mapping[str, Seed] = _found()
+SEEDS: Mapping[str, Seed] = (own := _found()) | _declared(own)
 """A name → its seed; a format may have several."""
 TALKS: Mapping[str, bytes] = {
     "pb840": SEEDS["pb840"].content,

@@ -119,7 +119,7 @@ def test_comments_without_end_are_bounded() -> None:
 def test_a_second_header_is_another_recording() -> None:
     found = prefix_rule(make, PLAIN + PLAIN)
     assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(0.0, 2), (2.02, 2)]
-    assert found.notices[0][1].kind is NoticeKind.GAP
+    assert found.notices[0][1].kind is NoticeKind.CLOCK_RESET
 
 
 # ── both paths, any bytes

@@ -225,8 +225,8 @@ def test_an_onset_that_goes_back_is_a_pause_of_unknown_length() -> None:
     found = read(timed("+10", "+10.4", "+3", "+3.4"))
     assert places(found) == [(10.0, 8), (12.8, 8)]
     what = "record 3 begins 7.8 s before the one before it ends: the clock was set"
-    assert details(found) == [f"{what}; a pause of unknown length, shown as 2 s"]
-    assert found.notices[0][1].kind is NoticeKind.GAP
+    assert details(found) == [f"{what}; the pause is unknown and shown as 2 s"]
+    assert found.notices[0][1].kind is NoticeKind.CLOCK_RESET
     assert places(read(timed("+0", "+0.3", "+0.7"))) == [(0.0, 12)]
 
 

@@ -124,7 +124,7 @@ def test_every_cut_gives_the_same(end: str) -> None:
     assert found.form() == read(text).form()
     assert (missing(found), form(found)) == ([5], [(0.0, 50.0, 12), (pytest.approx(2.24), 50.0, 5)])
     assert details(found)[3].startswith("line 8: '5.6,,' has 3 fields, the header 5")
-    assert details(found)[4] == "line 16: another recording begins; the pause between is unknown and shown as 2 s"
+    assert details(found)[4] == "line 16: another recording begins; the pause is unknown and shown as 2 s"
 
 
 @pytest.mark.parametrize(
