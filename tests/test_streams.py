@@ -220,3 +220,30 @@ async def test_two_recordings_make_one_bed(two_files: Path, speed: str) -> None:
     expected = [float(f"{one.values['vd_aw']:.6g}") for one in direct if "vd_aw" in one.values]
     assert given == pytest.approx(expected, abs=0.05)
     assert math.isclose(np.median(given), 150.0, abs_tol=5.0)
+
+
+def cut(chunks: list[Chunk], rng: np.random.Generator) -> list[Chunk]:
+    """The same stream in pieces of any length up to half a second."""
+    channels = {name: np.concatenate([one.channels[name] for one in chunks]) for name in chunks[0].channels}
+    first = chunks[0]
+    whole = Chunk(source=first.source, start_s=first.start_s, rate_hz=first.rate_hz, channels=channels)
+    edges = np.cumsum(rng.integers(1, round(0.5 * whole.rate_hz), len(whole)))
+    edges = np.array([0, *edges[edges < len(whole)], len(whole)])
+    return [whole.cut(a, b) for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+
+
+async def test_events_of_two_sources_are_the_same_however_both_are_cut(two_files: Path) -> None:
+    simulation = simulate(load_scenario(str(two_files / "scenario.toml")))
+    streams: dict[str, list[Chunk]] = {}
+    for item in simulation.chunks():
+        if isinstance(item, Chunk):
+            streams.setdefault(item.source, []).append(item)
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        pieces = [given_by(*cut(chunks, rng)) for chunks in streams.values()]
+        bed = Bed("a", context=simulation.sidecar.context)
+        events = [event async for item in by_device_time(pieces, [0.0, 0.0]) for event in bed.push(item)]
+        found.append(events + bed.close())
+    assert len(found[0]) > 50
+    assert all(events == found[0] for events in found)
