@@ -49,7 +49,7 @@ class Overheard:
     def __init__(self, decoder: Lines, rate_hz: float, expected: str) -> None:
         self._decoder, self._rate_hz, self._expected = decoder, rate_hz, expected
         self._silent_s = 0.0
-        self._in_line = True
+        self._in_line, self._in_ends = True, False
         self._strange = 0
 
     def opening(self) -> bytes:
@@ -87,10 +87,13 @@ class Overheard:
         return Notice(bed="", at_s=at_s, kind=NoticeKind.DAMAGED, detail=what, values={"rows": 0.0})
 
     def _from_a_line_on(self, piece: bytes) -> bytes:
-        if not self._in_line:
-            return piece
-        end = _LINE_END.search(piece)
-        if end is None:
-            return b""
-        self._in_line = False
-        return piece[end.end() :]
+        if self._in_line:
+            end = _LINE_END.search(piece)
+            if end is None:
+                return b""
+            self._in_line, self._in_ends = False, True
+            piece = piece[end.end() :]
+        if self._in_ends:  # of which some may have been in the piece before
+            piece = piece.lstrip(b"\r\n")
+            self._in_ends = not piece
+        return piece

@@ -6,17 +6,23 @@ import gzip
 import importlib
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adapters._columns import EXACT
+from adapters._json_stream import Decoder, Told
+from adapters._overheard import Overheard
 from adapters._session_parts import ORDER, RECEIVED, START
-from adapters.formats import FORMATS, MANIFEST
+from adapters.formats import FORMATS, MANIFEST, ReadOptions
+from adapters.medibus import Dialogue
+from adapters.pb840 import RATE_HZ
+from adapters.pb840 import Decoder as Pb840
 from adapters.recording import Recording, open_recording
 from tests.adapters import (
     test_edf,
@@ -31,6 +37,7 @@ from tests.adapters import (
     test_vital,
     test_vscapture,
 )
+from tests.adapters.contract import Item
 from tests.adapters.medibus_talk import streaming
 
 BOM = b"\xef\xbb\xbf"
@@ -205,10 +212,21 @@ _BLOCKS = b"".join(
 )
 SEEDS: Mapping[str, Seed] = (own := _found()) | _declared(own)
 """A name → its seed; a format may have several."""
-TALKS: Mapping[str, bytes] = {
-    "pb840": SEEDS["pb840"].content,
-    "medibus": streaming()[0] + b"".join(streaming()[1]) + b"\xd0",
-    "json_lines": _BLOCKS,
-    "mqtt_samples": _BLOCKS,
+TALKS: Mapping[str, tuple[Callable[[], Any], bytes]] = {
+    "pb840": (lambda: Overheard(Pb840(ReadOptions(), live=True), RATE_HZ, "rows"), SEEDS["pb840"].content),
+    "medibus": (Dialogue, streaming()[0] + b"".join(streaming()[1]) + b"\xd0"),
+    "json_lines": (lambda: Told(Decoder(ReadOptions(), live=True)), _BLOCKS),
+    "mqtt_samples": (lambda: Told(Decoder(ReadOptions(rate_hz=50.0), live=True, source="mqtt")), _BLOCKS),
 }
-"""A live source → what its device says."""
+"""A live source → its dialogue and what the device says."""
+
+
+def heard(dialogue: Any, parts: Iterable[bytes], silences: Sequence[float] = ()) -> Iterator[Item]:
+    """What a dialogue makes of pieces, with silence before some of them; what it says is bounded."""
+    said = len(dialogue.opening())
+    for at, piece in enumerate(parts):
+        if silences and (silent_s := silences[at % len(silences)]):
+            yield from dialogue.silence(silent_s)
+        yield from dialogue.feed(piece)
+        said += len(dialogue.answer())
+        assert said < 100_000

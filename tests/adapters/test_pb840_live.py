@@ -56,6 +56,11 @@ def test_what_stands_before_the_first_line_end_is_no_row() -> None:
     assert found.notices == []
 
 
+def test_lines_are_counted_alike_however_the_first_ends_come() -> None:
+    for pieces in ((b"5.00, 7.00\n\n\rx\n1.00, 5.00\n",), (b"5.00, 7.00\n", b"\n", b"", b"\rx\n1.00, 5.00\n")):
+        assert Heard().play(*pieces).notices[0][1].detail.startswith("line 1: 'x' is not")
+
+
 def test_a_long_silence_is_a_gap_of_its_length_and_costs_the_line_it_broke() -> None:
     found = Heard().play(b"\n" + rows(0, 3) + b"1.80, 5.", 1.0, 2.0, 2.6, b"0, 6.00\n", rows(9, 11))
     assert starts(found) == [(0.0, 3), (3 / 50 + 2.6, 2)]

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.fuzz.targets import NAMES, inputs
 
 REPO = Path(__file__).parents[2]
 TIMEOUT_S, RSS_MB = 25, 1500
 NUMBA = {"NUMBA_DISABLE_JIT": "1"}  # so that compiled functions are seen as well
-_FACTS = {"inputs": r"number_of_executed_units: +(\d+)", "peak": r"peak_rss_mb: +(\d+)", "edges": r"\bcov: (\d+)"}
+_FACTS = (r"number_of_executed_units: +(\d+)", r"\bcov: (\d+)", r"peak_rss_mb: +(\d+)")
 
 
 def main() -> int:
@@ -30,18 +31,32 @@ def main() -> int:
     if not names:
         parser.error(f"no target {asked.target!r}; there are {', '.join(NAMES)}")
     corpus = asked.corpus or Path(tempfile.mkdtemp(prefix="ventstream-fuzz-"))
-    faults = 0
+    found: list[_Found] = []
     for name in names:
         folder = corpus / name.replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         for at, text in enumerate(inputs(name)):
             (folder / f"seed-{at}").write_bytes(text)
-        faults += _run(name, folder, asked.runs, asked.seconds)
-    return int(faults > 0)
+        found.append(_run(name, folder, asked.runs, asked.seconds))
+        print(f"{name}: {found[-1]}", flush=True)
+    executed, edges, crashes, peaks = zip(*found, strict=True)
+    total = _Found(sum(executed), sum(edges), sum(crashes), max(peaks))
+    print(f"{len(found)} targets: {total}; logs and what was found are in {corpus}")
+    return int(total.crashes > 0)
 
 
-def _run(name: str, folder: Path, runs: int, seconds: int) -> int:
-    """One target; the number of its faults, 0 or 1, for it ends at the first."""
+class _Found(NamedTuple):
+    inputs: int
+    edges: int
+    crashes: int
+    peak_mb: int
+
+    def __str__(self) -> str:
+        return f"{self.inputs} inputs, {self.edges} edges, {self.crashes} crashes, peak {self.peak_mb} MB"
+
+
+def _run(name: str, folder: Path, runs: int, seconds: int) -> _Found:
+    """One target, which ends at its first crash."""
     options = [
         f"-runs={runs}", f"-max_total_time={seconds}", f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={RSS_MB}",
         "-max_len=12000", "-print_final_stats=1", f"-artifact_prefix={folder.parent}/{folder.name}.",
@@ -51,10 +66,8 @@ def _run(name: str, folder: Path, runs: int, seconds: int) -> int:
     with log.open("wb") as said:
         done = subprocess.run(engine, cwd=REPO, env={**os.environ, **NUMBA}, stdout=said, stderr=said, check=False)
     text = log.read_text(errors="replace")
-    facts = {key: int((re.findall(pattern, text) or ["0"])[-1]) for key, pattern in _FACTS.items()}
-    summary = f"{name}: {facts['inputs']} inputs, {facts['edges']} edges, {int(done.returncode != 0)} crashes"
-    print(f"{summary}, peak {facts['peak']} MB", f"(see {log})" if done.returncode else "", flush=True)
-    return int(done.returncode != 0)
+    executed, edges, peak_mb = (int((re.findall(pattern, text) or ["0"])[-1]) for pattern in _FACTS)
+    return _Found(executed, edges, int(done.returncode != 0), peak_mb)
 
 
 if __name__ == "__main__":
