@@ -57,7 +57,7 @@ class Decoder:
         self._is_placed = False
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
-        """What the bytes so far complete. Raises ``DecodeError`` for a block that cannot be used."""
+        """What the bytes so far complete."""
         for part in self._scanner.feed(piece):
             self._take(part)
         if self._clock is not None:
@@ -84,7 +84,7 @@ class Decoder:
             self._row(part, text)
 
     def _open(self, line: int) -> None:
-        """A block: its rate, its channels, and where it lies in time."""
+        """A block: its rate, its channels, and where it lies in time. One that cannot be used is damage."""
         header, self._header = self._header, {}
         if self._clock is not None:
             self._clock.settle(final=True)
@@ -93,7 +93,9 @@ class Decoder:
             rate_hz = _rate_hz(header)
             chosen = choose(_signals(header, rate_hz), self._options.columns, co2_alone=True)
         except DecodeError as error:
-            raise DecodeError(f"line {line}: {error}") from None
+            self._clock = None
+            self._samples.damaged(line, str(error), slots=0)
+            return
         self._samples.rate_hz = rate_hz
         if chosen.uses != self._uses:
             for note in chosen.notes:
@@ -112,7 +114,7 @@ class Decoder:
 
     def _row(self, part: Line, text: str) -> None:
         if self._clock is None:
-            self._samples.damaged(part.line, "stands before any settings", slots=0)
+            self._samples.damaged(part.line, "stands below no settings that can be used", slots=0)
             return
         if len(part.text) > MAX_LINE:
             self._clock.damaged(part.line, f"longer than {MAX_LINE} bytes", len(self._uses))

@@ -88,6 +88,15 @@ def test_a_block_that_cannot_lie_behind_the_one_before_follows_an_unknown_pause(
     assert form(on) == [(0.0, 100.0, 350)]
 
 
+def test_a_block_that_cannot_be_used_costs_nothing_but_itself() -> None:
+    later = f"{4.3749464322749809e04 + 90 / 86400:.16e}"
+    found = prefix_rule(
+        make, (block(rows(20)) + block(rows(9), Interval="") + block(rows(20), ExcelDateTime=later)).encode()
+    )
+    assert form(found) == [(0.0, 100.0, 20), (pytest.approx(90.0, abs=1e-4), 100.0, 20)]
+    assert found.notices[0][1].detail.startswith("line 37: Interval='' is no interval of 5-2000 samples a second")
+
+
 def test_missing_samples_comments_clocks_and_commas() -> None:
     odd = ["0\t0\t5\t6\t1", "0,01\t0\t5,5\t\tNaN\t#2 a name, perhaps", "0:00:00.02\t0\t6\t12\t2", "0:00.03\t0\t6"]
     found = read(block([*odd, *rows(20, 4)]))
@@ -118,7 +127,7 @@ def test_damage_keeps_its_slot_and_is_told() -> None:
         (block(rows(3), ChannelTitle=None), "line 8: no flow signal in L/s, L/min or mL/s among"),
         (block([]), "there are no rows with numbers"),
         (block(["a", "b"]), "line 9: 'a' is not a row of a time and the channels; no usable row"),
-        ("x\n", "line 1: stands before any settings"),
+        ("x\n", "line 1: stands below no settings that can be used"),
     ],
 )
 def test_what_cannot_be_used_is_refused(text: str, says: str) -> None:
