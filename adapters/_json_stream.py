@@ -36,7 +36,6 @@ class Decoder:
         self._block_hz: float | None = None
         self._last_length = 1
         self._strangers = 0
-        self._failed: DecodeError | None = None
         self._left_out: set[Channel] = set()
         self.samples = Samples(source, options.rate_hz or 1.0, self._channels)
         if live:
@@ -49,29 +48,20 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete. Raises ``DecodeError``, but not before all that was good has been given."""
-        if self._failed:
-            raise self._failed
-        try:
+        with self.samples.good_first():
             for part in self._scanner.feed(piece):
                 self._take(part)
             if self._clock:
                 self._clock.settle()
-        except DecodeError as error:
-            ready = self.samples.take()
-            if not ready:
-                raise
-            self._failed = error
-            return ready
         return self.samples.take()
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no usable sample."""
-        if self._failed:
-            raise self._failed
-        for part in self._scanner.close():
-            self._take(part)
-        if self._clock:
-            self._clock.settle(final=True)
+        with self.samples.good_first():
+            for part in self._scanner.close():
+                self._take(part)
+            if self._clock:
+                self._clock.settle(final=True)
         return self.samples.close()
 
     def _take(self, part: object) -> None:

@@ -7,7 +7,8 @@ counting rows, and a notice stands between the last slot of its run and the firs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,6 +76,7 @@ class Samples:
     _untold_lines: int = 0
     _first_flaw: str = ""
     _usable: bool = False
+    _failed: DecodeError | None = None
 
     @property
     def now_s(self) -> float:
@@ -119,6 +121,22 @@ class Samples:
         self._flush()
         self._ready.append(Notice(bed="", at_s=self.now_s, kind=kind, detail=detail, values=values or {}))
 
+    @contextmanager
+    def good_first(self) -> Iterator[None]:
+        """Around the reading of a piece: its error waits for the next one where there is something good to give before.
+
+        So where a file is cut does not decide about what stands before the error.
+        """
+        if self._failed:
+            raise self._failed
+        try:
+            yield
+        except DecodeError as error:
+            self._flush()
+            if not self._ready:
+                raise
+            self._failed = error
+
     def take(self) -> list[Chunk | Notice]:
         """What is ready."""
         self._flush()
@@ -126,7 +144,9 @@ class Samples:
         return ready
 
     def close(self) -> list[Chunk | Notice]:
-        """The last of it. Raises ``DecodeError`` when no row had a number."""
+        """The last of it. Raises ``DecodeError`` when no row had a number, or an error still waits."""
+        if self._failed:
+            raise self._failed
         if not self._usable:
             raise DecodeError(
                 f"{self._first_flaw or 'there are no rows with numbers'}; no usable row in the whole file"

@@ -145,17 +145,19 @@ class _Table:
         return text.split(self._delimiter)
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
-        for part in self._scanner.feed(piece):
-            self._take(part)
-        if self._clock:
-            self._clock.settle()
+        with self.samples.good_first():
+            for part in self._scanner.feed(piece):
+                self._take(part)
+            if self._clock:
+                self._clock.settle()
         return self.samples.take()
 
     def close(self) -> list[Chunk | Notice]:
-        for part in self._scanner.close():
-            self._take(part)
-        if self._clock:
-            self._clock.settle(final=True)
+        with self.samples.good_first():
+            for part in self._scanner.close():
+                self._take(part)
+            if self._clock:
+                self._clock.settle(final=True)
         return self.samples.close()
 
     def _take(self, part: Rows | Line) -> None:

@@ -58,18 +58,20 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete."""
-        for part in self._scanner.feed(piece):
-            self._take(part)
-        if self._clock is not None:
-            self._clock.settle()
+        with self._samples.good_first():
+            for part in self._scanner.feed(piece):
+                self._take(part)
+            if self._clock is not None:
+                self._clock.settle()
         return self._samples.take()
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no usable row."""
-        for part in self._scanner.close():
-            self._take(part)
-        if self._clock is not None:
-            self._clock.settle(final=True)
+        with self._samples.good_first():
+            for part in self._scanner.close():
+                self._take(part)
+            if self._clock is not None:
+                self._clock.settle(final=True)
         return self._samples.close()
 
     def _take(self, part: Rows | Line) -> None:

@@ -70,18 +70,20 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete. Raises ``DecodeError`` for a header that cannot be used."""
-        for part in self._scanner.feed(piece):
-            self._take(part)
-        self._clock.settle()
+        with self._samples.good_first():
+            for part in self._scanner.feed(piece):
+                self._take(part)
+            self._clock.settle()
         return self._samples.take()
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no header or no usable row."""
-        for part in self._scanner.close():
-            self._take(part)
-        if self._layout is None:
-            raise DecodeError("there is no header line with the names of the columns")
-        self._clock.settle(final=True)
+        with self._samples.good_first():
+            for part in self._scanner.close():
+                self._take(part)
+            if self._layout is None:
+                raise DecodeError("there is no header line with the names of the columns")
+            self._clock.settle(final=True)
         return self._samples.close()
 
     def _take(self, part: Rows | Line) -> None:
