@@ -15,7 +15,7 @@ import numpy as np
 
 from adapters._clock import Clock
 from adapters._samples import Samples
-from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
+from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, printable, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
@@ -157,7 +157,7 @@ def _layout(names: list[str]) -> _Layout:
     flow = next((at for at, unit in enumerate(units) if at > 0 and unit in _FLOWS), None)
     if paw is None or flow is None:
         lacking = "flow (l/min)" if flow is None else "pressure (cmH2O)"
-        seen = ", ".join(unit for unit in units if unit)[:60] or "none"
+        seen = printable(", ".join(unit for unit in units if unit)[:60]) or "none"
         raise DecodeError(f"no column with the unit of {lacking}; units seen: {seen}")
     fields = max(at for at, unit in enumerate(units) if unit) + 1
     return _Layout(paw, flow, fields, _PRESSURES[units[paw]], _FLOWS[units[flow]])

@@ -145,3 +145,8 @@ def test_real_recordings(path: Path) -> None:
 def test_real_trend_exports_are_refused(path: Path) -> None:
     with pytest.raises(DecodeError, match="trend export without waveforms"):
         list(open_recording(path).items())
+
+
+def test_an_error_shows_only_what_can_be_printed() -> None:
+    text = transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tFlujo (\0\x01l/m)")
+    assert "units seen: cmh2o, ??l/m" in refused(make, text)
