@@ -30,7 +30,7 @@ BATCH_ROWS = 65_536
 MAX_ROWS = 10**10
 """Three years at 100 Hz; a few bytes of metadata can claim, and even hold, any number of equal rows."""
 MAX_PIECE, MAX_PACKED = 1 << 28, 100
-"""Bytes of a column in a group of rows, which may be unpacked at once; more are none where packed so many times."""
+"""Bytes of a group of rows, which may be unpacked at once; more are none where a file is packed so many times."""
 KEY = b"ventstream"
 
 
@@ -58,7 +58,7 @@ def notes(path: Path) -> FileNotes:
 def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     """The file's chunks, batch by batch. Raises ``DecodeError`` without the file's name."""
     with _opened(path) as file:
-        _check_size(file.metadata)
+        _check_size(file.metadata, path.stat().st_size)
         schema = file.schema_arrow
         table = columns(schema.names, options.columns)
         for field in map(schema.field, sorted(table.used)):
@@ -79,16 +79,15 @@ def _opened(path: Path) -> Any:
         raise DecodeError(f"not readable as Parquet: {first_line(error)}") from None
 
 
-def _check_size(known: Any) -> None:
+def _check_size(known: Any, packed: int) -> None:
     """Raises ``DecodeError`` for a file that unpacks to more than any recording."""
     if known.num_rows > MAX_ROWS:
         raise DecodeError(f"it claims {known.num_rows} rows, {MAX_ROWS} can be read; is it damaged? Write it anew")
-    for group in range(known.num_row_groups):
-        for at in range(known.num_columns):
-            piece = known.row_group(group).column(at)
-            if piece.total_uncompressed_size > max(MAX_PIECE, MAX_PACKED * piece.total_compressed_size):
-                packed = f"{piece.total_compressed_size} bytes that unpack to {piece.total_uncompressed_size}"
-                raise DecodeError(f"column {piece.path_in_schema[:40]!a} has {packed}: these are no samples")
+    for at in range(known.num_row_groups):  # not column by column: pyarrow ends the process where one is malformed
+        unpacked = known.row_group(at).total_byte_size
+        if unpacked > max(MAX_PIECE, MAX_PACKED * packed):
+            what = f"{packed} bytes that unpack to {unpacked} and more"
+            raise DecodeError(f"it holds {what}: these are no samples")
 
 
 def _notes(file: Any) -> FileNotes:
