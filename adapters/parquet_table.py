@@ -32,6 +32,8 @@ MAX_ROWS = 10**10
 MAX_PIECE, MAX_PACKED = 1 << 28, 100
 """Bytes of a group of rows, which may be unpacked at once; more are none where a file is packed so many times."""
 KEY = b"ventstream"
+MALFORMED = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises for a file that is not what it should be."""
 
 
 class FileNotes(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +76,11 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
 
 def _opened(path: Path) -> Any:
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(path)
+        file.schema_arrow.names  # noqa: B018 (reads what may not be UTF-8)
+    except MALFORMED as error:
         raise DecodeError(f"not readable as Parquet: {first_line(error)}") from None
+    return file
 
 
 def _check_size(known: Any, packed: int) -> None:
@@ -108,13 +112,14 @@ def _batches(file: Any, table: Columns) -> Iterator[FloatArray]:
     while True:
         try:
             batch = next(reader, None)
-        except (pa.ArrowException, OSError) as error:
+        except MALFORMED as error:
             raise DecodeError(f"damaged Parquet: {first_line(error)}") from None
         if batch is None:
             return
         values = np.full((batch.num_rows, batch.num_columns), np.nan)
         for at in table.used:
             values[:, at] = batch.column(at).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        values[~np.isfinite(values)] = np.nan  # also NaN of a kind that would warn at every use
         yield values
 
 
