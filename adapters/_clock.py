@@ -88,6 +88,7 @@ def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, ve
     return size
 
 
+@np.errstate(over="ignore", invalid="ignore")  # stamps may be any numbers
 def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[float, float]:
     """Rate in Hz and tolerance in s from the first stamps. Raises ``DecodeError`` that ends in ``remedy``."""
     steps = np.diff(stamps)
@@ -102,7 +103,7 @@ def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[floa
     jitter = float(np.quantile(np.abs(steps - mean), 0.9))
     if jitter > 0.5 * middle:
         if given_hz is None:
-            span = f"{1e3 * steps.min():.3g} to {1e3 * steps.max():.3g} ms"
+            span = f"{1e3 * float(steps.min()):.3g} to {1e3 * float(steps.max()):.3g} ms"
             raise DecodeError(f"the time stamps are too irregular to give the rate (steps of {span}); {remedy}")
         return given_hz, IRREGULAR_S
     learnt_hz = _rounded_hz(mean, float(np.abs(near - mean).max()), near.size)

@@ -173,3 +173,10 @@ def test_one_stray_old_stamp_is_no_reset() -> None:
     found = read(stamped(stamps), None)
     assert not [notice for _, notice in found.notices if notice.kind is NoticeKind.CLOCK_RESET]
     assert found.notices[-1][1].values["dropped_rows"] == 2
+
+
+@pytest.mark.parametrize("last", ["1e308", "-1e308", "1e300"])
+def test_stamps_of_any_size_are_refused_or_left_out_without_a_warning(last: str) -> None:
+    rows = [f"{k / 100 if k % 3 else last},0.1,1" for k in range(40)]
+    found = read("\n".join(["time_s,flow_l_s,paw_cmh2o", *rows, ""]).encode(), None)
+    assert found.error is None or "time stamps" in found.error
