@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,10 @@ def target(name: str) -> Callable[[bytes], None]:
         return lambda given: _talk(LIVE[name][0], given)
     seed = SEEDS[name.removesuffix(" unpacked")]
     module = FORMATS[seed.format].load()
-    if hasattr(module, "Decoder"):
-        return lambda given: _cut(module, seed, given)
     folder = Path(tempfile.mkdtemp(prefix="ventstream-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    seed.put(folder)
+    columns = seed.opened(folder).options.columns
+    if hasattr(module, "Decoder"):
+        return lambda given: _cut(module, seed, columns, given)
     pack = functools.partial(gzip.compress, compresslevel=1) if name == PACKED else bytes
     return lambda given: _opened(seed, folder, given, pack)
 
@@ -55,10 +55,11 @@ def _apart(given: bytes) -> tuple[bytes, list[int], int]:
     return text, sorted(place * len(text) // 255 for place in places), choice
 
 
-def _cut(module: Any, seed: Seed, given: bytes) -> None:
+def _cut(module: Any, seed: Seed, columns: Mapping[str, str], given: bytes) -> None:
     text, cuts, choice = _apart(given)
     module.recognise(text[:65_536], seed.file)
-    options = ReadOptions(rate_hz=50.0 if choice & 1 and seed.format != "pb840" else seed.rate_hz)
+    rate_hz = 50.0 if choice & 1 and seed.format != "pb840" else seed.rate_hz
+    options = ReadOptions(rate_hz=rate_hz, columns=columns)
     whole = decoded(lambda: module.Decoder(options), [text])
     look(whole)
     parts = decoded(lambda: module.Decoder(options), pieces(text, cuts))
