@@ -37,7 +37,8 @@ LEARN_WITHIN = 10_000
 AHEAD = 8
 DRIFT = 0.005
 IRREGULAR_S = 1.0
-RESET_S = 10.0
+RESET_S = 60.0
+"""A block that was sent again must not become breaths that never were: below this, rows are left out and counted."""
 RESOLUTION_S = 1e-6
 KEEP, JUMP, DROP, RESET = 0, 1, 2, 3
 

@@ -180,3 +180,10 @@ def test_stamps_of_any_size_are_refused_or_left_out_without_a_warning(last: str)
     rows = [f"{k / 100 if k % 3 else last},0.1,1" for k in range(40)]
     found = read("\n".join(["time_s,flow_l_s,paw_cmh2o", *rows, ""]).encode(), None)
     assert found.error is None or "time stamps" in found.error
+
+
+def test_half_a_minute_sent_again_makes_no_breaths_twice() -> None:
+    stamps = np.arange(6000) / 100
+    found = read(stamped(np.concatenate([stamps[:5000], stamps[2000:]])), None)
+    assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(0.0, 6000)]
+    assert found.notices[-1][1].values["dropped_rows"] == 3000
