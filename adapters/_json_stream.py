@@ -8,6 +8,7 @@ import numpy as np
 
 from adapters import _json_samples as objects
 from adapters._clock import LEARN, Clock
+from adapters._live import OneWay
 from adapters._samples import LIVE_REFILL_S, Samples
 from adapters._text import Line, Scanner
 from adapters.formats import ReadOptions
@@ -152,25 +153,11 @@ class Decoder:
         return {name: values[:, at].copy() for at, name in enumerate(self._names)}
 
 
-class Told:
+class Told(OneWay):
     """The dialogue: the sender only sends. Only where the count is the clock does silence take its time."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._silent_s = 0.0
-
-    def opening(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def answer(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def silence(self, silent_s: float) -> Sequence[Chunk | Notice]:
-        """Kept until it is over."""
-        self._silent_s = silent_s
-        return ()
 
     def feed(self, piece: bytes) -> Sequence[Chunk | Notice]:
         """What the bytes so far complete."""

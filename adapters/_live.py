@@ -51,6 +51,25 @@ class Dialogue(Protocol):
         ...
 
 
+class OneWay:
+    """What dialogues with senders that only send have in common."""
+
+    _silent_s = 0.0
+
+    def opening(self) -> bytes:
+        """Nothing: it sends by itself."""
+        return b""
+
+    def answer(self) -> bytes:
+        """Nothing, likewise."""
+        return b""
+
+    def silence(self, silent_s: float) -> Sequence[Chunk | Notice]:
+        """Kept until it is over."""
+        self._silent_s = silent_s
+        return ()
+
+
 def check_lost_s(lost_s: float) -> None:
     """Raises ``ConfigError`` for a time that is none."""
     if not TICK_S <= lost_s <= 86_400.0:  # noqa: PLR2004 (a day)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from adapters._live import OneWay
 from streamer.chunk import Chunk
 from streamer.records import Notice, NoticeKind
 
@@ -43,27 +44,13 @@ class Lines(Protocol):
         ...
 
 
-class Overheard:
+class Overheard(OneWay):
     """The dialogue; ``expected`` says in a notice what should come."""
 
     def __init__(self, decoder: Lines, rate_hz: float, expected: str) -> None:
         self._decoder, self._rate_hz, self._expected = decoder, rate_hz, expected
-        self._silent_s = 0.0
         self._in_line, self._in_ends = True, False
         self._strange = 0
-
-    def opening(self) -> bytes:
-        """Nothing: the device sends by itself."""
-        return b""
-
-    def answer(self) -> bytes:
-        """Nothing, likewise."""
-        return b""
-
-    def silence(self, silent_s: float) -> Sequence[Chunk | Notice]:
-        """Kept until it is over."""
-        self._silent_s = silent_s
-        return ()
 
     def feed(self, piece: bytes) -> Sequence[Chunk | Notice]:
         """What the bytes so far complete."""
