@@ -13,6 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from streamer.context import Sidecar
+from streamer.errors import ConfigError
+from streamer.toml import Document
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -23,9 +25,17 @@ def sidecar_path(path: Path) -> Path:
 
 
 def find_sidecar(path: Path) -> Path | None:
-    """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``."""
+    """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``; a session file of that name is none."""
     choices = (path.with_name(path.name + ".toml"), sidecar_path(path))
-    return next((choice for choice in choices if choice != path and choice.is_file()), None)
+    return next((choice for choice in choices if choice != path and choice.is_file() and not _names_many(choice)), None)
+
+
+def _names_many(path: Path) -> bool:
+    """Whether it is a session file, which names its recordings in ``[[recording]]``; a faulty file is not known to."""
+    try:
+        return isinstance(Document.open(path).tree.get("recording"), list)
+    except ConfigError:
+        return False
 
 
 def merged(under: Sidecar, over: Sidecar) -> Sidecar:

@@ -118,7 +118,7 @@ def open_recording(
     *,
     format: str | None = None,  # noqa: A002 (the option's name)
     rate_hz: float | None = None,
-    context: Path | None = None,
+    context: Path | Sidecar | None = None,
 ) -> Recording:
     """Recognise a recording and collect what is known about it.
 
@@ -126,7 +126,7 @@ def open_recording(
         path: A file.
         format: Its format's name, when it is known better.
         rate_hz: Samples per second; before the context file's, before the sidecar's.
-        context: A TOML file like a sidecar that overrides it.
+        context: What overrides its sidecar: a TOML file like one, or what was read from one.
 
     Raises:
         DecodeError: It cannot be read, is empty or is not recognised; one line that says what to do.
@@ -136,7 +136,8 @@ def open_recording(
         raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
     folder = path / MANIFEST
     head = _head(folder if folder.is_file() else path)
-    beside = [read_sidecar(found) for found in (find_sidecar(path), context) if found is not None]
+    known = (find_sidecar(path), context)
+    beside = [read_sidecar(one) if isinstance(one, Path) else one for one in known if one is not None]
     name = format or _recognised(head, path, mapped=any(told.recording.columns for told in beside))
     module = named(name).load()
     if format and not module.recognise(head, path.name):
@@ -144,8 +145,8 @@ def open_recording(
     sidecar = _inside(module, path)
     for told in beside:
         sidecar = merged(sidecar, told)
-    known = sidecar.recording
-    return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or known.rate_hz, columns=known.columns or {}))
+    stated = sidecar.recording
+    return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or stated.rate_hz, columns=stated.columns or {}))
 
 
 def _inside(module: Any, path: Path) -> Sidecar:

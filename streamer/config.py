@@ -155,10 +155,6 @@ def load_config(path: Path) -> Config:
     )
 
 
-def _anchored_folder(record: RecordSettings, folder: Path) -> RecordSettings:
-    return dataclasses.replace(record, folder=str(folder / record.folder)) if record.folder else record
-
-
 def _refuse_negative(document: Document, table: str) -> None:
     """Durations, flows and volumes are not below zero, counts not below one; only a lower limit may be anything."""
     for key, found in document.tree.get(table, {}).items():

@@ -11,6 +11,7 @@ from streamer.breath import Breath
 from streamer.chunk import Chunk
 from streamer.commands.findings import Findings
 from streamer.commands.recordings import Recording, bed_id, fingerprint, on_device_clock, open_recording
+from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.metrics import Given
 from streamer.records import BreathRecord, Event, Notice, Summary
@@ -29,7 +30,7 @@ class Job:
     path: Path
     format_name: str | None = None
     rate_hz: float | None = None
-    context: Path | None = None
+    context: Path | Sidecar | None = None
 
 
 class _Rows:

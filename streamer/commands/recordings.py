@@ -42,7 +42,7 @@ class Recording(Protocol):
 
 
 def open_recording(
-    path: Path, *, format_name: str | None = None, rate_hz: float | None = None, context: Path | None = None
+    path: Path, *, format_name: str | None = None, rate_hz: float | None = None, context: Path | Sidecar | None = None
 ) -> Recording:
     """Recognise a recording and read what is known of it. Raises ``DecodeError``, ``ConfigError``."""
     adapter: Any = importlib.import_module("adapters.recording")

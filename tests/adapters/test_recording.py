@@ -33,6 +33,15 @@ def csv(tmp_path: Path) -> Path:
     return put(tmp_path / "a.csv", CSV)
 
 
+def test_a_session_file_beside_a_recording_is_not_its_sidecar(tmp_path: Path) -> None:
+    put(tmp_path / "p1.toml", 'label = "P1"\n[[recording]]\npath = "p1.csv"\nrate_hz = 50\n')
+    put(tmp_path / "p1.csv.toml", "[recording]\nrate_hz = 25\n")
+    assert open_recording(put(tmp_path / "p1.csv", CSV)).options.rate_hz == 25
+    (tmp_path / "p1.csv.toml").unlink()
+    with pytest.raises(DecodeError, match="rate"):
+        list(open_recording(tmp_path / "p1.csv").items())
+
+
 def test_content_decides_before_the_name(tmp_path: Path) -> None:
     assert open_recording(put(tmp_path / "x.parquet", PB840)).format == "pb840"
     assert open_recording(put(tmp_path / "y.txt", CSV), rate_hz=50).format == "csv"
