@@ -22,7 +22,7 @@ FLOORS: dict[str, int] = {
     "wire": 3, "outbox": 3, "timebase": 3, "config": 3, "lookup": 3, "connection": 3, "figure": 3,
     # 4 shell
     "pacing": 4, "publish": 4, "broker": 4, "run": 4, "tables": 4, "rows": 4, "output": 4, "terminal": 4,
-    "commands": 4, "cli": 4,
+    "commands": 4, "cli": 4, "study": 4, "report": 4,
 }  # fmt: skip
 ASYNC_MODULES = {"asyncio", "aiomqtt", "paho", "socket", "threading"}
 CLOCK_MODULES = {"time"}

@@ -1,0 +1,14 @@
+"""Studies: recordings with events and blood gases into time points, changes and a cohort's table. Floor 4.
+
+```
+session files ─▶ recordings through the core ─▶ one clock ─▶ windows about events ─▶ values ─▶ changes ─▶ cohort
+   files            collect                      timeline      points                values     changes     cohort
+```
+
+    from streamer.study import measure, read_study
+
+    results = measure(read_study(Path("cohort.toml")))
+    results.values, results.changes, results.cohort   # pandas data frames
+
+Rules and their reasons: algorithms §8.2. ``ventstream report`` puts the same numbers into tables and pictures.
+"""
