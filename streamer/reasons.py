@@ -6,19 +6,24 @@ Codes and conditions: algorithms of this project, table "when to withhold". A co
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
-class Reason(StrEnum):
-    """A reason code; ``meaning`` says it in one line."""
+class Code(StrEnum):
+    """A code; ``meaning`` says it in one line."""
 
     meaning: str
 
-    def __new__(cls, code: str, meaning: str) -> Reason:  # noqa: PYI034 (an enum has no subclasses)
+    def __new__(cls, code: str, meaning: str) -> Self:
         """A member that is the code itself and carries its meaning."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
         return member
+
+
+class Reason(Code):
+    """Why a breath, or a window, has no number of some kind."""
 
     NO_HOLD = "no_hold", "flow was not stopped for long enough to read a pressure at zero flow"
     HOLD_NOT_PASSIVE = "hold_not_passive", "pressure in the hold rose, dipped or kept falling: no passive plateau"

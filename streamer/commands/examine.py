@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from streamer.commands.recordings import Recording, bed_id, fingerprint, on_devi
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.metrics import Given
-from streamer.records import BreathRecord, Event, Notice, Summary
+from streamer.records import BreathRecord, Event, Notice, NoticeKind, Summary
 from streamer.rolling import RollingSettings
 from streamer.rows import Row, breath_row, summary_row
 from streamer.timebase import RecordedTime
@@ -31,6 +31,8 @@ class Job:
     format_name: str | None = None
     rate_hz: float | None = None
     context: Path | Sidecar | None = None
+    restated: frozenset[str] = frozenset()
+    """``event``, ``blood_gas``: what the recording told of these is passed over, since ``context`` says it anew."""
 
 
 class _Rows:
@@ -71,15 +73,22 @@ def examine(
     found = Findings(str(job.path))
     try:
         recording = open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
-        found.format = recording.format
-        _through_core(recording, found, _Rows(job, on_breath, on_summary, on_notice), observer)
+        found.format, found.sidecar = recording.format, recording.sidecar
+        items = (item for item in recording.items() if not (isinstance(item, Notice) and _kind(item) in job.restated))
+        _through_core(recording, items, found, _Rows(job, on_breath, on_summary, on_notice), observer)
     except (DecodeError, ConfigError) as error:
         found.error = error
     return found
 
 
+def _kind(notice: Notice) -> str:
+    """What of a sidecar it is, if anything."""
+    return "blood_gas" if notice.kind is NoticeKind.BLOOD_GAS else "event" if "event" in notice.values else ""
+
+
 def _through_core(
     recording: Recording,
+    items: Iterable[Chunk | Notice],
     found: Findings,
     rows: _Rows,
     observer: Callable[[Breath, BreathRecord, Given], None] | None,
@@ -101,7 +110,7 @@ def _through_core(
             rows.take(event, clock)
 
     try:
-        for item in recording.items():
+        for item in items:
             if isinstance(item, Chunk):
                 clock.arrived(item.start_s, item.start_s, 0)
             found.read(item)

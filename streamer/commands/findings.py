@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.context import Sidecar
 from streamer.errors import VentstreamError
 from streamer.records import BreathRecord, Event, Notice, NoticeKind
 from streamer.terminal import SHOWN
@@ -55,6 +56,7 @@ class Findings:
         first_s: Device clock of the first sample.
         last_s: Device clock after the last sample.
         samples: Samples read, filled gaps not among them.
+        sidecar: What is known of it beside the samples.
         breaths: Breaths, cut ones included.
         values: Key → its numbers, for the median.
         withheld: (reason, key) → breaths.
@@ -65,6 +67,7 @@ class Findings:
 
     name: str
     format: str = ""
+    sidecar: Sidecar = field(default_factory=Sidecar)
     rates_hz: set[float] = field(default_factory=set)
     channels: dict[Channel, Extent] = field(default_factory=dict)
     first_s: float | None = None

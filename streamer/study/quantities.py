@@ -1,8 +1,8 @@
 """What a time-point table tells of, and by which rule: one table of quantities. Floor 4, inside ``study``.
 
-``resolves`` is the smallest difference between two time points that is called a change: twice what the method's error is
-allowed to be at one of them (tests hold it to that on simulated patients), or where an input decides, what that input
-is good for. It is an absolute number or a share of the value at baseline; where both stand, the larger holds.
+``resolves`` is the smallest difference between two time points that is called a change: twice what the method's error
+may be at one of them (tests hold it to that on simulated patients), or where an input decides, what that input is good
+for. It is an absolute number or a share of the value at baseline; where both stand, the larger holds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from streamer.metrics import METRICS
 
 GAS_UNITS = {"pco2_art_mmhg": "mmHg", "po2_art_mmhg": "mmHg", "fio2": "1", "ph": "1"}
 """Of what a blood gas says itself."""
+
+FLOW_SENSOR = ("sensor_site", "flow_conditions", "circuit_compliance_ml_cmh2o")
+CO2_SENSOR = ("co2_kind", "co2_scale", "apparatus_volume_ml")
 
 
 class Rule(StrEnum):
@@ -54,6 +57,7 @@ class Quantity:
         resolves: Smallest difference called a change, in its unit.
         resolves_share: The same as a share of the value at baseline.
         method: The only method that counts, where several may occur side by side.
+        is_of_blood: No sensor but the laboratory's is in it.
         is_power: J/min of breaths that a hold made longer: taken as energy, times the window's rate.
         rivals: Quantities that answer the same question in another way: never compared with it, and said so.
     """
@@ -67,6 +71,7 @@ class Quantity:
     resolves: float = 0.0
     resolves_share: float = 0.0
     method: str = ""
+    is_of_blood: bool = False
     is_power: bool = False
     rivals: tuple[str, ...] = ()
 
@@ -74,6 +79,14 @@ class Quantity:
     def unit(self) -> str:
         """For a reader; ``1`` for a ratio."""
         return METRICS[self.key].unit if self.key in METRICS else GAS_UNITS[self.key]
+
+    @property
+    def sensor(self) -> tuple[str, ...]:
+        """Keys of the context that say how it was sensed: it is not compared across another value of any of them."""
+        if self.is_of_blood or self.key not in METRICS:
+            return ()
+        has_co2 = any(method.endswith("mainstream") for method in METRICS[self.key].methods)
+        return (*FLOW_SENSOR, *CO2_SENSOR) if has_co2 else FLOW_SENSOR
 
     def smallest_change(self, baseline: float) -> float:
         """The difference from which on two values are told apart."""
@@ -105,7 +118,7 @@ _GAS, _DEAD, _MECHANICS, _POWER, _SET = Group
 _BREATHS, _HOLDS, _AT_GAS, _DRAW = Rule
 
 _ALL = (
-    _row("pf_ratio", "PaO2/FiO2", _GAS, _AT_GAS, 0, resolves_share=0.10),
+    _row("pf_ratio", "PaO2/FiO2", _GAS, _AT_GAS, 0, resolves_share=0.10, is_of_blood=True),
     _row("po2_art_mmhg", "PaO2", _GAS, _DRAW, 0, resolves=5.0),
     _row("pco2_art_mmhg", "PaCO2", _GAS, _DRAW, 0, resolves=3.0),
     _row("ph", "pH", _GAS, _DRAW, 2, resolves=0.03),

@@ -32,8 +32,8 @@ class Results:
         is_simulated: At least one recording is no patient's.
         patients: Their labels, in the order of the study.
         points: The time points, baseline first.
-        values: patient, point, hours, position, start, end, quantity, key, unit, value, n, breaths, p25, p75, coverage,
-            method, quality, reason, detail.
+        values: patient, point, hours, from_hours, to_hours, position, start, end, quantity, key, unit, value, n,
+            breaths, p25, p75, coverage, method, quality, reason, detail.
         changes: patient, point, quantity, unit, baseline, value, change, change_pct, smallest, direction (``lower``,
             ``higher``, ``no change`` or null), reason, detail, settings (which of them differ).
         cohort: point, quantity, unit, n, median, low, high, spread (``range`` or ``quartiles``), pairs, change_median,

@@ -1,0 +1,155 @@
+"""One recording through the core, and what a study keeps of each breath. Floor 4, inside ``study``; runs in workers.
+
+Samples are passed on and forgotten: memory grows with breaths (some 300 bytes each), never with samples, so a
+recording may be longer than memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.breath import Breath
+from streamer.chunk import FloatArray
+from streamer.commands.examine import Job, examine
+from streamer.commands.findings import Findings
+from streamer.context import Context
+from streamer.metrics import METRICS, Given
+from streamer.reasons import Reason
+from streamer.records import BreathRecord, Notice, NoticeKind
+from streamer.rolling import INCOMPLETE
+from streamer.study.quantities import KEYS
+
+HASHED_BYTES = 1 << 20
+GRADES = ("", "A", "B", "C")
+REASONS = tuple(Reason)
+WITHHELD_AS = {reason.value: place for place, reason in enumerate(REASONS)}
+METHODS = {key: ("", *METRICS[key].methods) for key in KEYS}
+NONE = -1
+EVENTS = frozenset({NoticeKind.POSITION, NoticeKind.SETTINGS, NoticeKind.NOTE, NoticeKind.BLOOD_GAS})
+TOLD = EVENTS | {NoticeKind.SUSPICION, NoticeKind.CLOCK_RESET, NoticeKind.CONTEXT}
+MAX_NOTICES = 100_000
+"""Kept of one recording; a source that tells more events than that is broken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What a recording came to, breath by breath, on its device's clock.
+
+    Attributes:
+        findings: Counts, format, rates, the error if reading ended early.
+        sha256: Of the file, or of the files of a folder.
+        start_s: (n,) onset of each breath.
+        end_s: (n,) onset of the next.
+        whole: (n,) it was recorded whole.
+        values: (keys, n) ``KEYS`` in order, NaN where missing.
+        reasons: (keys, n) place in ``REASONS``, ``NONE`` where there is a value.
+        methods: (keys, n) place in ``METHODS`` of the key.
+        grades: (keys, n) place in ``GRADES``.
+        drawn_s: (n,) draw of the blood gas that it was measured against, NaN before the first.
+        context: (n,) place in ``contexts`` of what was known of patient and sensors.
+        contexts: Those.
+        notices: Events, blood gases, suspicions and clock resets.
+        withheld: (key, reason) → breaths; all metrics.
+    """
+
+    findings: Findings
+    sha256: str
+    start_s: FloatArray
+    end_s: FloatArray
+    whole: NDArray[np.bool_]
+    values: FloatArray
+    reasons: NDArray[np.int8]
+    methods: NDArray[np.int8]
+    grades: NDArray[np.int8]
+    drawn_s: FloatArray
+    context: NDArray[np.int16]
+    contexts: tuple[Context, ...]
+    notices: tuple[Notice, ...]
+    withheld: Counter[tuple[str, str]]
+
+
+@dataclass
+class _Keeper:
+    """Grows by a breath at a time; plain arrays, since a list of floats takes four times as much."""
+
+    times: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    codes: array[int] = field(default_factory=lambda: array("b"))
+    context: array[int] = field(default_factory=lambda: array("h"))
+    contexts: list[Context] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def see(self, _: Breath, record: BreathRecord, given: Given) -> None:
+        """Keep a breath."""
+        drawn_s = math.nan if given.blood_gas is None else record.end_s - given.blood_gas_age_s
+        self.times.extend((record.start_s, record.end_s, float(INCOMPLETE.isdisjoint(record.flags)), drawn_s))
+        values, missing = record.values, record.missing
+        methods, quality = record.methods, record.quality
+        self.values.extend([values.get(key, math.nan) for key in KEYS])
+        self.codes.extend([WITHHELD_AS.get(missing.get(key, ""), NONE) for key in KEYS])
+        self.codes.extend([METHODS[key].index(methods.get(key, "")) for key in KEYS])
+        self.codes.extend([GRADES.index(quality.get(key, "")) for key in KEYS])
+        if not self.contexts or self.contexts[-1] != given.context:
+            self.contexts.append(given.context)
+        self.context.append(len(self.contexts) - 1)
+
+    def hear(self, notice: Notice) -> None:
+        """Keep a notice that a study needs."""
+        is_note = notice.kind is NoticeKind.NOTE and "event" not in notice.values
+        if notice.kind in TOLD and not is_note and len(self.notices) < MAX_NOTICES:
+            self.notices.append(notice)
+
+
+def collect(job: Job) -> Course:
+    """A recording from its first sample to its last. What is wrong with it stands in ``findings.error``."""
+    keeper = _Keeper()
+    findings = examine(job, observer=keeper.see, on_notice=keeper.hear)
+    times = np.array(keeper.times).reshape(-1, 4).T
+    n = times.shape[1]
+    codes = np.array(keeper.codes, dtype=np.int8).reshape(n, 3, len(KEYS)).transpose(1, 2, 0)
+    return Course(
+        findings=findings,
+        sha256=sha256(job.path),
+        start_s=times[0],
+        end_s=times[1],
+        whole=times[2] > 0,
+        values=np.ascontiguousarray(np.array(keeper.values).reshape(n, len(KEYS)).T),
+        reasons=codes[0],
+        methods=codes[1],
+        grades=codes[2],
+        drawn_s=times[3],
+        context=np.array(keeper.context, dtype=np.int16),
+        contexts=tuple(keeper.contexts),
+        notices=tuple(keeper.notices),
+        withheld=Counter({(key, reason): count for (reason, key), count in findings.withheld.items()}),
+    )
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content; of a folder's files, with their names, in order. Empty where it cannot be read."""
+    digest: Any = hashlib.sha256()
+    try:
+        for file in sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]:
+            if path.is_dir():
+                digest.update(str(file.relative_to(path)).encode())
+            for block in _blocks(file):
+                digest.update(block)
+    except OSError:
+        return ""
+    return str(digest.hexdigest())
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(HASHED_BYTES):
+            yield block

@@ -1,0 +1,211 @@
+"""One quantity in one window: a value, or the reason why there is none (algorithms §8.1, §8.2). Floor 4.
+
+A value comes from one series only: breaths of one method and one sensor, those of the most frequent. Whatever else
+is in the window is not mixed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.chunk import FloatArray
+from streamer.metrics import METRICS
+from streamer.reasons import Reason
+from streamer.rolling import QUARTILES, RollingSettings
+from streamer.study.collect import GRADES, METHODS, REASONS
+from streamer.study.files import PointSettings
+from streamer.study.points import Window, is_settled
+from streamer.study.quantities import KEYS, QUANTITIES, Quantity, Rule
+from streamer.study.refusals import Refusal
+from streamer.study.timeline import SAME_S, Happening, Timeline
+from streamer.units import S_PER_MIN
+
+AROUND_S = 5.0 * S_PER_MIN
+"""After a draw, as in the core: so long its surroundings are gathered."""
+USUAL = RollingSettings()
+HELD = {Rule.BREATHS: False, Rule.HOLDS: True, Rule.GAS: False}
+OF_HOLDS = (Reason.HOLD_NOT_PASSIVE, Reason.HOLD_UNCLEAR, Reason.PATIENT_EFFORT)
+"""What is more worth saying than that the other breaths had no hold."""
+GRADE_SHARE = 0.9
+"""So many of the breaths are at least as good as the grade that is given."""
+
+Places = NDArray[np.intp]
+Series = tuple[int, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """What a window gives of a quantity; ``value`` is None where ``reason`` says why.
+
+    ``n`` of ``breaths`` went in (holds, or 1 for what a draw says itself). ``coverage``: share of the window that whole
+    breaths fill. ``sensor``: what the context says of it, in the order of ``Quantity.sensor``.
+    """
+
+    quantity: Quantity
+    value: float | None = None
+    n: int = 0
+    breaths: int = 0
+    p25: float | None = None
+    p75: float | None = None
+    coverage: float = 0.0
+    method: str = ""
+    quality: str = ""
+    sensor: tuple[object, ...] = ()
+    reason: str = ""
+    detail: str = ""
+
+
+def value_of(timeline: Timeline, window: Window, quantity: Quantity, settings: PointSettings) -> Value:
+    """The value of a quantity at a time point."""
+    if window.reason and quantity.rule is not Rule.DRAW:
+        return Value(quantity=quantity, reason=window.reason, detail=window.detail)
+    if quantity.rule in {Rule.GAS, Rule.DRAW}:
+        return _at_draw(timeline, window, quantity, settings)
+    coverage = _coverage(timeline, window)
+    if quantity.rule is Rule.BREATHS and coverage < settings.min_coverage:
+        detail = f"whole, settled breaths fill {coverage:.0%} of the window; asked for: {settings.min_coverage:.0%}"
+        return Value(
+            quantity=quantity,
+            breaths=window.breaths.size,
+            coverage=coverage,
+            reason=Reason.LOW_COVERAGE,
+            detail=detail,
+        )
+    return replace(summarised(timeline, window.breaths, quantity), coverage=coverage)
+
+
+def _coverage(timeline: Timeline, window: Window) -> float:
+    kept = window.breaths[timeline.whole[window.breaths]]
+    starts = np.maximum(timeline.start_s[kept], window.start_s)
+    return float((timeline.end_s[kept] - starts).sum()) / (window.end_s - window.start_s)
+
+
+def _at_draw(timeline: Timeline, window: Window, quantity: Quantity, settings: PointSettings) -> Value:
+    """By the draw nearest to the window's middle; never by one outside."""
+    inside = [
+        gas
+        for gas in timeline.gases
+        if window.start_s <= gas.at_s <= window.end_s and is_settled(timeline, window, settings, gas.at_s)
+    ]
+    if not inside:
+        reason, detail = _no_draw(timeline, window)
+        return Value(quantity=quantity, reason=reason, detail=detail)
+    gas = min(inside, key=lambda one: abs(one.at_s - window.middle_s))
+    found = of_draw(timeline, gas, quantity)
+    return replace(found, detail=found.detail or f"drawn {timeline.text(gas.at_s)}")
+
+
+def _no_draw(timeline: Timeline, window: Window) -> tuple[str, str]:
+    if math.isnan(window.start_s):
+        return window.reason, window.detail
+    earlier = [gas for gas in timeline.gases if gas.at_s <= window.end_s]
+    if not timeline.gases:
+        return Reason.ABG_MISSING, "no blood gas was told"
+    nearest = min(timeline.gases, key=lambda one: abs(one.at_s - window.middle_s))
+    away_s = max(window.start_s - nearest.at_s, nearest.at_s - window.end_s)
+    where = f"lies {away_s / S_PER_MIN:.0f} min outside the window" if away_s > 0 else "lies within a turn"
+    return (Reason.ABG_STALE if earlier else Reason.ABG_MISSING), (
+        f"the nearest draw, {timeline.text(nearest.at_s)}, {where}"
+    )
+
+
+def of_draw(timeline: Timeline, gas: Happening, quantity: Quantity) -> Value:
+    """What one draw gives: its own number, or that of the breaths in the five minutes after it."""
+    if quantity.rule is Rule.DRAW:
+        told = getattr(gas.gas, quantity.key)
+        if told is None:
+            return Value(quantity=quantity, reason=Reason.ABG_MISSING, detail="this blood gas does not say it")
+        return Value(quantity=quantity, value=told, n=1)
+    is_its = np.abs(timeline.drawn_s - gas.at_s) < SAME_S
+    since_s = timeline.end_s - gas.at_s
+    breaths = np.flatnonzero(is_its & (since_s >= 0.0) & (since_s <= AROUND_S))
+    if not breaths.size:
+        detail = "no breath was recorded in the five minutes after the draw"
+        return Value(quantity=quantity, reason=Refusal.NOT_RECORDED, detail=detail)
+    return summarised(timeline, breaths, quantity)
+
+
+def summarised(timeline: Timeline, breaths: Places, quantity: Quantity) -> Value:
+    """Median or weighted mean of one series of these breaths, or the reason why there is none."""
+    row = KEYS.index(quantity.key)
+    values = timeline.values[row, breaths]
+    chosen, method, sensor = _series(timeline, breaths, quantity)
+    n = int(chosen.size)
+    needed = 1 if HELD[quantity.rule] else max(USUAL.min_breaths, USUAL.min_coverage * breaths.size)
+    if n < needed:
+        found = timeline.reasons[row, breaths[np.isnan(values)]]
+        return Value(
+            quantity=quantity,
+            n=n,
+            breaths=breaths.size,
+            reason=_reason(found, quantity),
+            detail=f"{n} of {breaths.size} breaths give it",
+        )
+    numbers = timeline.values[row, chosen] * _scale(timeline, breaths, chosen, quantity)
+    p25, median, p75 = np.quantile(numbers, QUARTILES).tolist()
+    grades = np.sort(timeline.grades[row, chosen])
+    return Value(
+        quantity=quantity,
+        value=_mean(timeline, chosen, numbers, quantity) if _is_mean(quantity) else median,
+        n=n,
+        breaths=breaths.size,
+        p25=p25,
+        p75=p75,
+        method=method,
+        quality=GRADES[int(grades[math.ceil(GRADE_SHARE * n) - 1])],
+        sensor=sensor,
+    )
+
+
+def _series(timeline: Timeline, breaths: Places, quantity: Quantity) -> tuple[Places, str, tuple[object, ...]]:
+    """The most frequent series: its breaths, its method, its sensor."""
+    row, names = KEYS.index(quantity.key), METHODS[quantity.key]
+    having = breaths[~np.isnan(timeline.values[row, breaths])]
+    methods, places = timeline.methods[row, having], timeline.context[having]
+    if quantity.method:
+        kept = methods == names.index(quantity.method)
+        having, methods, places = having[kept], methods[kept], places[kept]
+    sensors = [tuple(getattr(context, key) for key in quantity.sensor) for context in timeline.contexts]
+    counts: Counter[Series] = Counter()
+    for (method, place), count in Counter(zip(methods.tolist(), places.tolist(), strict=True)).items():
+        counts[method, sensors[place]] += count
+    if not counts:
+        return having, "", ()
+    (method, sensor), _ = counts.most_common(1)[0]
+    is_sensor = np.array([one == sensor for one in sensors])
+    return having[(methods == method) & is_sensor[places]], names[method], sensor
+
+
+def _reason(found: NDArray[np.int8], quantity: Quantity) -> str:
+    """The most frequent reason; of holds, that they were none to read, before that there were none elsewhere."""
+    counts = Counter(REASONS[place] for place in found.tolist())
+    if HELD[quantity.rule]:
+        return next((reason for reason in OF_HOLDS if reason in counts), Reason.NO_HOLD)
+    return counts.most_common(1)[0][0] if counts else Reason.LOW_COVERAGE
+
+
+def _scale(timeline: Timeline, breaths: Places, chosen: Places, quantity: Quantity) -> FloatArray | float:
+    """A hold makes its own breath longer: its energy, times the window's rate, is the power that it speaks for."""
+    if not quantity.is_power:
+        return 1.0
+    rate = summarised(timeline, breaths, QUANTITIES["rr"]).value
+    return (timeline.end_s[chosen] - timeline.start_s[chosen]) * (math.nan if rate is None else rate / S_PER_MIN)
+
+
+def _is_mean(quantity: Quantity) -> bool:
+    return METRICS[quantity.key].weighted_by is not None and not HELD[quantity.rule]
+
+
+def _mean(timeline: Timeline, chosen: Places, numbers: FloatArray, quantity: Quantity) -> float:
+    """``sum(v·w)/sum(w)``: weighted by its duration, the mean of a rate or a power is its total over time."""
+    by = METRICS[quantity.key].weighted_by
+    weights = (
+        timeline.values[KEYS.index(by), chosen] if by in KEYS else timeline.end_s[chosen] - timeline.start_s[chosen]
+    )
+    both = ~np.isnan(weights)
+    return float((numbers[both] * weights[both]).sum() / weights[both].sum())
