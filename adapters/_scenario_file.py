@@ -1,11 +1,13 @@
 """Scenario files: TOML with the tables of a segment, and changes that name only what differs. Read by ``simulator``.
 
 The tables of a segment (``[lung]``, ``[ventilator]`` …) hold from the beginning; each ``[[change]]`` names, from its
-``at_s`` on, those keys that differ from what stands above it.
+``at_s`` on, those keys that differ from what stands above it. A file with ``[[patient]]`` is a cohort: ``_cohort``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from adapters._scenario import (
     Course,
     GasExchange,
     Lung,
+    Place,
     Rebreathing,
     Relaxation,
     Scenario,
@@ -34,16 +37,18 @@ from adapters._scenario import (
 from streamer.errors import ConfigError
 from streamer.toml import Document
 
+PATIENTS = "patient"
+"""Key of the patients of a cohort."""
 TABLES = tuple(name for name in Segment.__struct_fields__ if name != "at_s")
 
 
-class _Change(Segment, frozen=True, kw_only=True):
+class Change(Segment, frozen=True, kw_only=True):
     """Table ``[[change]]``: what differs from the segment before it."""
 
     at_s: Second
 
 
-class _File(Course, frozen=True, kw_only=True):
+class File(Course, frozen=True, kw_only=True):
     """A scenario file."""
 
     lung: Lung = Lung()
@@ -59,20 +64,29 @@ class _File(Course, frozen=True, kw_only=True):
     tube: Tube | None = None
     valve: Valve | None = None
     assist: Assist | None = None
-    change: tuple[_Change, ...] = ()
+    change: tuple[Change, ...] = ()
 
 
 def load(path: Path) -> Scenario:
     """Read a scenario file. Raises ``ConfigError``, one line naming file and line."""
     document = Document.open(path)
-    file = document.read(_File)
-    tables: dict[str, Any] = {name: document.tree[name] for name in TABLES if name in document.tree}
+    if PATIENTS in document.tree:
+        remedy = "ventstream simulate writes the recordings of its patients into a folder"
+        raise ConfigError(f"{path}: is a cohort, here one patient is asked for; {remedy}")
+    document.read(File)
+    return scenario_of(document.tree, document.error)
+
+
+def scenario_of(tree: Mapping[str, Any], error: Callable[[Place, str], ConfigError]) -> Scenario:
+    """What a tree that fits ``File`` describes; ``error`` makes one of a contradiction and its place in the tree."""
+    file = msgspec.convert(tree, File, builtin_types=(datetime, date, time))
+    tables: dict[str, Any] = {name: tree[name] for name in TABLES if name in tree}
     segments = [msgspec.convert(tables, Segment)]
-    for change in document.tree.get("change", ()):
+    for change in tree.get("change", ()):
         tables |= {name: {**tables.get(name, {}), **change[name]} for name in TABLES if name in change}
         segments.append(msgspec.convert({**tables, "at_s": change["at_s"]}, Segment))
     for at, problem in contradictions(file, tuple(segments)):
-        raise document.error(at, problem)
+        raise error(at, problem)
     common = {name: getattr(file, name) for name in Course.__struct_fields__}
     return Scenario(**common, segments=tuple(segments))
 
@@ -86,11 +100,16 @@ def bundled() -> dict[str, Path]:
 
 def load_scenario(scenario: str | Path) -> Scenario:
     """A scenario by its file or, without suffix, by the name of a bundled one. Raises ``ConfigError``."""
+    return load(find_scenario(scenario))
+
+
+def find_scenario(scenario: str | Path) -> Path:
+    """The file that is meant. Raises ``ConfigError``."""
     path = Path(scenario)
     if path.suffix or path.exists():
-        return load(path)
+        return path
     known = bundled()
     if path.name not in known:
         names = ", ".join(known) or "none"
         raise ConfigError(f"{scenario}: no scenario of this name; bundled: {names}; or give a .toml file")
-    return load(known[path.name])
+    return known[path.name]

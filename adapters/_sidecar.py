@@ -1,11 +1,12 @@
-"""Sidecars beside recordings: where they are, how ``--context`` adds to them, and back to TOML.
+"""Sidecars beside recordings: where they are, how ``--context`` adds to them, and back to TOML; session files likewise.
 
-``streamer.sidecar`` reads them.
+``streamer.sidecar`` reads sidecars. A session file names the recordings of one patient and tells what a sidecar tells.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -59,9 +60,33 @@ def _merged(under: S, over: S) -> S:
 
 def as_toml(sidecar: Sidecar) -> str:
     """The sidecar as TOML; what was never said is left out."""
-    parts = [_table("[recording]", sidecar.recording), _table("[context]", sidecar.context)]
-    parts += [_table("[[event]]", event) for event in sidecar.event]
-    parts += [_table("[[blood_gas]]", gas) for gas in sidecar.blood_gas]
+    return _joined(_table("[recording]", sidecar.recording), *_told(sidecar))
+
+
+def session_toml(label: str, recordings: Sequence[str], sidecar: Sidecar) -> str:
+    """A session file.
+
+    Args:
+        label: Of the patient, never an identity.
+        recordings: Their files, beside the session file, in the order of time.
+        sidecar: Context, events and gases; its ``recording`` is not told, each recording has its own.
+    """
+    named = [f"[[recording]]\npath = {_literal(path)}\n" for path in recordings]
+    return _joined(f"label = {_literal(label)}\n", *named, *_told(sidecar))
+
+
+def cohort_toml(title: str, sessions: Sequence[str]) -> str:
+    """A cohort file: the session files of several patients, beside it."""
+    return f"title = {_literal(title)}\nsessions = {_literal(list(sessions))}\n"
+
+
+def _told(sidecar: Sidecar) -> list[str]:
+    events = [_table("[[event]]", event) for event in sidecar.event]
+    gases = [_table("[[blood_gas]]", gas) for gas in sidecar.blood_gas]
+    return [_table("[context]", sidecar.context), *events, *gases]
+
+
+def _joined(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
@@ -81,6 +106,8 @@ def _literal(value: object) -> str:
         return value.isoformat()
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_literal(key)} = {_literal(found)}" for key, found in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(found) for found in value)}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

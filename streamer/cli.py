@@ -156,11 +156,15 @@ def plot(
 @app.command(epilog="Example: ventstream simulate vcv_hold -o vcv.csv --truth vcv.truth.json")
 def simulate(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a bundled scenario's name.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Recording: .csv or .parquet.")],
-    truth: Annotated[Path | None, typer.Option(metavar="OUT.json", help="What is true of it.")] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="Recording: .csv or .parquet; for a cohort a folder.")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(metavar="OUT.json", help="What is true of it; for a cohort a folder.")
+    ] = None,
 ) -> int:
-    """Write a recording from the lung simulator, with its truth."""
-    from streamer.commands.files import simulate as command
+    """Write a recording from the lung simulator, or those of a cohort, with its truth."""
+    from streamer.commands.simulate import simulate as command
 
     return command(scenario, out, truth)
 

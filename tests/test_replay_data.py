@@ -14,7 +14,7 @@ from adapters._scenario_file import bundled
 from adapters._truth import Truth
 from adapters.recording import open_recording
 from streamer.chunk import Channel, Chunk
-from streamer.commands.files import simulate
+from streamer.commands.simulate import simulate
 from tests.adapters import contract
 
 REPO = Path(__file__).parents[1]

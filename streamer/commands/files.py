@@ -1,4 +1,4 @@
-"""``simulate``, ``convert`` and ``check``: recordings and configurations as files. Floor 4."""
+"""``convert`` and ``check``: recordings and configurations as files. Floor 4."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from streamer.chunk import Channel, Chunk
 from streamer.commands.examine import Job, examine
 from streamer.commands.findings import GAPS, Extent, Findings
@@ -20,7 +18,7 @@ from streamer.config import load_config
 from streamer.connection import EMBEDDED
 from streamer.context import Sidecar
 from streamer.errors import ConfigError
-from streamer.output import Output, say
+from streamer.output import say
 from streamer.records import Notice, NoticeKind
 from streamer.sidecar import read_sidecar
 from streamer.toml import Document
@@ -47,32 +45,19 @@ class Written(NamedTuple):
     source: str
 
 
-def simulate(scenario: str, out: Path, truth: Path | None) -> int:
-    """Write a recording from the lung simulator, and what is true of it; the exit status."""
-    simulator: Any = importlib.import_module("adapters.simulator")
-    simulation = simulator.simulate(simulator.load_scenario(scenario))
-    written = _write(out, simulation.chunks, simulation.sidecar, decimals=simulator.DECIMALS)
-    if truth is not None:
-        with Output(str(truth)) as output:
-            output.write(msgspec.json.format(msgspec.json.encode(simulation.truth), indent=1) + b"\n")
-    say(f"{out}: {written[0].rows} samples")
-    _say_others(written)
-    return 0
-
-
 def convert(path: Path, out: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:
     """Write any readable recording as a canonical one; the exit status."""
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out}: is the recording itself; name another file")
     recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)
-    written = _write(out, recording.items, recording.sidecar)
+    written = write(out, recording.items, recording.sidecar)
     damage = f", {recording.damaged_rows} damaged rows left as missing samples" if recording.damaged_rows else ""
     say(f"{out}: {written[0].rows} samples from {path} ({recording.format}){damage}")
-    _say_others(written)
+    say_others(written)
     return 0
 
 
-def _write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Sidecar, **options: Any) -> list[Written]:
+def write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Sidecar, **options: Any) -> list[Written]:
     """A file for each source, since a file has one rate; ``items`` gives the same each time."""
     canonical: Any = importlib.import_module("adapters.canonical")
     sources: list[str] = []
@@ -84,7 +69,8 @@ def _write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Si
     return written
 
 
-def _say_others(written: Sequence[Written]) -> None:
+def say_others(written: Sequence[Written]) -> None:
+    """Name the files beside the first."""
     for one in written[1:]:
         say(f"{one.path}: {one.rows} samples of {one.source}, which has a rate of its own")
 

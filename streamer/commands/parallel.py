@@ -1,18 +1,20 @@
-"""Recordings on several processors, results in the order of the command line. Floor 4.
+"""Work on several processors, results in the order of the tasks. Floor 4.
 
-One recording is one task. Each worker writes its rows into part files, which the parent then copies: a day of breaths
-crosses no process whole, and the output is the same for any number of jobs.
+``analyze``: one recording is one task. Each worker writes its rows into part files, which the parent then copies: a day
+of breaths crosses no process whole, and the output is the same for any number of jobs.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +23,26 @@ from streamer.commands.findings import Findings
 from streamer.errors import DataError
 from streamer.output import Output
 from streamer.rows import Row
+
+Found = TypeVar("Found")
+
+
+def spread(
+    work: Callable[..., Found], workers: int, *columns: Sequence[Any], remedy: str = ""
+) -> Generator[Found, None, None]:
+    """``map(work, *columns)`` on ``workers`` processes; with one, in this. Raises ``DataError`` if one is killed."""
+    if workers <= 1:
+        yield from map(work, *columns)
+        return
+    # A fresh interpreter per worker: forking a process with threads (Arrow has some) may lock up.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_let_interrupts_kill)
+    try:
+        yield from pool.map(work, *columns)
+    except BrokenProcessPool:
+        raise DataError(f"a worker process was ended by the system, perhaps for want of memory{remedy}") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def examine_all(
@@ -35,23 +57,14 @@ def examine_all(
         for job in plan:
             yield examine(job, on_breath=on_breath, on_summary=on_summary)
         return
-    # A fresh interpreter per worker: forking a process with threads (Arrow has some) may lock up.
-    context = multiprocessing.get_context("spawn")
     with TemporaryDirectory(prefix="ventstream-") as folder:
         parts = [Path(folder) / str(number) for number in range(len(plan))]
         wanted = [[on_breath is not None] * len(plan), [on_summary is not None] * len(plan)]
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_let_interrupts_kill)
-        try:
-            for part, found in zip(parts, pool.map(_examine_apart, plan, parts, *wanted), strict=True):
+        with closing(spread(_examine_apart, workers, plan, parts, *wanted, remedy="; use fewer --jobs")) as findings:
+            for part, found in zip(parts, findings, strict=True):
                 _copy(part.with_suffix(".breaths"), on_breath)
                 _copy(part.with_suffix(".summaries"), on_summary)
                 yield found
-        except BrokenProcessPool:
-            raise DataError(
-                "a worker process was ended by the system, perhaps for want of memory; use fewer --jobs"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _let_interrupts_kill() -> None:

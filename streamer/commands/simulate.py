@@ -1,0 +1,83 @@
+"""``simulate``: a recording of the lung simulator, or the sessions of a cohort on all processors. Floor 4."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import track
+
+from streamer.commands.files import say_others, write
+from streamer.commands.parallel import spread
+from streamer.errors import ConfigError, OutputError
+from streamer.output import Output, say
+
+RECORDINGS = {".csv", ".parquet"}
+
+
+def simulate(scenario: str, out: Path, truth: Path | None) -> int:
+    """Write what a scenario describes, and what is true of it; the exit status."""
+    cohort: Any = importlib.import_module("adapters._cohort").find_cohort(scenario)
+    if cohort is not None:
+        return _simulate_cohort(scenario, cohort, out, truth)
+    simulator: Any = importlib.import_module("adapters.simulator")
+    if out.suffix.lower() not in RECORDINGS and (out.is_dir() or not out.suffix):
+        raise ConfigError(f"{out}: {scenario} is one patient: name a file, .parquet or .csv; folders are for cohorts")
+    simulation = simulator.simulate(simulator.load_scenario(scenario))
+    written = write(out, simulation.chunks, simulation.sidecar, decimals=simulator.DECIMALS)
+    _keep_truth(simulation, truth)
+    say(f"{out}: {written[0].rows} samples")
+    say_others(written)
+    return 0
+
+
+def _simulate_cohort(scenario: str, cohort: Any, out: Path, truth: Path | None) -> int:
+    for folder in (out, truth):
+        _make_folder(scenario, folder)
+    patients, n = cohort.patients, len(cohort.patients)
+    rows = spread(_simulate_patient, min(os.cpu_count() or 1, n), patients, [out] * n, [truth] * n)
+    console = Console(stderr=True)
+    followed = track(rows, "simulating", n, console=console, transient=True, disable=not sys.stderr.isatty())
+    for patient, count in zip(patients, followed, strict=True):
+        say(f"{out / patient.name}.parquet: {count} samples")
+    index = out / importlib.import_module("adapters._cohort").COHORT_FILE
+    _keep(index, cohort.text.encode())
+    say(f"{index}: {n} sessions")
+    return 0
+
+
+def _make_folder(scenario: str, folder: Path | None) -> None:
+    if folder is None:
+        return
+    if folder.suffix.lower() in {*RECORDINGS, ".json"} or (folder.exists() and not folder.is_dir()):
+        raise ConfigError(f"{folder}: {scenario} is a cohort, several recordings: name a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder}: cannot be made: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _simulate_patient(patient: Any, out: Path, truth: Path | None) -> int:
+    """Recording, session file and truth of one patient; how many samples. In a process of its own."""
+    canonical: Any = importlib.import_module("adapters.canonical")
+    simulation = importlib.import_module("adapters.simulator").simulate(patient.scenario)
+    path = out / f"{patient.name}.parquet"
+    rows: int = canonical.write_recording(path, simulation.chunks(), patient.recording)
+    _keep(out / f"{patient.name}.toml", patient.session([path.name]).encode())
+    _keep_truth(simulation, truth / f"{patient.name}.truth.json" if truth else None)
+    return rows
+
+
+def _keep_truth(simulation: Any, path: Path | None) -> None:
+    if path is not None:
+        _keep(path, msgspec.json.format(msgspec.json.encode(simulation.truth), indent=1) + b"\n")
+
+
+def _keep(path: Path, content: bytes) -> None:
+    with Output(str(path)) as output:
+        output.write(content)
