@@ -134,6 +134,29 @@ def analyze(
     )
 
 
+@app.command(epilog="Example: ventstream report cohort/cohort.toml -o report.html -o report.pdf -o numbers.csv")
+def report(
+    *,
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A cohort or session file (.toml), or a recording with events.")
+    ],
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="May be repeated. Page: .html; pictures: .pdf, .png, .svg; numbers: .csv, .parquet, .jsonl, or - .",
+        ),
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Recordings at a time; default: all processors.")] = None,
+) -> int:
+    """Compare time points of a study with its baseline: before proning and hours after, say."""
+    from streamer.commands.report import report as command
+
+    return command(study, outs=out or (), jobs=jobs)
+
+
 @app.command(epilog="Example: ventstream plot replay_data/dead_space.parquet --at 60 -o breath.png")
 def plot(
     *,

@@ -45,7 +45,7 @@ class PointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     event: EventKind = "prone"
     baseline_min: tuple[Minutes, Minutes] = (-30.0, -5.0)
-    hours: dict[EventKind, tuple[Hours, ...]] = {"prone": (1.0, 4.0, 8.0)}
+    hours: dict[EventKind, tuple[Hours, ...]] = msgspec.field(default_factory=lambda: {"prone": (1.0, 4.0, 8.0)})
     half_width_min: Annotated[float, Meta(gt=0, le=720)] = 15.0
     settle_min: Annotated[float, Meta(ge=0, le=720)] = 10.0
     min_coverage: Annotated[float, Meta(ge=0, le=1, description="a share; 50 % is 0.5")] = 0.5

@@ -155,7 +155,7 @@ _ALL = (
     _row("vt_exp", "VT", _SET, _BREATHS, 0, resolves_share=0.05),
     _row("rr", "RR", _SET, _BREATHS, 1, resolves_share=0.05),
     _row("minute_volume", "Minute volume", _SET, _BREATHS, 1, resolves_share=0.05),
-    _row("peep", "PEEP", _SET, _BREATHS, 1, resolves=1.0),
+    _row("peep", "PEEP", _SET, _BREATHS, 1, resolves=0.8),
     _row("fio2", "FiO2", _SET, _DRAW, 2, resolves=0.02),
 )
 

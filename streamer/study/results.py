@@ -62,3 +62,12 @@ class Results:
     notes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """``values`` and ``changes`` as one table: a row for each patient, time point and quantity."""
+        keys = ["patient", "point", "quantity"]
+        renamed = self.changes.drop(columns=["unit", "value"]).rename(
+            columns={"reason": "change_reason", "detail": "change_detail", "settings": "settings_changed"}
+        )
+        return self.values.merge(renamed, on=keys, how="left")

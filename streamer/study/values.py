@@ -52,7 +52,7 @@ class Value:
     breaths: int = 0
     p25: float | None = None
     p75: float | None = None
-    coverage: float = 0.0
+    coverage: float | None = None
     method: str = ""
     quality: str = ""
     sensor: tuple[object, ...] = ()

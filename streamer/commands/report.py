@@ -1,0 +1,111 @@
+"""``report``: a study's recordings into time points, as a page, pictures and tables. Floor 4."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from streamer.commands.findings import plain_console
+from streamer.commands.report_text import show
+from streamer.errors import ConfigError
+from streamer.output import Output, say, warn
+from streamer.rows import Column
+from streamer.study import Results, Study, measure, read_study
+from streamer.study.collect import Course
+from streamer.tables import SUFFIXES as TABLES
+from streamer.tables import open_table
+
+PAGES: Mapping[str, Callable[[Any, Results], bytes]] = {
+    ".html": lambda report, results: report.html(results).encode(),
+    ".pdf": lambda report, results: report.pdf(results),
+    ".png": lambda report, results: report.picture(results, ".png"),
+    ".svg": lambda report, results: report.picture(results, ".svg"),
+}
+"""Suffix → how ``streamer.report`` makes it."""
+
+
+def report(path: Path, *, outs: Sequence[str], jobs: int | None) -> int:
+    """Measure a study and write it down in every form that was asked for; the exit status.
+
+    Raises:
+        ConfigError: A faulty session file, an output of no known kind, no matplotlib.
+        DataError: A recording cannot be read, an output cannot be written.
+    """
+    study = read_study(path)
+    _check_outs(outs, study)
+    pages = _report_module() if any(_suffix(out) in PAGES for out in outs) else None
+    results = _measured(study, jobs)
+    errors = [error for error in results.recordings["error"] if error]
+    for error in errors:
+        warn(error)
+    for out in outs:
+        if _suffix(out) in PAGES:
+            with Output(out) as output:
+                output.write(PAGES[_suffix(out)](pages, results))
+        else:
+            _write_numbers(out, results)
+    show(plain_console(stderr="-" in outs), results)
+    if "-" not in outs:
+        for out in outs:
+            say(out)
+    return 1 if errors else 0
+
+
+def _suffix(out: str) -> str:
+    return ".jsonl" if out == "-" else Path(out).suffix.lower()
+
+
+def _check_outs(outs: Sequence[str], study: Study) -> None:
+    if len(set(outs)) != len(outs):
+        raise ConfigError("-o names one output twice; give each its own")
+    inputs = {file.resolve() for file in study.files}
+    inputs |= {recorded.path.resolve() for session in study.sessions for recorded in session.recordings}
+    for out in outs:
+        if _suffix(out) not in {*PAGES, *TABLES}:
+            known = ", ".join((*PAGES, *TABLES))
+            raise ConfigError(f"{out}: give the output a suffix: {known}, or '-' for JSON lines on standard output")
+        if out != "-" and Path(out).resolve() in inputs:
+            raise ConfigError(f"{out}: is also to be read; name another output")
+
+
+def _report_module() -> Any:
+    try:
+        return importlib.import_module("streamer.report")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("matplotlib"):
+            raise
+        raise ConfigError("pages and pictures need matplotlib: pip install 'ventstream[plot]'; tables do not") from None
+
+
+def _measured(study: Study, jobs: int | None) -> Results:
+    """With a bar on a terminal, and nothing in a pipe."""
+    total = sum(len(session.recordings) for session in study.sessions)
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reading", total=total)
+
+        def on_read(_: Course) -> None:
+            bar.advance(task)
+
+        return measure(study, jobs=jobs, on_read=on_read)
+
+
+def _write_numbers(out: str, results: Results) -> None:
+    numbers = results.numbers
+    columns = [
+        Column(str(name), "number" if kind == "f" else "whole" if kind in "iu" else "text")
+        for name, kind in ((name, numbers[name].dtype.kind) for name in numbers.columns)
+    ]
+    with open_table(out, columns) as table:
+        for row in numbers.to_dict("records"):
+            table.write({str(key): None if _is_nothing(found) else found for key, found in row.items()})
+
+
+def _is_nothing(found: object) -> bool:
+    return found is None or (isinstance(found, float) and np.isnan(found))

@@ -1,0 +1,98 @@
+"""Changes from baseline, or why two values are not compared (algorithms §8.2, §12 ``method_changed``). Floor 4.
+
+Estimated against measured, Bohr against Enghoff, one sensor against another, one method against another: the
+difference would be theirs, not the patient's. A gas outside the window is no gas of that time point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamer.study.points import BASELINE
+from streamer.study.quantities import QUANTITIES, SETTINGS, Quantity
+from streamer.study.refusals import Refusal
+from streamer.study.values import Value
+
+LOWER, HIGHER, SAME = "lower", "higher", "no change"
+SENSORS = ("mainstream", "sidestream")
+
+Values = Mapping[str, Value]
+"""Quantity's name → value, of one time point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Of one quantity from baseline to a time point; without a number where ``reason`` refuses it."""
+
+    change: float | None = None
+    share: float | None = None
+    smallest: float | None = None
+    direction: str | None = None
+    reason: str = ""
+    detail: str = ""
+    settings: str = ""
+
+
+def change_of(quantity: Quantity, baseline: Values, later: Values, label: str) -> Change:
+    """The change of a quantity, with the settings that differ between the two."""
+    ends = {BASELINE: baseline[quantity.name], label: later[quantity.name]}
+    reason, detail = _refused(quantity, {BASELINE: baseline, label: later}, ends)
+    settings = _settings(baseline, later)
+    first, second = (one.value for one in ends.values())
+    if reason or first is None or second is None:
+        return Change(reason=reason, detail=detail, settings=settings)
+    difference, smallest = second - first, quantity.smallest_change(first)
+    direction = SAME if abs(difference) < smallest else HIGHER if difference > 0 else LOWER
+    share = difference / first if first else None
+    return Change(change=difference, share=share, smallest=smallest, direction=direction, settings=settings)
+
+
+def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str, Value]) -> tuple[str, str]:
+    """Reason and detail, or nothing."""
+    first, second = ends.values()
+    missing = [label for label, end in ends.items() if end.value is None]
+    if len(missing) == 1:
+        (there,) = set(ends) - set(missing)
+        for rival in quantity.rivals:
+            other = points[missing[0]][rival]
+            if other.value is not None:
+                what = f"{_named(ends[there])} at {there}, {_named(other)} at {missing[0]}"
+                return Refusal.METHOD_CHANGED, f"{what}: not compared with each other"
+    if missing:
+        end = ends[missing[0]]
+        return end.reason, f"{' and '.join(missing)}: {end.detail}" if end.detail else " and ".join(missing)
+    if first.method != second.method:
+        return Refusal.METHOD_CHANGED, " → ".join(_method(end) for end in (first, second))
+    differing = [
+        f"{key} {_shown(before)} → {_shown(after)}"
+        for key, before, after in zip(quantity.sensor, first.sensor, second.sensor, strict=True)
+        if before != after
+    ]
+    return (Refusal.METHOD_CHANGED, "; ".join(differing)) if differing else ("", "")
+
+
+def _named(end: Value) -> str:
+    return f"{end.quantity.label}{f' ({end.method})' if end.method else ''}"
+
+
+def _method(end: Value) -> str:
+    """``mainstream (bohr_mainstream)``: the kind of sensor first, where the method tells it."""
+    kind = next((kind for kind in SENSORS if end.method.endswith(kind)), "")
+    return f"{kind} ({end.method})" if kind else end.method
+
+
+def _shown(told: object) -> str:
+    return "not told" if told is None else f"{told:g}" if isinstance(told, float) else str(told)
+
+
+def _settings(baseline: Values, later: Values) -> str:
+    """``PEEP 8.0 → 12.0 cmH2O; FiO2 0.70 → 0.60``: those that differ."""
+    found = []
+    for name in SETTINGS:
+        quantity, before, after = QUANTITIES[name], baseline[name].value, later[name].value
+        if before is None or after is None or abs(after - before) < quantity.smallest_change(before):
+            continue
+        unit = "" if quantity.unit == "1" else f" {quantity.unit}"
+        found.append(f"{quantity.label} {before:.{quantity.digits}f} → {after:.{quantity.digits}f}{unit}")
+    return "; ".join(found)

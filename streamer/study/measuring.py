@@ -1,0 +1,102 @@
+"""A study from its files to its results: recordings on all processors, then the frames. Floor 4, inside ``study``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+
+from streamer.commands.parallel import spread
+from streamer.study.collect import Course, collect, sha256
+from streamer.study.files import Session, Study, no_anchor
+from streamer.study.frames import frames
+from streamer.study.points import anchor, labels
+from streamer.study.results import Results
+from streamer.study.timeline import Timeline, jobs_of, joined
+from streamer.units import S_PER_MIN
+
+LIBRARIES = ("ventstream", "numpy", "numba", "pandas", "pyarrow", "scipy")
+
+
+def measure(study: Study, *, jobs: int | None = None, on_read: Callable[[Course], None] | None = None) -> Results:
+    """Read all recordings of a study and find every quantity at every time point.
+
+    Args:
+        study: As ``read_study`` gives it.
+        jobs: Recordings at a time; None: as many as there are processors.
+        on_read: Is given each recording as soon as it was read.
+
+    Raises:
+        ConfigError: Times in a session file cannot be placed, contradict each other, or an event is missing.
+        DataError: A recording cannot be read at all; one that ends early is used, and the results say so.
+    """
+    plans = [jobs_of(session, S_PER_MIN * study.points.settle_min) for session in study.sessions]
+    plan = [job for plan in plans for job in plan]
+    workers = min(jobs or os.cpu_count() or 1, len(plan))
+    courses: list[Course] = []
+    with closing(spread(collect, workers, plan, remedy="; use fewer --jobs")) as found:
+        for course in found:
+            courses.append(course)
+            if on_read is not None:
+                on_read(course)
+    timelines, zeros = [], []
+    for session, own in zip(study.sessions, plans, strict=True):
+        mine, courses = courses[: len(own)], courses[len(own) :]
+        timelines.append(joined(session, mine))
+        zeros.append(_zero_s(session, timelines[-1], study))
+    return Results(
+        title=study.title,
+        is_simulated=any(_is_simulated(timeline) for timeline in timelines),
+        patients=tuple(timeline.label for timeline in timelines),
+        points=labels(study.points),
+        notes=tuple(_notes(timelines)),
+        versions=_versions(),
+        settings=_settings(study),
+        **frames(timelines, zeros, study.points),
+    )
+
+
+def _zero_s(session: Session, timeline: Timeline, study: Study) -> float:
+    zero = anchor(timeline, study.points)
+    if zero is None:
+        raise session.error((), no_anchor(study.points))
+    return zero.at_s
+
+
+def _is_simulated(timeline: Timeline) -> bool:
+    return any(course.findings.sidecar.recording.source == "simulated" for course in timeline.courses)
+
+
+def _notes(timelines: Sequence[Timeline]) -> list[str]:
+    """What went wrong or is doubted, a line each."""
+    found = []
+    for timeline in timelines:
+        for course in timeline.courses:
+            name = f"{timeline.label}: {course.findings.name}"
+            if course.findings.error is not None:
+                found.append(f"{timeline.label}: reading ended early: {course.findings.error}")
+            found += [
+                f"{name}: {notice.detail}"
+                for notice in course.notices
+                if "event" not in notice.values and notice.kind in {"suspicion", "clock_reset", "context"}
+            ]
+    return found
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _settings(study: Study) -> dict[str, str]:
+    found = {key: msgspec.json.encode(told).decode() for key, told in msgspec.structs.asdict(study.points).items()}
+    return found | {f"sha256 of {path.name}": sha256(path) for path in study.files}
