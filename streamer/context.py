@@ -45,7 +45,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     mode: Literal["vcv", "pcv", "psv", "other"] | None = None
     patient_class: Literal["adult", "paediatric", "neonate"] | None = None
     sex: Literal["male", "female"] | None = None
-    height_cm: Annotated[float, Meta(ge=20, le=250)] | None = None
+    height_cm: Annotated[float, Meta(ge=20, le=250, description="cm; 1.62 m is 162")] | None = None
     weight_kg: Annotated[float, Meta(gt=0, le=500)] | None = None
     sensor_site: Literal["wye", "ventilator"] | None = None
     flow_conditions: Literal["BTPS", "ATPS", "ATPD"] | None = None

@@ -46,6 +46,8 @@ def friendly(problem: str, kind: types.Type, where: KeyPath) -> str:
     text = re.sub(", got `(?!array|object).*", "", problem.replace(" | null", "")).replace(", got ", ", not ")
     text = re.sub(r"`[^`]+`(?: with a timezone component)?", lambda name: _words(name.group()), text)
     hint = next(_hints(kind, where), "")
+    if text.lower() == "expected an array, not a table" and where:
+        text += f": write [[{where[-1]}]], one for each"
     return re.sub(r"(\d)\.0\b", r"\1", text.replace("Expected", "expected", 1)) + (f" ({hint})" if hint else "")
 
 

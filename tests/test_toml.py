@@ -57,7 +57,10 @@ def test_reads_structs_and_dataclasses() -> None:
     [
         ("[context]\npasive = 1", "x.toml:2: unknown key 'pasive' in [context]; did you mean 'passive'?"),
         ("[contxt]", "x.toml:1: unknown key 'contxt'; did you mean 'context'?"),
-        ("\n\n[context]\nheight_cm = 3000", "x.toml:4: [context] height_cm = 3000: expected a number <= 250"),
+        (
+            "\n\n[context]\nheight_cm = 3000",
+            "x.toml:4: [context] height_cm = 3000: expected a number <= 250 (cm; 1.62 m is 162)",
+        ),
         (
             "[recording]\nstart_utc = 2020-06-01T08:00:00",
             f"x.toml:2: [recording] start_utc = 2020-06-01 08:00:00: {AN_INSTANT}",
@@ -120,7 +123,7 @@ def test_faults_of_a_dataclass(text: str, message: str) -> None:
             "[[blood_gas]]\nat_s = 1\npo2_art_mmhg = -81",
             ":3: [[blood_gas]] po2_art_mmhg = -81: expected a number >= 10 (mmHg; 1 kPa is 7.5)",
         ),
-        ("[context]\nheight_cm = -162", ":2: [context] height_cm = -162: expected a number >= 20"),
+        ("[context]\nheight_cm = -162", ":2: [context] height_cm = -162: expected a number >= 20 (cm; 1.62 m is 162)"),
         (
             "[context]\nbarometric_mmhg = 1013",
             ":2: [context] barometric_mmhg = 1013: expected a number <= 900 (mmHg; 1013 hPa is 760)",

@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,7 @@ Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40, description=
 Minutes: TypeAlias = Annotated[float, Meta(ge=-10_080, le=10_080)]
 Hours: TypeAlias = Annotated[float, Meta(ge=0, le=720, description="hours after the event")]
 MAX_SESSIONS = 1000
+EVENT_KINDS = dict.fromkeys(get_args(EventKind))
 
 
 class PointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,7 +46,7 @@ class PointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     event: EventKind = "prone"
     baseline_min: tuple[Minutes, Minutes] = (-30.0, -5.0)
-    hours: dict[EventKind, tuple[Hours, ...]] = msgspec.field(default_factory=lambda: {"prone": (1.0, 4.0, 8.0)})
+    hours: dict[str, tuple[Hours, ...]] = msgspec.field(default_factory=lambda: {"prone": (1.0, 4.0, 8.0)})
     half_width_min: Annotated[float, Meta(gt=0, le=720)] = 15.0
     settle_min: Annotated[float, Meta(ge=0, le=720)] = 10.0
     min_coverage: Annotated[float, Meta(ge=0, le=1, description="a share; 50 % is 0.5")] = 0.5
@@ -190,6 +191,8 @@ def _check_points(document: Document, points: PointSettings) -> None:
     if not any(points.hours.values()):
         raise document.error(("points", "hours"), "expected a time point at least: hours = { prone = [1, 4, 8] }")
     for kind, hours in points.hours.items():
+        if kind not in EVENT_KINDS:
+            raise document.unknown(("points", "hours", kind), EVENT_KINDS)
         if list(hours) != sorted(set(hours)):
             raise document.error(("points", "hours", kind), "write each hour once, in order")
 

@@ -115,7 +115,8 @@ def _window(
     stays = np.array([NOT_TOLD, *(turn.kind for turn in timeline.positions)])
     since = np.searchsorted(turns, timeline.start_s[inside], side="right")
     settled_s = np.append(-np.inf, turns + S_PER_MIN * settings.settle_min)[since]
-    kept = inside[(stays[since] == position) & (timeline.start_s[inside] >= settled_s)]
+    is_still = np.searchsorted(turns, timeline.end_s[inside], side="left") == since
+    kept = inside[(stays[since] == position) & is_still & (timeline.start_s[inside] >= settled_s)]
     reason = detail = ""
     if not inside.size:
         reason, detail = Refusal.NOT_RECORDED, f"{timeline.text(span[0])} to {timeline.text(span[1])}"

@@ -97,7 +97,7 @@ def jobs_of(session: Session, settle_s: float) -> list[Job]:
     told = session.told
     restated = frozenset(name for name in ("event", "blood_gas") if getattr(told, name))
     jobs = [_job(session, index, restated) for index in range(len(session.recordings))]
-    zeros = [_zero_s(job) for job in jobs]
+    zeros = [_zero_s(session, index, job) for index, job in enumerate(jobs)]
     is_utc = all(zero is not None for zero in zeros)
     _check_dated(session, zeros)
     times = _times(session, zeros[0] if is_utc else None)
@@ -113,8 +113,11 @@ def _job(session: Session, index: int, restated: frozenset[str]) -> Job:
     return Job(path=path, format_name=form, context=told, restated=restated)
 
 
-def _zero_s(job: Job) -> float | None:
-    return utc_of_zero_s(open_recording(job.path, format_name=job.format_name, context=job.context))
+def _zero_s(session: Session, index: int, job: Job) -> float | None:
+    try:
+        return utc_of_zero_s(open_recording(job.path, format_name=job.format_name, context=job.context))
+    except ConfigError as error:
+        raise session.error(("recording", index), str(error)) from None
 
 
 def _check_dated(session: Session, zeros: Sequence[float | None]) -> None:
