@@ -1,7 +1,7 @@
 """Cohort files: what several simulated patients share, and a ``[[patient]]`` for each with what differs.
 
-A patient's table overlays the common one key by key; a list that a patient states (``change``, ``blood_gas``, ``gap`` …)
-replaces the common list. All of it is checked as a scenario is, and every fault names the line it stands on.
+A patient's table overlays the common one key by key; a list that a patient states (``change``, ``gap`` …) replaces the
+common list. All of it is checked as a scenario is, and every fault names the line it stands on.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from streamer.errors import ConfigError, OutputError
 from streamer.output import Output, say
 
 RECORDINGS = {".csv", ".parquet"}
+CHUNK_S = 60.0
+"""Hours are written faster in long pieces."""
 
 
 def simulate(scenario: str, out: Path, truth: Path | None) -> int:
@@ -67,7 +69,7 @@ def _simulate_patient(patient: Any, out: Path, truth: Path | None) -> int:
     canonical: Any = importlib.import_module("adapters.canonical")
     simulation = importlib.import_module("adapters.simulator").simulate(patient.scenario)
     path = out / f"{patient.name}.parquet"
-    rows: int = canonical.write_recording(path, simulation.chunks(), patient.recording)
+    rows: int = canonical.write_recording(path, simulation.chunks(CHUNK_S), patient.recording)
     _keep(out / f"{patient.name}.toml", patient.session([path.name]).encode())
     _keep_truth(simulation, truth / f"{patient.name}.truth.json" if truth else None)
     return rows
