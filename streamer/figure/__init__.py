@@ -4,38 +4,23 @@
     Path("breath.svg").write_bytes(rendered(figure, ".svg"))
 
 Nothing here measures: curves and marks are an ``Expirogram``, numbers the record's. A number that is withheld is drawn
-nowhere. Figures are made without pyplot, so there is no window, no current figure and no state between two calls.
+nowhere.
 """
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import Any
-
-from matplotlib import rc_context, rcParamsDefault
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from streamer.breath import Breath
 from streamer.expirogram import expirogram_of
 from streamer.figure import _expirogram, _numbers, _waves
-from streamer.figure._style import FOOTER_PT, INK, STYLE, TITLE_PT, withheld_text
+from streamer.figure.drawing import NO_DEVICE, blank, in_style, rendered
+from streamer.figure.style import FOOTER_PT, INK, TITLE_PT, withheld_text
 from streamer.metrics import Given
 from streamer.reasons import Reason
 from streamer.records import BreathRecord
 
 SIZE_IN = (10.0, 7.5)
-DPI = 160.0
-"""1600 x 1200 pixels; still legible at 1200 x 900."""
-UNDATED: dict[str, dict[str, Any]] = {
-    ".png": {"Software": "ventstream"},
-    ".svg": {"Date": None, "Creator": "ventstream"},
-    ".pdf": {"CreationDate": None, "Creator": "ventstream", "Producer": None},
-}
-"""Suffix → what the file says of itself: not when it was made, so that the same breath gives the same file."""
-CANVASES = {".png": FigureCanvasAgg, ".svg": FigureCanvasSVG, ".pdf": FigureCanvasPdf}
 NO_CO2 = frozenset({Reason.CO2_MISSING.value})
 
 
@@ -48,31 +33,16 @@ def breath_figure(breath: Breath, record: BreathRecord, given: Given, *, caption
         given: What it was measured against.
         caption: For the foot: which breath of which recording. Never a patient's identity.
     """
-    with rc_context(_style()):
-        figure = Figure(figsize=SIZE_IN, dpi=DPI, facecolor="white")
-        FigureCanvasAgg(figure)
+    with in_style():
+        figure = blank(SIZE_IN)
         if breath.pco2 is None or {record.missing.get("petco2"), record.missing.get("co2_delay")} <= NO_CO2:
             _draw_waves_only(figure, breath)
         else:
             _draw_all(figure, breath, record, given)
         labels = f" · labels: {', '.join(sorted(record.flags))}" if record.flags else ""
-        foot = f"{caption}{labels} · ventstream, research software, not a medical device"
+        foot = f"{caption}{labels} · {NO_DEVICE}"
         figure.text(0.015, 0.014, foot, fontsize=FOOTER_PT, color=INK, va="bottom")
     return figure
-
-
-def rendered(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file's content; ``suffix`` is one of ``CANVASES``."""
-    out = BytesIO()
-    with rc_context(_style()):
-        CANVASES[suffix](figure).print_figure(out, format=suffix[1:], dpi=DPI, metadata=UNDATED[suffix])
-    return out.getvalue()
-
-
-def _style() -> Any:
-    """Ours over matplotlib's own: not over what a user's configuration made of them, but for the window system."""
-    others = ("backend", "webagg", "toolbar")
-    return {key: value for key, value in rcParamsDefault.items() if not key.startswith(others)} | STYLE
 
 
 def _draw_all(figure: Figure, breath: Breath, record: BreathRecord, given: Given) -> None:
@@ -86,3 +56,6 @@ def _draw_all(figure: Figure, breath: Breath, record: BreathRecord, given: Given
 def _draw_waves_only(figure: Figure, breath: Breath) -> None:
     figure.text(0.08, 0.96, f"Volumetric capnogram {withheld_text(Reason.CO2_MISSING)}", fontsize=TITLE_PT, va="center")
     _waves.draw([figure.add_axes((0.08, bottom, 0.88, 0.37)) for bottom in (0.54, 0.10)], breath, None)
+
+
+__all__ = ["breath_figure", "rendered"]

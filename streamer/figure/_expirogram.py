@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from streamer.expirogram import Expirogram, Line, Marks
 from streamer.figure._levels import draw_levels
-from streamer.figure._style import (
+from streamer.figure.style import (
     BLUE,
     GREEN,
     INK,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from streamer.expirogram import ARTERIAL
-from streamer.figure._style import GREEN, INK, PURPLE, SMALL_PT, VERMILLION
+from streamer.figure.style import GREEN, INK, PURPLE, SMALL_PT, VERMILLION
 
 LEVELS = {
     ARTERIAL: ("PaCO₂ {:.1f} arterial", VERMILLION, "--"),

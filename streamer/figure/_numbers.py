@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
-from streamer.figure._style import INK, PALE, SMALL_PT
+from streamer.figure.style import INK, PALE, SMALL_PT
 from streamer.metrics import METRICS, Given
 from streamer.records import BreathRecord
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
-from streamer.figure._style import BLUE, GREEN, INK, PALE, SHADE_2, SMALL_PT, VERMILLION
+from streamer.figure.style import BLUE, GREEN, INK, PALE, SHADE_2, SMALL_PT, VERMILLION
 from streamer.metrics import Given
 from streamer.reasons import Reason
 

@@ -32,6 +32,7 @@ STYLE: dict[str, Any] = {
     "ytick.labelsize": SMALL_PT,
     "legend.fontsize": SMALL_PT,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a label is a label, be it "$"
     "svg.fonttype": "none",  # text stays text: searchable, and an editor can change it
     "svg.hashsalt": "ventstream",
     "pdf.fonttype": 42,
