@@ -6,11 +6,11 @@ difference would be theirs, not the patient's. A gas outside the window is no ga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamer.study.points import BASELINE
-from streamer.study.quantities import QUANTITIES, SETTINGS, Quantity
+from streamer.study.quantities import QUANTITIES, SETTINGS, Quantity, Rule
 from streamer.study.refusals import Refusal
 from streamer.study.values import Value
 
@@ -52,16 +52,13 @@ def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str
     """Reason and detail, or nothing."""
     first, second = ends.values()
     missing = [label for label, end in ends.items() if end.value is None]
-    if len(missing) == 1:
-        (there,) = set(ends) - set(missing)
-        for rival in quantity.rivals:
-            other = points[missing[0]][rival]
-            if other.value is not None:
-                what = f"{_named(ends[there])} at {there}, {_named(other)} at {missing[0]}"
-                return Refusal.METHOD_CHANGED, f"{what}: not compared with each other"
     if missing:
+        rivalry = _rivalry(quantity, points, ends, missing)
         end = ends[missing[0]]
-        return end.reason, f"{' and '.join(missing)}: {end.detail}" if end.detail else " and ".join(missing)
+        where = " and ".join(missing)
+        return (
+            (Refusal.METHOD_CHANGED, rivalry) if rivalry else (end.reason, ": ".join(filter(None, (where, end.detail))))
+        )
     if first.method != second.method:
         return Refusal.METHOD_CHANGED, " → ".join(_method(end) for end in (first, second))
     differing = [
@@ -70,6 +67,20 @@ def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str
         if before != after
     ]
     return (Refusal.METHOD_CHANGED, "; ".join(differing)) if differing else ("", "")
+
+
+def _rivalry(
+    quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str, Value], missing: Sequence[str]
+) -> str:
+    """Where one end has only another answer to the same question: which. What a gas lacks is said by its own reason."""
+    if len(missing) == len(ends) or quantity.rule is Rule.GAS:
+        return ""
+    (absent,), (there,) = missing, set(ends) - set(missing)
+    others = [points[absent][rival] for rival in quantity.rivals if points[absent][rival].value is not None]
+    if not others:
+        return ""
+    what = f"{_named(ends[there])} at {there}, {_named(others[0])} at {absent} ({ends[absent].reason})"
+    return f"{what}: not compared with each other"
 
 
 def _named(end: Value) -> str:

@@ -1,0 +1,186 @@
+"""From session files to frames: clocks, several recordings, events of their own, and what cannot be used."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from adapters._scenario import Capnogram, Hold, Scenario, Segment, Ventilator
+from adapters.canonical import write_recording
+from adapters.simulator import simulate
+from streamer.context import RecordingInfo, Sidecar
+from streamer.errors import ConfigError, DecodeError
+from streamer.study import Results, measure, read_study
+from streamer.study.collect import collect
+from streamer.study.timeline import jobs_of
+
+MINUTES = """
+[points]
+baseline_min = [-4, -0.5]
+hours = { prone = [0.05] }
+half_width_min = 1.5
+settle_min = 0.5
+trend_min = 1
+"""
+CONTEXT = """
+[context]
+passive = "asserted"
+mode = "vcv"
+sensor_site = "wye"
+flow_conditions = "BTPS"
+co2_kind = "mainstream"
+co2_scale = "BTPS"
+"""
+PRONE = '\n[[event]]\nat = 2024-03-01T08:05:00Z\nkind = "prone"\n'
+GAS = "\n[[blood_gas]]\nat = 2024-03-01T{}Z\npco2_art_mmhg = {}\npo2_art_mmhg = 80\nfio2 = 0.6\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``all``: ten minutes from 8:00, airway dead space 150 mL, after five 120 mL; ``first`` and ``rest`` of it."""
+    found = tmp_path_factory.mktemp("measured")
+    ventilator = Ventilator(rate_per_min=20.0, tidal_volume_ml=450.0, flow_l_min=45.0)
+    segments = tuple(
+        Segment(at_s=at_s, ventilator=ventilator, capnogram=Capnogram(dead_space_ml=dead))
+        for at_s, dead in ((0.0, 150.0), (300.0, 120.0))
+    )
+    holds = tuple(Hold(at_s=at_s, kind="inspiratory", duration_s=0.7) for at_s in (120.0, 450.0))
+    whole = Scenario(duration_s=600.0, rate_hz=100.0, segments=segments, hold=holds, first_onset_s=0.3)
+    chunks = list(simulate(whole).chunks(10.0))
+    for name, picked, start in (
+        ("all", chunks, "08:00:00"),
+        ("first", [one for one in chunks if one.start_s < 290], "08:00:00"),
+        ("rest", [one for one in chunks if one.start_s >= 330], "08:05:30"),
+        ("late", [one for one in chunks if one.start_s >= 280], "08:04:40"),
+    ):
+        start_utc = datetime.fromisoformat(f"2024-03-01T{start}Z")
+        known = RecordingInfo(rate_hz=100.0, source="simulated", start_utc=start_utc)
+        write_recording(found / f"{name}.parquet", picked, Sidecar(recording=known))
+    return found
+
+
+def session(folder: Path, text: str, *recordings: str, name: str = "p1") -> Path:
+    named = "".join(f'[[recording]]\npath = "{one}.parquet"\n' for one in recordings or ("all",))
+    path = folder / f"{name}.session.toml"
+    path.write_text(f'label = "{name.upper()}"\n{named}{CONTEXT}{text}{MINUTES}')
+    return path
+
+
+def measured(path: Path) -> Results:
+    return measure(read_study(path), jobs=1)
+
+
+def value(results: Results, name: str, point: str) -> float | None:
+    rows = results.numbers
+    row = rows[(rows["quantity"] == name) & (rows["point"] == point)].iloc[0]
+    return None if row["reason"] else float(row["value"])
+
+
+def test_a_session_of_one_recording(folder: Path) -> None:
+    results = measured(session(folder, PRONE + GAS.format("08:03:00", 50) + GAS.format("08:08:00", 44)))
+    assert results.is_simulated
+    assert value(results, "vd_aw", "baseline") == pytest.approx(150, abs=4)
+    assert value(results, "vd_aw", "0.05 h prone") == pytest.approx(120, abs=4)
+    assert value(results, "pco2_art_mmhg", "baseline") == 50
+    assert value(results, "pplat", "0.05 h prone") == pytest.approx(14.0, abs=0.2)
+    changes = results.changes.set_index("quantity")
+    assert changes.loc["vd_aw", "direction"] == "lower"
+    assert changes.loc["mp", "direction"] == "no change"
+    assert list(results.events["kind"]) == ["blood_gas", "prone", "blood_gas"]
+    assert list(results.events["at"])[1] == "2024-03-01 08:05:00Z"
+    assert results.recordings.iloc[0]["sha256"] == hashlib.sha256((folder / "all.parquet").read_bytes()).hexdigest()
+
+
+def test_device_seconds_say_the_same(folder: Path) -> None:
+    dated = measured(session(folder, PRONE + GAS.format("08:03:00", 50)))
+    gas = GAS.format("08:03:00", 50).replace("at = 2024-03-01T08:03:00Z", "at_s = 180")
+    seconds = measured(session(folder, PRONE.replace("at = 2024-03-01T08:05:00Z", "at_s = 300") + gas))
+    assert dated.values.equals(seconds.values)
+
+
+def test_several_recordings_make_one_session(folder: Path) -> None:
+    text = PRONE + GAS.format("08:03:00", 50) + GAS.format("08:08:00", 44)
+    one, two = measured(session(folder, text)), measured(session(folder, text, "rest", "first"))  # in any order
+    for name in ("vd_aw", "pplat", "mp", "pco2_art_mmhg"):
+        for point in ("baseline", "0.05 h prone"):
+            assert value(two, name, point) == pytest.approx(value(one, name, point), rel=0.01), (name, point)
+    assert list(two.events["kind"]) == ["blood_gas", "prone", "blood_gas"]  # told to each, counted once
+    assert len(two.recordings) == 2
+
+
+def test_recordings_that_overlap_are_refused(folder: Path) -> None:
+    path = session(folder, PRONE, "late", "all")
+    with pytest.raises(
+        ConfigError, match=r"p1.session.toml:2: \[\[recording\]\]: begins 320 s before \[\[recording\]\] 2 ends"
+    ):
+        measured(path)
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [("2023-03-01", "lies 366.0 days before the recordings begin"), ("2024-03-09", "after the recordings end")],
+)
+def test_a_date_far_from_every_recording_is_doubted(folder: Path, day: str, said: str) -> None:
+    path = session(folder, PRONE + GAS.format("08:03:00", 50).replace("2024-03-01", day))
+    with pytest.raises(ConfigError, match=rf"session.toml:\d+: \[\[blood_gas\]\]: .*{said}.*is its date right"):
+        measured(path)
+
+
+def test_events_of_the_recording_itself_serve_where_the_file_states_none(folder: Path) -> None:
+    side = folder / "all.parquet.toml"
+    side.write_text(f"{PRONE.replace('08:05:00', '08:04:00')}{GAS.format('08:03:00', 50)}")
+    try:
+        own = measured(session(folder, ""))
+        assert list(own.events["at"]) == ["2024-03-01 08:03:00Z", "2024-03-01 08:04:00Z"]
+        stated = measured(session(folder, PRONE))
+        assert list(stated.events["at"]) == ["2024-03-01 08:03:00Z", "2024-03-01 08:05:00Z"]  # its gas is still there
+        alone = read_study(folder / "all.parquet")
+        assert len(measure(alone, jobs=1).events) == 2
+    finally:
+        side.unlink()
+
+
+def test_without_the_event_there_is_no_baseline(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="no event is of kind 'prone', before which the baseline lies"):
+        measured(session(folder, ""))
+
+
+def test_a_recording_that_breaks_off_is_used_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(_: object) -> list[object]:
+        raise DecodeError("line 20001: nothing that can be read; export it again")
+
+    write_recording(tmp_path / "cut.csv", list(simulate(Scenario(duration_s=400.0, rate_hz=50.0)).chunks()), Sidecar())
+    monkeypatch.setattr("adapters.csv_table.Decoder.close", break_off)
+    path = tmp_path / "cut.session.toml"
+    path.write_text(f'[[recording]]\npath = "cut.csv"\nrate_hz = 50\n[[event]]\nat_s = 300\nkind = "prone"\n{MINUTES}')
+    results = measured(path)
+    assert value(results, "vt_exp", "baseline") == pytest.approx(500, rel=0.01)
+    assert value(results, "vt_exp", "0.05 h prone") is None
+    assert results.recordings["error"][0].endswith("cut.csv: line 20001: nothing that can be read; export it again")
+    assert any("reading ended early" in note for note in results.notes)
+
+
+def test_what_cannot_be_read_at_all_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "junk.bin").write_bytes(b"\x00\x01junk" * 50)
+    path = tmp_path / "junk.session.toml"
+    path.write_text(f'[[recording]]\npath = "junk.bin"\n{PRONE}')
+    with pytest.raises(DecodeError, match=r"junk\.bin: not a recording that is known"):
+        measured(path)
+
+
+def test_processes_change_nothing(folder: Path) -> None:
+    path = session(folder, PRONE, "first", "rest")
+    one, two = measured(path), measure(read_study(path), jobs=2)
+    for name in ("values", "changes", "cohort", "trend", "events", "recordings", "withheld"):
+        assert getattr(one, name).equals(getattr(two, name)), name
+
+
+def test_a_course_keeps_breaths_not_samples(folder: Path) -> None:
+    job = jobs_of(read_study(session(folder, PRONE)).sessions[0], 30.0)[0]
+    course = collect(job)
+    kept = sum(getattr(course, name).nbytes for name in ("start_s", "end_s", "values", "reasons", "methods", "grades"))
+    assert kept / course.start_s.size < 400
+    assert course.contexts[0].sensor_site == "wye"
