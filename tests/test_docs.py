@@ -17,6 +17,7 @@ import pytest
 from streamer.context import Context
 from streamer.metrics import METRICS
 from streamer.reasons import Reason
+from streamer.study import QUANTITIES, PointSettings, read_study
 
 REPO = Path(__file__).parents[1]
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -156,6 +157,22 @@ def test_the_readme_names_only_what_exists() -> None:
     known = {*METRICS, *(f"{key}_method" for key in METRICS), *methods, *(reason.value for reason in Reason)}
     known |= set(Context.__struct_fields__)
     assert named <= known, named - known
+
+
+def test_the_session_file_shown_is_one(tmp_path: Path) -> None:
+    shown = dict(BLOCKS)
+    (tmp_path / "p1.parquet").touch()
+    (tmp_path / "p1.session.toml").write_text(f"{shown['session']}\n{shown['points']}\n", encoding="utf-8")
+    study = read_study(tmp_path / "p1.session.toml")
+    assert study.points == PointSettings()
+    assert study.sessions[0].told.event[0].kind == "prone"
+    text = " ".join(README.split())
+    for name, shown_as in (("vd_vt_bohr", "0.04 for Bohr"), ("vd_vt_enghoff", "0.06 for Enghoff"), ("vd_aw", "16 mL")):
+        assert f"{QUANTITIES[name].resolves:g}" in shown_as
+        assert shown_as in text
+    for name, shown_as in (("crs", "8 % for Crs"), ("mp", "6 % for power")):
+        assert f"{100 * QUANTITIES[name].resolves_share:.0f} %" in shown_as
+        assert shown_as in text
 
 
 def test_the_safety_note_stands_first() -> None:
