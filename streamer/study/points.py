@@ -50,18 +50,14 @@ class Window:
 def labels(settings: PointSettings) -> tuple[PointLabel, ...]:
     """The time points of a study, baseline first."""
     start, end = settings.baseline_min
-    about = f"{_minutes(-start)} to {_minutes(-end)} before the first event of kind {settings.event}"
+    about = f"{-start:g} to {-end:g} min before the first event of kind {settings.event}"
     found = [PointLabel(BASELINE, about, 0.5 * (start + end) / 60.0)]
     for kind, hours in settings.hours.items():
+        event = f"the first event of kind {kind}" if kind == settings.event else f"the first {kind} after that"
         for hour in hours:
-            nth = "the first" if kind == settings.event else f"the first {kind} after it"
-            wide = f"{_minutes(settings.half_width_min)} to either side of {hour:g} h after"
-            found.append(PointLabel(_label(kind, hour), f"{wide} {nth}", hour if kind == settings.event else math.nan))
+            about = f"{hour:g} h after {event}, {settings.half_width_min:g} min to either side"
+            found.append(PointLabel(_label(kind, hour), about, hour if kind == settings.event else math.nan))
     return tuple(found)
-
-
-def _minutes(minutes: float) -> str:
-    return f"{minutes:g} min"
 
 
 def _label(kind: str, hour: float) -> str:

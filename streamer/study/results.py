@@ -40,8 +40,8 @@ class Results:
             change_low, change_high, lower, higher, unchanged, p (null for fewer than ten pairs).
         trend: patient, hours, quantity, unit, value, n: medians or means over the width of the trend's bins.
         events: patient, hours, at, kind, detail: positions, settings, blood gases and notes.
-        recordings: patient, path, sha256, format, source, device, rate_hz, start, duration_h, breaths, coverage, gaps,
-            damaged_rows, error.
+        recordings: patient, path, sha256, format, source, device, rate_hz (text: there may be several), start,
+            duration_h, breaths, coverage, gaps, damaged_rows, error.
         withheld: patient, key, reason, meaning, breaths, share: of the whole session.
         notes: What a reader has to know, a line each.
         versions: Program or library → version.

@@ -42,8 +42,8 @@ Series = tuple[int, tuple[object, ...]]
 class Value:
     """What a window gives of a quantity; ``value`` is None where ``reason`` says why.
 
-    ``n`` of ``breaths`` went in (holds, or 1 for what a draw says itself). ``coverage``: share of the window that whole
-    breaths fill. ``sensor``: what the context says of it, in the order of ``Quantity.sensor``.
+    ``n`` of ``breaths`` went in (holds, or 1 for what a draw says by itself). ``coverage``: share of the window that
+    whole breaths fill. ``sensor``: what the context says of it, in the order of ``Quantity.sensor``.
     """
 
     quantity: Quantity
@@ -127,7 +127,8 @@ def of_draw(timeline: Timeline, gas: Happening, quantity: Quantity) -> Value:
     if not breaths.size:
         detail = "no breath was recorded in the five minutes after the draw"
         return Value(quantity=quantity, reason=Refusal.NOT_RECORDED, detail=detail)
-    return summarised(timeline, breaths, quantity)
+    found = summarised(timeline, breaths, quantity)
+    return replace(found, n=1) if quantity.is_of_blood and found.value is not None else found
 
 
 def summarised(timeline: Timeline, breaths: Places, quantity: Quantity) -> Value:
