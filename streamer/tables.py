@@ -160,7 +160,8 @@ def read_table(path: Path) -> pd.DataFrame:
         table = readers[path.suffix.lower()](path)
     except (OSError, ValueError) as error:
         raise DecodeError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from None
-    for name in {"missing", "quality", "flags"} & set(table.columns):
+    of_breaths = {"missing", "quality", "flags"} if "missing" in table.columns else set()
+    for name in of_breaths & set(table.columns):
         table[name] = pd.Series([_unflat(name, found) for found in table[name]], index=table.index, dtype=object)
     return table
 

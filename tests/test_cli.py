@@ -28,8 +28,8 @@ from tests.adapters.test_session import TWO, co2, record, vent
 REPO = Path(__file__).parents[1]
 REPLAY = REPO / "replay_data"
 COMMANDS = (
-    "demo", "run", "replay", "analyze", "plot", "simulate", "convert", "emulate", "watch", "metrics", "formats",
-    "check",
+    "demo", "run", "replay", "analyze", "report", "plot", "simulate", "convert", "emulate", "watch", "metrics",
+    "formats", "check",
 )  # fmt: skip
 Captured = pytest.CaptureFixture[str]
 
@@ -258,7 +258,10 @@ def test_a_bad_sidecar_is_the_users(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes((REPLAY / "pcv.csv").read_bytes())
     (tmp_path / "a.toml").write_text("[context]\nheight_cm = 3000\n")
     status, _, err = run(capsys, "analyze", tmp_path / "a.csv")
-    assert (status, err) == (2, f"{tmp_path}/a.toml:2: [context] height_cm = 3000: expected a number <= 250\n")
+    assert (status, err) == (
+        2,
+        f"{tmp_path}/a.toml:2: [context] height_cm = 3000: expected a number <= 250 (cm; 1.62 m is 162)\n",
+    )
 
 
 def test_a_context_that_contradicts_itself(capsys: Captured, tmp_path: Path) -> None:

@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from adapters._scenario import Capnogram, Hold, Scenario, Segment, Ventilator
+from adapters._scenario import Scenario
 from adapters.canonical import write_recording
 from adapters.simulator import simulate
-from streamer.context import RecordingInfo, Sidecar
+from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.study import Results, measure, read_study
 from streamer.study.collect import collect
 from streamer.study.timeline import jobs_of
-
-MINUTES = """
-[points]
-baseline_min = [-4, -0.5]
-hours = { prone = [0.05] }
-half_width_min = 1.5
-settle_min = 0.5
-trend_min = 1
-"""
-CONTEXT = """
-[context]
-passive = "asserted"
-mode = "vcv"
-sensor_site = "wye"
-flow_conditions = "BTPS"
-co2_kind = "mainstream"
-co2_scale = "BTPS"
-"""
-PRONE = '\n[[event]]\nat = 2024-03-01T08:05:00Z\nkind = "prone"\n'
-GAS = "\n[[blood_gas]]\nat = 2024-03-01T{}Z\npco2_art_mmhg = {}\npo2_art_mmhg = 80\nfio2 = 0.6\n"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``all``: ten minutes from 8:00, airway dead space 150 mL, after five 120 mL; ``first`` and ``rest`` of it."""
-    found = tmp_path_factory.mktemp("measured")
-    ventilator = Ventilator(rate_per_min=20.0, tidal_volume_ml=450.0, flow_l_min=45.0)
-    segments = tuple(
-        Segment(at_s=at_s, ventilator=ventilator, capnogram=Capnogram(dead_space_ml=dead))
-        for at_s, dead in ((0.0, 150.0), (300.0, 120.0))
-    )
-    holds = tuple(Hold(at_s=at_s, kind="inspiratory", duration_s=0.7) for at_s in (120.0, 450.0))
-    whole = Scenario(duration_s=600.0, rate_hz=100.0, segments=segments, hold=holds, first_onset_s=0.3)
-    chunks = list(simulate(whole).chunks(10.0))
-    for name, picked, start in (
-        ("all", chunks, "08:00:00"),
-        ("first", [one for one in chunks if one.start_s < 290], "08:00:00"),
-        ("rest", [one for one in chunks if one.start_s >= 330], "08:05:30"),
-        ("late", [one for one in chunks if one.start_s >= 280], "08:04:40"),
-    ):
-        start_utc = datetime.fromisoformat(f"2024-03-01T{start}Z")
-        known = RecordingInfo(rate_hz=100.0, source="simulated", start_utc=start_utc)
-        write_recording(found / f"{name}.parquet", picked, Sidecar(recording=known))
-    return found
-
-
-def session(folder: Path, text: str, *recordings: str, name: str = "p1") -> Path:
-    named = "".join(f'[[recording]]\npath = "{one}.parquet"\n' for one in recordings or ("all",))
-    path = folder / f"{name}.session.toml"
-    path.write_text(f'label = "{name.upper()}"\n{named}{CONTEXT}{text}{MINUTES}')
-    return path
+from tests.study.sessions import GAS, MINUTES, PRONE, session
 
 
 def measured(path: Path) -> Results:

@@ -1,16 +1,9 @@
-"""The commands of contract.md §1: arguments in, exit status out. Floor 4; each command imports its module when called.
-
-Exit status: 0 done, 1 the data could not be used, 2 wrong usage or configuration, 130 interrupted. Every error is one
-line on standard error; ``VENTSTREAM_DEBUG=1`` shows the traceback of what is a bug.
-"""
+"""Every command with its arguments, and the module that does it. Floor 4, inside ``cli``."""
 
 # ruff: noqa: PLC0415 (--help and --version must not wait for what a command needs)
 
 from __future__ import annotations
 
-import math
-import os
-import sys
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -18,12 +11,8 @@ from typing import Annotated
 
 import typer
 
-from streamer.commands.cache import ensure_cache
-from streamer.errors import ConfigError, VentstreamError
-from streamer.lookup import refuse_strangers
-from streamer.output import log_in_lines, say, warn
-
-DONE, DATA, USAGE, INTERRUPTED = 0, 1, 2, 130
+from streamer.cli._options import Broker, Context, Format, OneRecording, Rate, Recordings, Speed, speed_of
+from streamer.output import say
 
 app = typer.Typer(
     name="ventstream",
@@ -35,35 +24,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _speed(text: str) -> float:
-    """``1``, ``10``, ``max``."""
-    try:
-        speed = math.inf if text == "max" else float(text)
-    except ValueError:
-        speed = math.nan
-    if not speed > 0 or (math.isinf(speed) and text != "max"):
-        raise ConfigError(f"--speed {text!r}: give a number above 0, or max")
-    return speed
-
-
-Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Files, or folders of them.")]
-OneRecording = Annotated[Path, typer.Argument(metavar="RECORDING", help="A file of any readable format.")]
-Speed = Annotated[str, typer.Option(help="1 for real time, 10 for ten times as fast, or max.")]
-Broker = Annotated[str | None, typer.Option(metavar="URL", help="mqtt://HOST[:PORT]; without it a broker is started.")]
-Format = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="Format, where recognition fails; see formats.")
-]
-Rate = Annotated[float | None, typer.Option(metavar="HZ", help="Samples per second, where the file does not say.")]
-Context = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="TOML with patient context, events, blood gases. Its keys win over the sidecar's; "
-        "its list of events, or of gases, replaces the sidecar's.",
-    ),
-]
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 (a flag's callback)
@@ -88,7 +48,7 @@ def demo(speed: Speed = "1", broker: Broker = None, context: Context = None) -> 
     """Play a bundled session through the whole pipeline and publish it."""
     from streamer.commands.demo import demo as command
 
-    return command(speed=_speed(speed), broker_url=broker, context=context)
+    return command(speed=speed_of(speed), broker_url=broker, context=context)
 
 
 @app.command(epilog="Example: ventstream run config/ward.toml")
@@ -110,7 +70,7 @@ def replay(
     """Publish recorded sessions over MQTT, one bed each."""
     from streamer.commands.service import replay as command
 
-    return command(recordings, speed=_speed(speed), broker_url=broker, bed=bed, context=context)
+    return command(recordings, speed=speed_of(speed), broker_url=broker, bed=bed, context=context)
 
 
 @app.command(epilog="Example: ventstream analyze recordings/ -o breaths.parquet --summaries minutes.csv --jobs 4")
@@ -238,7 +198,7 @@ def emulate(
     from streamer.commands.emulate import emulate as command
 
     source = {"format_name": format_name, "rate_hz": rate, "context": context}
-    return command(device, recording, port=port, speed=_speed(speed), loop=loop, **source)
+    return command(device, recording, port=port, speed=speed_of(speed), loop=loop, **source)
 
 
 @app.command(epilog="Example: ventstream watch --broker mqtt://127.0.0.1:1883")
@@ -276,49 +236,3 @@ def check(
     from streamer.commands.files import check as command
 
     return command(path, format_name=format_name, rate_hz=rate, context=context)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command line; the exit status. Whatever goes wrong is one line on standard error."""
-    log_in_lines()
-    try:
-        refuse_strangers()
-        ensure_cache()
-        status = app(args=arguments, standalone_mode=False)
-        sys.stdout.flush()
-    except VentstreamError as error:
-        return _complain(str(error), USAGE if isinstance(error, ConfigError) else DATA)
-    except BrokenPipeError:
-        return _nobody_reads()
-    except SystemExit as end:  # how the command line parser itself answers a broken pipe
-        return _nobody_reads() if isinstance(end.__context__, BrokenPipeError) else USAGE
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 (a traceback shown to a user is a bug)
-        return _other(error)
-    return status if isinstance(status, int) else DONE
-
-
-def _other(error: Exception) -> int:
-    if isinstance(error, typer.Abort):
-        return _complain("interrupted", INTERRUPTED)
-    if hasattr(error, "format_message"):  # a usage error of the command line parser
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "ventstream"
-        return _complain(f"{error.format_message()} (see {command} --help)", USAGE)
-    if isinstance(error, OSError) and error.filename is None and error.errno is not None:
-        return _complain(f"standard output: {error.strerror}", DATA)
-    if os.environ.get("VENTSTREAM_DEBUG"):
-        raise error
-    return _complain(f"internal error: {type(error).__name__}: {error}; please report it", DATA)
-
-
-def _complain(problem: str, status: int) -> int:
-    warn(" ".join(problem.split()))
-    return status
-
-
-def _nobody_reads() -> int:
-    """The reader of a pipe is gone, as with ``| head``: end quietly, also when Python flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return DONE

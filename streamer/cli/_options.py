@@ -1,0 +1,40 @@
+"""Arguments and options that several commands share. Floor 4, inside ``cli``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamer.errors import ConfigError
+
+
+def speed_of(text: str) -> float:
+    """``1``, ``10``, ``max``."""
+    try:
+        speed = math.inf if text == "max" else float(text)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0 or (math.isinf(speed) and text != "max"):
+        raise ConfigError(f"--speed {text!r}: give a number above 0, or max")
+    return speed
+
+
+Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Files, or folders of them.")]
+OneRecording = Annotated[Path, typer.Argument(metavar="RECORDING", help="A file of any readable format.")]
+Speed = Annotated[str, typer.Option(help="1 for real time, 10 for ten times as fast, or max.")]
+Broker = Annotated[str | None, typer.Option(metavar="URL", help="mqtt://HOST[:PORT]; without it a broker is started.")]
+Format = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Format, where recognition fails; see formats.")
+]
+Rate = Annotated[float | None, typer.Option(metavar="HZ", help="Samples per second, where the file does not say.")]
+Context = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="TOML with patient context, events, blood gases. Its keys win over the sidecar's; "
+        "its list of events, or of gases, replaces the sidecar's.",
+    ),
+]
