@@ -27,7 +27,7 @@ from adapters._sidecar import as_toml
 from adapters.canonical import Layout
 from adapters.formats import MANIFEST
 from adapters.parquet_table import KEY, FileNotes
-from adapters.session import EVENTS, SIDECAR, Manifest
+from adapters.session import EVENTS, REPORT, SIDECAR, Manifest
 from streamer.chunk import Chunk
 from streamer.context import Sidecar
 from streamer.errors import OutputError
@@ -85,10 +85,18 @@ class Recorder:
     def describe(self, sidecar: Sidecar) -> None:
         """What is known by now: the sidecar is replaced at once."""
         self._sidecar = sidecar
+        self._replace(SIDECAR, as_toml(sidecar))
+
+    def retell(self, session_file: str) -> None:
+        """What operators told by now, as a session file, which is replaced at once."""
+        self._replace(REPORT, session_file)
+
+    def _replace(self, name: str, text: str) -> None:
+        """A small file, there as it was or as it is to be, never half."""
         with _named(self.folder):
-            draft = self.folder / f"{SIDECAR}.part"
-            draft.write_text(as_toml(sidecar), encoding="utf-8")
-            draft.replace(self.folder / SIDECAR)
+            draft = self.folder / f"{name}.part"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(self.folder / name)
 
     def write(self, item: Chunk | Notice) -> None:
         """Keep what came; it is in the files within a second."""

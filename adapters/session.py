@@ -8,6 +8,7 @@ session.toml             its sidecar: context, events, blood gases, start
 SOURCE-0000.parquet      canonical Parquet: the source's samples, a row each, closed by rename
 SOURCE-0001.arrows       the part that was open: an Arrow stream, whole up to the last second when the program died
 events.jsonl             what sources and operator told, a line each
+report.toml              the operator's events and blood gases as a session file, for ``ventstream report``
 ```
 
 Beside its waveforms each row has ``order`` (its chunk's place among all that came), ``chunk_start_s`` (device clock of
@@ -41,7 +42,7 @@ from streamer.sidecar import read_sidecar
 
 KEEPS_ORDER = True
 """What came first is given first: the same events depend on it."""
-SIDECAR, EVENTS = "session.toml", "events.jsonl"
+SIDECAR, EVENTS, REPORT = "session.toml", "events.jsonl", "report.toml"
 MAGIC = b'{"ventstream_session":'
 MAX_MANIFEST = 65_536
 MAX_DETAIL = 500

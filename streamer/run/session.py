@@ -78,7 +78,7 @@ class Session:
         )
         is_live = self._source.speed is None
         self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
-        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped)
+        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped, self._time.utc_ns)
         self.orders = Orders(TapedCore(self._core, self._tape), self._time, plan.context)
         self._is_live = is_live
         self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT

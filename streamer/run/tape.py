@@ -18,6 +18,7 @@ from streamer.context import RecordingInfo, Sidecar
 from streamer.errors import OutputError
 from streamer.records import Event, Notice
 from streamer.run.plan import BedPlan, Core
+from streamer.run.retold import Retold
 from streamer.run.streams import labels
 from streamer.timebase import LiveTime, RecordedTime
 from streamer.told import ContextChange, context_notice
@@ -34,15 +35,22 @@ class Tape:
         session: Names the folder.
         settings: Where to.
         on_failure: Called once, with the reason, when writing has failed for good.
+        utc_ns: The session's clock: device seconds → UTC, or None while that is unknown.
     """
 
     def __init__(
-        self, plan: BedPlan, session: str, settings: RecordSettings, on_failure: Callable[[str], None]
+        self,
+        plan: BedPlan,
+        session: str,
+        settings: RecordSettings,
+        on_failure: Callable[[str], None],
+        utc_ns: Callable[[float], int | None],
     ) -> None:
         self._plan, self._session, self._settings, self._on_failure = plan, session, settings, on_failure
         self._recorder: Any = None
         self._is_open = False
-        self._is_dated = plan.start_utc is not None
+        self._is_dated = False
+        self._retold = Retold(plan.bed, plan.events, plan.blood_gases, utc_ns)
 
     def write(self, item: Chunk | Notice) -> None:
         """Keep what came. A folder is made for the first of it: a source that never answers leaves none behind."""
@@ -50,13 +58,18 @@ class Tape:
             self._is_open = True
             self._open()
         self._do("write", item)
+        if isinstance(item, Notice) and self._retold.hear(item):
+            self._do("retell", self._retold.text())
 
     def date(self, time: LiveTime | RecordedTime, first_s: float) -> None:
-        """Say when the first sample was taken, once that is known."""
+        """Say when the first sample was taken, and all that was told, once that is known."""
         first_ns = None if self._is_dated else time.utc_ns(first_s)
-        if first_ns is not None:
-            self._is_dated = True
+        if first_ns is None:
+            return
+        self._is_dated = True
+        if self._plan.start_utc is None:
             self._do("describe", self._sidecar(EPOCH + timedelta(microseconds=first_ns // 1000)))
+        self._do("retell", self._retold.text())
 
     def flush(self) -> None:
         """See to it that all of it is in the files."""
@@ -75,6 +88,7 @@ class Tape:
                 self._sidecar(self._plan.start_utc),
                 segment_s=self._settings.segment_s,
             )
+            self._recorder.retell(self._retold.text())
         except OutputError as error:
             self._fail(error)
 

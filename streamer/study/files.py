@@ -24,7 +24,7 @@ from streamer.faults import one_line
 from streamer.sidecar import refuse_untold
 from streamer.toml import Document
 
-Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40, description="a label, never a patient's name")]
+Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, description="a label, never a patient's name")]
 Minutes: TypeAlias = Annotated[float, Meta(ge=-10_080, le=10_080)]
 Hours: TypeAlias = Annotated[float, Meta(ge=0, le=720, description="hours after the event")]
 MAX_SESSIONS = 1000
