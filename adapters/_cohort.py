@@ -19,7 +19,7 @@ from msgspec import Meta
 from adapters._scenario import Place, Scenario
 from adapters._scenario_file import PATIENTS, File, find_scenario, scenario_of
 from adapters._sidecar import cohort_toml, session_toml
-from streamer.context import BloodGas, SessionEvent, Sidecar
+from streamer.context import BloodGas, PointSettings, SessionEvent, Sidecar
 from streamer.errors import ConfigError
 from streamer.sidecar import refuse_untold
 from streamer.toml import Document
@@ -44,6 +44,7 @@ class _File(File, frozen=True, kw_only=True):
 
     title: Annotated[str, Meta(min_length=1, max_length=200)]
     patient: Annotated[tuple[_Patient, ...], Meta(min_length=1, max_length=100)]
+    points: PointSettings = PointSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,12 @@ class Cohort:
 
     title: str
     patients: tuple[Patient, ...]
+    points: PointSettings
 
     @property
     def text(self) -> str:
         """Its file, which names the sessions."""
-        return cohort_toml(self.title, [f"{patient.name}.toml" for patient in self.patients])
+        return cohort_toml(self.title, [f"{patient.name}.toml" for patient in self.patients], self.points)
 
 
 def find_cohort(scenario: str | Path) -> Cohort | None:
@@ -100,11 +102,11 @@ def _cohort(document: Document) -> Cohort:
         at: Place = (PATIENTS, index)
         refuse_untold(document, at, stated)
         _refuse_name(document, at, stated.label, {patient.name for patient in patients})
-        tree = _overlaid(_without(document.tree, "title", PATIENTS), _without(document.value(at), "label"))
+        tree = _overlaid(_without(document.tree, "title", "points", PATIENTS), _without(document.value(at), "label"))
         error = partial(_error, document, index)
         patients.append(Patient(stated.label, scenario_of(tree, error)))
         _refuse_unsuitable(patients[-1].scenario, error)
-    return Cohort(file.title, tuple(patients))
+    return Cohort(file.title, tuple(patients), file.points)
 
 
 def _refuse_name(document: Document, at: Place, label: str, taken: set[str]) -> None:

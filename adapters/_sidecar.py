@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from streamer.context import Sidecar
+from streamer.context import PointSettings, Sidecar
 from streamer.errors import ConfigError
 from streamer.toml import Document
 
@@ -75,9 +75,9 @@ def session_toml(label: str, recordings: Sequence[str], sidecar: Sidecar) -> str
     return _joined(f"label = {_literal(label)}\n", *named, *_told(sidecar))
 
 
-def cohort_toml(title: str, sessions: Sequence[str]) -> str:
-    """A cohort file: the session files of several patients, beside it."""
-    return f"title = {_literal(title)}\nsessions = {_literal(list(sessions))}\n"
+def cohort_toml(title: str, sessions: Sequence[str], points: PointSettings) -> str:
+    """A cohort file: the session files of several patients, beside it, and time points if not the usual ones."""
+    return _joined(f"title = {_literal(title)}\nsessions = {_literal(list(sessions))}\n", _table("[points]", points))
 
 
 def _told(sidecar: Sidecar) -> list[str]:
@@ -94,9 +94,13 @@ def _table(title: str, struct: msgspec.Struct) -> str:
     said = [
         f"{field.name} = {_literal(getattr(struct, field.name))}\n"
         for field in msgspec.structs.fields(struct)
-        if getattr(struct, field.name) != field.default
+        if getattr(struct, field.name) != _default(field)
     ]
     return f"{title}\n{''.join(said)}" if said else ""
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _literal(value: object) -> str:
@@ -106,7 +110,7 @@ def _literal(value: object) -> str:
         return value.isoformat()
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_literal(key)} = {_literal(found)}" for key, found in value.items()) + " }"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_literal(found) for found in value)}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

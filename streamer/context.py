@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 
 EventKind: TypeAlias = Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
+Minutes: TypeAlias = Annotated[float, Meta(ge=-10_080, le=10_080)]
+Hours: TypeAlias = Annotated[float, Meta(ge=0, le=720, description="hours after the event")]
 
 GAS_VALUES = ("pco2_art_mmhg", "po2_art_mmhg", "fio2", "ph")
 """What a blood gas may say."""
@@ -87,6 +89,28 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     context: Context = Context()
     event: tuple[SessionEvent, ...] = ()
     blood_gas: tuple[BloodGas, ...] = ()
+
+
+class PointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Table ``[points]``: which time points, and how they are cut (algorithms §8.2).
+
+    Attributes:
+        event: The first of this kind is time 0; the baseline lies before it.
+        baseline_min: The baseline's window in minutes from it.
+        hours: Kind of event → hours after the first of that kind at or after time 0.
+        half_width_min: A point's window reaches so far to either side.
+        settle_min: Discarded after every change of position: turning and what follows it.
+        min_coverage: Share of a window that whole breaths must fill.
+        trend_min: Width of the bins of a trend.
+    """
+
+    event: EventKind = "prone"
+    baseline_min: tuple[Minutes, Minutes] = (-30.0, -5.0)
+    hours: dict[str, tuple[Hours, ...]] = msgspec.field(default_factory=lambda: {"prone": (1.0, 4.0, 8.0)})
+    half_width_min: Annotated[float, Meta(gt=0, le=720)] = 15.0
+    settle_min: Annotated[float, Meta(ge=0, le=720)] = 10.0
+    min_coverage: Annotated[float, Meta(ge=0, le=1, description="a share; 50 % is 0.5")] = 0.5
+    trend_min: Annotated[float, Meta(ge=0.1, le=720)] = 5.0
 
 
 def doubts(gas: BloodGas) -> dict[str, str]:

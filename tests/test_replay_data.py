@@ -19,8 +19,8 @@ from tests.adapters import contract
 
 REPO = Path(__file__).parents[1]
 FOLDER = REPO / "replay_data"
-COHORTS = {"prone_cohort"}
-"""Hours of several patients: made by who wants them, not kept."""
+COHORTS = {"prone_cohort", "prone_short"}
+"""Several patients; the hours of the first are made by who wants them, not kept."""
 NAMES = sorted({path.stem for path in (FOLDER / "scenarios").glob("*.toml")} - COHORTS)
 MAX_BYTES = 100_000
 
@@ -71,6 +71,22 @@ def test_the_stated_command_makes_it_again(
             assert open_recording(path).sidecar == open_recording(kept).sidecar
         else:
             assert path.read_bytes() == kept.read_bytes(), path.name
+
+
+def test_the_short_cohort_is_what_its_command_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = FOLDER / "prone_short"
+    assert f"`{open_recording(kept / 'p1.parquet').sidecar.recording.command}`" in (FOLDER / "README.md").read_text()
+    assert simulate("prone_short", tmp_path / "made", None) == 0
+    capsys.readouterr()
+    made = sorted((tmp_path / "made").iterdir())
+    assert [path.name for path in made] == sorted(path.name for path in kept.iterdir())
+    for path in made:
+        if path.suffix == ".toml":
+            assert path.read_bytes() == (kept / path.name).read_bytes(), path.name
+            continue
+        again, before = open_recording(path), open_recording(kept / path.name)
+        assert contract.stream(again.items()).form() == contract.stream(before.items()).form()
+        assert again.sidecar == before.sidecar
 
 
 @pytest.mark.parametrize("name", NAMES)

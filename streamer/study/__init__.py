@@ -13,7 +13,8 @@ session files ─▶ recordings through the core ─▶ one clock ─▶ windows
 Rules and their reasons: algorithms §8.2. ``ventstream report`` puts the same numbers into tables and pictures.
 """
 
-from streamer.study.files import PointSettings, Session, Study, read_study
+from streamer.context import PointSettings
+from streamer.study.files import Session, Study, read_study
 from streamer.study.measuring import measure
 from streamer.study.quantities import QUANTITIES, Quantity
 from streamer.study.results import PointLabel, Results

@@ -18,39 +18,24 @@ import msgspec
 from msgspec import Meta
 
 from streamer.commands.recordings import bed_id
-from streamer.context import BloodGas, Context, EventKind, RecordingInfo, SessionEvent, Sidecar, doubts
+from streamer.context import (
+    BloodGas,
+    Context,
+    EventKind,
+    PointSettings,
+    RecordingInfo,
+    SessionEvent,
+    Sidecar,
+    doubts,
+)
 from streamer.errors import ConfigError
 from streamer.faults import one_line
 from streamer.sidecar import refuse_untold
 from streamer.toml import Document
 
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, description="a label, never a patient's name")]
-Minutes: TypeAlias = Annotated[float, Meta(ge=-10_080, le=10_080)]
-Hours: TypeAlias = Annotated[float, Meta(ge=0, le=720, description="hours after the event")]
 MAX_SESSIONS = 1000
 EVENT_KINDS = dict.fromkeys(get_args(EventKind))
-
-
-class PointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[points]``: which time points, and how they are cut (algorithms §8.2).
-
-    Attributes:
-        event: The first of this kind is time 0; the baseline lies before it.
-        baseline_min: The baseline's window in minutes from it.
-        hours: Kind of event → hours after the first of that kind at or after time 0.
-        half_width_min: A point's window reaches so far to either side.
-        settle_min: Discarded after every change of position: turning and what follows it.
-        min_coverage: Share of a window that whole breaths must fill.
-        trend_min: Width of the bins of a trend.
-    """
-
-    event: EventKind = "prone"
-    baseline_min: tuple[Minutes, Minutes] = (-30.0, -5.0)
-    hours: dict[str, tuple[Hours, ...]] = msgspec.field(default_factory=lambda: {"prone": (1.0, 4.0, 8.0)})
-    half_width_min: Annotated[float, Meta(gt=0, le=720)] = 15.0
-    settle_min: Annotated[float, Meta(ge=0, le=720)] = 10.0
-    min_coverage: Annotated[float, Meta(ge=0, le=1, description="a share; 50 % is 0.5")] = 0.5
-    trend_min: Annotated[float, Meta(ge=0.1, le=720)] = 5.0
 
 
 class Recorded(RecordingInfo, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from streamer.context import PointSettings
 from streamer.metrics import METRICS
 from streamer.reasons import Reason
 from streamer.study.changes import change_of
 from streamer.study.cohort import cohort_frame
-from streamer.study.files import PointSettings
 from streamer.study.points import S_PER_HOUR, Window, windows
 from streamer.study.quantities import QUANTITIES
 from streamer.study.timeline import Timeline

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.study.files import PointSettings
+from streamer.context import PointSettings
 from streamer.study.refusals import Refusal
 from streamer.study.results import PointLabel
 from streamer.study.timeline import POSITIONS, Happening, Timeline
@@ -55,13 +55,14 @@ def labels(settings: PointSettings) -> tuple[PointLabel, ...]:
     for kind, hours in settings.hours.items():
         event = f"the first event of kind {kind}" if kind == settings.event else f"the first {kind} after that"
         for hour in hours:
-            about = f"{hour:g} h after {event}, {settings.half_width_min:g} min to either side"
+            after = _label("after", hour)
+            about = f"{after} {event}, {settings.half_width_min:g} min to either side"
             found.append(PointLabel(_label(kind, hour), about, hour if kind == settings.event else math.nan))
     return tuple(found)
 
 
-def _label(kind: str, hour: float) -> str:
-    return f"{hour:g} h {kind}"
+def _label(what: str, hour: float) -> str:
+    return f"{hour:g} h {what}" if hour >= 1 else f"{60 * hour:g} min {what}"
 
 
 def anchor(timeline: Timeline, settings: PointSettings) -> Happening | None:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.chunk import FloatArray
+from streamer.context import PointSettings
 from streamer.metrics import METRICS
 from streamer.reasons import Reason
 from streamer.rolling import QUARTILES, RollingSettings
 from streamer.study.collect import GRADES, METHODS, REASONS
-from streamer.study.files import PointSettings
 from streamer.study.points import Window, is_settled
 from streamer.study.quantities import KEYS, QUANTITIES, Quantity, Rule
 from streamer.study.refusals import Refusal

@@ -20,7 +20,7 @@ from adapters._truth import BreathTruth, Truth
 from adapters.simulator import simulate
 from streamer.cli import main
 from streamer.commands.parallel import spread
-from streamer.context import Context, Sidecar
+from streamer.context import Context, PointSettings, Sidecar
 from streamer.errors import ConfigError, DataError
 
 BASE = 'title = "Two"\n[recording]\nstart_utc = 2024-03-01T08:00:00Z\n'
@@ -226,7 +226,9 @@ def test_what_is_not_known_is_not_written() -> None:
     assert session_toml("P1", ["a.parquet", "b.parquet"], Sidecar()) == (
         'label = "P1"\n\n[[recording]]\npath = "a.parquet"\n\n[[recording]]\npath = "b.parquet"\n'
     )
-    assert cohort_toml("T", []) == 'title = "T"\nsessions = []\n'
+    assert cohort_toml("T", [], PointSettings()) == 'title = "T"\nsessions = []\n'
+    stated = cohort_toml("T", ["a.toml"], PointSettings(baseline_min=(-2.0, -1.0), hours={"prone": (0.5,)}))
+    assert stated.endswith('\n\n[points]\nbaseline_min = [-2.0, -1.0]\nhours = { "prone" = [0.5] }\n')
 
 
 # The bundled cohort. Minutes from the turn.

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from streamer.context import Context
+from streamer.context import Context, PointSettings
 from streamer.study.changes import Change, change_of
-from streamer.study.files import PointSettings
 from streamer.study.frames import measured
 from streamer.study.quantities import QUANTITIES
 from streamer.study.timeline import Timeline

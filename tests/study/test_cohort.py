@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from streamer.study.files import PointSettings
+from streamer.context import PointSettings
 from streamer.study.frames import frames
 from tests.study.made import patient
 

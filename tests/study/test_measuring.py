@@ -32,9 +32,9 @@ def test_a_session_of_one_recording(folder: Path) -> None:
     results = measured(session(folder, PRONE + GAS.format("08:03:00", 50) + GAS.format("08:08:00", 44)))
     assert results.is_simulated
     assert value(results, "vd_aw", "baseline") == pytest.approx(150, abs=4)
-    assert value(results, "vd_aw", "0.05 h prone") == pytest.approx(120, abs=4)
+    assert value(results, "vd_aw", "3 min prone") == pytest.approx(120, abs=4)
     assert value(results, "pco2_art_mmhg", "baseline") == 50
-    assert value(results, "pplat", "0.05 h prone") == pytest.approx(14.0, abs=0.2)
+    assert value(results, "pplat", "3 min prone") == pytest.approx(14.0, abs=0.2)
     changes = results.changes.set_index("quantity")
     assert changes.loc["vd_aw", "direction"] == "lower"
     assert changes.loc["mp", "direction"] == "no change"
@@ -54,7 +54,7 @@ def test_several_recordings_make_one_session(folder: Path) -> None:
     text = PRONE + GAS.format("08:03:00", 50) + GAS.format("08:08:00", 44)
     one, two = measured(session(folder, text)), measured(session(folder, text, "rest", "first"))  # in any order
     for name in ("vd_aw", "pplat", "mp", "pco2_art_mmhg"):
-        for point in ("baseline", "0.05 h prone"):
+        for point in ("baseline", "3 min prone"):
             assert value(two, name, point) == pytest.approx(value(one, name, point), rel=0.01), (name, point)
     assert list(two.events["kind"]) == ["blood_gas", "prone", "blood_gas"]  # told to each, counted once
     assert len(two.recordings) == 2
@@ -107,7 +107,7 @@ def test_a_recording_that_breaks_off_is_used_and_said(tmp_path: Path, monkeypatc
     path.write_text(f'[[recording]]\npath = "cut.csv"\nrate_hz = 50\n[[event]]\nat_s = 300\nkind = "prone"\n{MINUTES}')
     results = measured(path)
     assert value(results, "vt_exp", "baseline") == pytest.approx(500, rel=0.01)
-    assert value(results, "vt_exp", "0.05 h prone") is None
+    assert value(results, "vt_exp", "3 min prone") is None
     assert results.recordings["error"][0].endswith("cut.csv: line 20001: nothing that can be read; export it again")
     assert any("reading ended early" in note for note in results.notes)
 

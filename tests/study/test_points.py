@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.study.files import PointSettings
+from streamer.context import PointSettings
 from streamer.study.points import Window, is_settled, labels, position_at, windows
 from streamer.study.timeline import Timeline
 from tests.study.made import HOUR, event, patient
@@ -42,7 +42,7 @@ def test_a_breath_belongs_where_it_ends() -> None:
 def test_the_time_after_a_turn_is_discarded() -> None:
     settings = PointSettings(hours={"prone": (0.25,)})
     timeline = patient()
-    window = at(timeline, "0.25 h prone", settings)
+    window = at(timeline, "15 min prone", settings)
     assert (window.start_s, window.end_s) == (0.0, 1800.0)
     assert ends_min(timeline, window) == pytest.approx((10.05, 30.0))  # the first that began after ten minutes
     assert not is_settled(timeline, window, settings, 599.0)
@@ -50,7 +50,7 @@ def test_the_time_after_a_turn_is_discarded() -> None:
 
 
 def test_a_window_does_not_begin_before_its_event() -> None:
-    window = at(patient(), "0.1 h prone", PointSettings(hours={"prone": (0.1,)}))
+    window = at(patient(), "6 min prone", PointSettings(hours={"prone": (0.1,)}))
     assert window.start_s == 0.0
 
 
@@ -96,5 +96,5 @@ def test_any_event_may_be_time_zero() -> None:
     timeline = patient(events=(event(2, "recruitment"),))
     settings = PointSettings(event="recruitment", hours={"recruitment": (0.5,)})
     assert at(timeline, "baseline", settings).start_s == 2 * HOUR - 1800
-    assert at(timeline, "0.5 h recruitment", settings).breaths.size == 600
+    assert at(timeline, "30 min recruitment", settings).breaths.size == 600
     assert list(windows(timeline, PointSettings())) == []

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.context import Context
-from streamer.study.files import PointSettings
+from streamer.context import Context, PointSettings
 from streamer.study.points import windows
 from streamer.study.quantities import KEYS, QUANTITIES
 from streamer.study.timeline import Timeline
