@@ -1,0 +1,180 @@
+"""All patients over the time points, a panel for each quantity. Floor 4, inside ``report``."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from streamer.figure.drawing import blank, in_style
+from streamer.figure.style import INK, PALE, SMALL_PT, TEXT_PT
+from streamer.report._look import MANY, PAGE_IN, drawable, few_ticks, frame, looks, nothing, y_range
+from streamer.report._numbers import Row, name, rows
+from streamer.study.quantities import QUANTITIES, Quantity
+from streamer.study.results import Results
+
+PANELS = (
+    "pf_ratio", "vent_ratio", "vd_aw",
+    "vd_vt_bohr", "vd_vt_enghoff", "mp",
+    "pplat", "driving_pressure", "crs",
+    "vt_exp", "rr", "peep",
+)  # fmt: skip
+COLUMNS = 3
+APART = 0.34
+"""Over how much of the way to the next time point patients stand side by side."""
+FOOT = 0.045
+"""Height of the marks of what is withheld, as a share of the panel."""
+WRAP = 9
+CROWDED = 5
+"""From so many time points on their labels stand upright."""
+DOTTED = (0, (1, 2))
+
+
+class Cell(NamedTuple):
+    """A patient's value at a time point, and whether its change from baseline was refused."""
+
+    value: float | None
+    is_refused: bool
+
+
+class Panel(NamedTuple):
+    """One quantity: patients' values in the order of the time points, and what the cohort's table says of them."""
+
+    quantity: Quantity
+    patients: dict[str, list[Cell]]
+    cohort: list[Row | None]
+
+
+def cohort_figure(results: Results) -> Figure:
+    """Draw it; a study of one patient gets that patient's points."""
+    with in_style():
+        figure = blank(PAGE_IN)
+        frame(figure, results, results.title)
+        lines = -(-len(PANELS) // COLUMNS)
+        grid = figure.subplots(lines, COLUMNS, gridspec_kw=_margins(results), squeeze=False)
+        for axes, panel in zip(grid.flat, _panels(results), strict=True):
+            _draw(axes, panel, results)
+        figure.legend(
+            *_legend(results), loc="lower center", bbox_to_anchor=(0.5, 0.022), ncols=4, frameon=False,
+            columnspacing=1.6, handlelength=2.4,
+        )  # fmt: skip
+    return figure
+
+
+def _margins(results: Results) -> dict[str, float]:
+    foot = 0.055 + 0.017 * -(-(len(_shown(results)) + 3) // 4)
+    return {"left": 0.07, "right": 0.985, "top": 0.945, "bottom": foot + 0.03, "hspace": 0.42, "wspace": 0.26}
+
+
+def _shown(results: Results) -> tuple[str, ...]:
+    """Patients that have a name in the legend: one by one they are followed only where they are few."""
+    return results.patients if len(results.patients) < MANY else ()
+
+
+def _panels(results: Results) -> list[Panel]:
+    at = {(row["quantity"], row["patient"], row["point"]): row["value"] for row in rows(results.values)}
+    told = {(row["quantity"], row["patient"], row["point"]): row["reason"] for row in rows(results.changes)}
+    cohort = {(row["quantity"], row["point"]): row for row in rows(results.cohort)}
+    return [
+        Panel(
+            QUANTITIES[key],
+            {
+                patient: [
+                    Cell(at.get((key, patient, point.label)), bool(told.get((key, patient, point.label))))
+                    for point in results.points
+                ]
+                for patient in results.patients
+            },
+            [cohort.get((key, point.label)) for point in results.points],
+        )
+        for key in PANELS
+    ]
+
+
+def _draw(axes: Axes, panel: Panel, results: Results) -> None:
+    labels = [textwrap.fill(drawable(point.label), WRAP) for point in results.points]
+    turned = {"rotation": 90} if len(labels) > CROWDED else {}
+    axes.set_xticks(range(len(labels)), labels, fontsize=SMALL_PT, **turned)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.set_title(name(panel.quantity), fontsize=TEXT_PT, pad=5.0)
+    values = [cell.value for cells in panel.patients.values() for cell in cells if cell.value is not None]
+    axes.set_ylim(*y_range(values, panel.quantity))
+    few_ticks(axes, 5)
+    if not values:
+        nothing(axes, "withheld in all")
+    is_many = len(results.patients) >= MANY
+    offsets = np.linspace(-APART / 2.0, APART / 2.0, len(results.patients)) if len(results.patients) > 1 else [0.0]
+    for offset, (patient, look) in zip(offsets, looks(results.patients).items(), strict=True):
+        cells = panel.patients[patient]
+        style = {"color": PALE, "alpha": 0.45} if is_many else {"color": look.colour}
+        _draw_lines(axes, cells, float(offset), style)
+        places = [place for place, cell in enumerate(cells) if cell.value is not None]
+        mark = {"marker": ".", "ms": 3.0} if is_many else {"marker": look.marker, "ms": 4.2}
+        axes.plot(
+            [place + offset for place in places], [cells[place].value for place in places], ls="", zorder=4,
+            **mark, **style,
+        )  # fmt: skip
+        if not is_many:
+            _draw_withheld(axes, [place + offset for place in range(len(cells)) if place not in places], look.colour)
+    _draw_cohort(axes, panel, is_many=is_many)
+
+
+def _draw_lines(axes: Axes, cells: list[Cell], offset: float, style: dict[str, object]) -> None:
+    """From point to point; dotted and pale where either is not compared with the baseline, none beside a gap."""
+    for place, (before, after) in enumerate(pairwise(cells)):
+        if before.value is None or after.value is None:
+            continue
+        is_refused = before.is_refused or after.is_refused
+        way = {"color": PALE, "ls": DOTTED, "lw": 1.2} if is_refused else {"lw": 1.1, **style}
+        ends = [place + offset, place + 1 + offset]
+        axes.plot(ends, [before.value, after.value], zorder=3, **way)  # type: ignore[arg-type]
+
+
+def _draw_withheld(axes: Axes, places: list[float], colour: str) -> None:
+    axes.plot(
+        places, [FOOT] * len(places), ls="", marker="x", ms=4.5, mew=1.3, color=colour,
+        transform=axes.get_xaxis_transform(), zorder=5,
+    )  # fmt: skip
+
+
+def _draw_cohort(axes: Axes, panel: Panel, *, is_many: bool) -> None:
+    """The median as a bar where two or more have a value; of many patients also quartiles, and how many have none."""
+    half = 0.27
+    for place, row in enumerate(panel.cohort):
+        if row is not None and row["median"] is not None and row["n"] >= 2:  # noqa: PLR2004 (a median of one is it)
+            axes.plot([place - half, place + half], [row["median"]] * 2, color=INK, lw=2.0, solid_capstyle="butt", zorder=6)
+            if is_many and row["spread"] == "quartiles":
+                axes.plot([place, place], [row["low"], row["high"]], color=INK, lw=1.2, zorder=6)
+        absent = sum(cells[place].value is None for cells in panel.patients.values())
+        if is_many and absent:
+            axes.text(
+                place, FOOT, f"\u00d7 {absent}", transform=axes.get_xaxis_transform(), ha="center", va="center",
+                fontsize=SMALL_PT,
+            )  # fmt: skip
+    if is_many:
+        medians = [(place, row["median"]) for place, row in enumerate(panel.cohort) if row and row["median"] is not None]
+        axes.plot([place for place, _ in medians], [median for _, median in medians], color=INK, lw=1.0, zorder=5)
+
+
+def _legend(results: Results) -> tuple[list[Line2D], list[str]]:
+    """Patients, and what the other signs mean."""
+    look = looks(results.patients)
+    signs = [
+        (Line2D([], [], color=look[patient].colour, marker=look[patient].marker, ms=4.2, lw=1.1), drawable(patient))
+        for patient in _shown(results)
+    ]
+    if len(results.patients) >= MANY:
+        signs.append((Line2D([], [], color=PALE, marker=".", lw=1.1), f"{len(results.patients)} patients"))
+    if len(results.patients) > 1:
+        with_range = "median and quartiles" if len(results.patients) >= MANY else "median"
+        signs.append((Line2D([], [], color=INK, lw=2.0), with_range))
+    signs += [
+        (Line2D([], [], color=INK, marker="x", ls="", ms=4.5, mew=1.3), "withheld"),
+        (Line2D([], [], color=PALE, ls=DOTTED, lw=1.2), "change refused"),
+    ]
+    return [handle for handle, _ in signs], [text for _, text in signs]
