@@ -14,7 +14,7 @@ from streamer.bed import Bed
 from streamer.cli import main
 from streamer.expirogram import expirogram_of
 from streamer.figure import breath_figure, rendered
-from streamer.figure._levels import spread
+from streamer.figure.places import spread
 from tests.helpers import recording
 
 REPLAY = Path(__file__).parents[1] / "replay_data"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from streamer.expirogram import ARTERIAL
+from streamer.figure.places import spread
 from streamer.figure.style import GREEN, INK, PURPLE, SMALL_PT, VERMILLION
 
 LEVELS = {
@@ -32,24 +33,3 @@ def draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
             textcoords=("axes fraction", "data"), va="center", fontsize=SMALL_PT, color=colour, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
         )  # fmt: skip
-
-
-def spread(places: list[float], apart: float) -> list[float]:
-    """Ascending places, each moved as little as need be until neighbours are ``apart``.
-
-    Places that are too close become a block around their common middle; blocks that then touch become one.
-    """
-    blocks: list[list[float]] = []
-    for place in places:
-        blocks.append([place])
-        while len(blocks) > 1 and _first(blocks[-1], apart) - _last(blocks[-2], apart) < apart:
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    return [_first(block, apart) + apart * number for block in blocks for number in range(len(block))]
-
-
-def _first(block: list[float], apart: float) -> float:
-    return sum(block) / len(block) - apart * (len(block) - 1) / 2.0
-
-
-def _last(block: list[float], apart: float) -> float:
-    return _first(block, apart) + apart * (len(block) - 1)

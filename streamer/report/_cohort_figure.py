@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from streamer.figure.drawing import blank, in_style
-from streamer.figure.style import INK, PALE, SMALL_PT, TEXT_PT
-from streamer.report._look import MANY, PAGE_IN, drawable, few_ticks, frame, looks, nothing, y_range
-from streamer.report._numbers import Row, name, rows
+from streamer.figure.style import INK, PALE, SMALL_PT
+from streamer.report._look import MANY, PAGE_IN, drawable, few_ticks, frame, looks, named, nothing, y_range
+from streamer.report._numbers import Row, rows, typeset, unit
 from streamer.study.quantities import QUANTITIES, Quantity
 from streamer.study.results import Results
 
 PANELS = (
-    "pf_ratio", "vent_ratio", "vd_aw",
-    "vd_vt_bohr", "vd_vt_enghoff", "mp",
+    "pf_ratio", "vd_vt_bohr", "vd_vt_enghoff",
+    "vd_aw", "vent_ratio", "mp",
     "pplat", "driving_pressure", "crs",
     "vt_exp", "rr", "peep",
 )  # fmt: skip
@@ -29,9 +29,8 @@ APART = 0.34
 """Over how much of the way to the next time point patients stand side by side."""
 FOOT = 0.045
 """Height of the marks of what is withheld, as a share of the panel."""
-WRAP = 9
-CROWDED = 5
-"""From so many time points on their labels stand upright."""
+ABREAST = 29
+"""So many letters fit under a panel side by side; where a word is longer than its share, labels stand upright."""
 DOTTED = (0, (1, 2))
 
 
@@ -59,6 +58,7 @@ def cohort_figure(results: Results) -> Figure:
         grid = figure.subplots(lines, COLUMNS, gridspec_kw=_margins(results), squeeze=False)
         for axes, panel in zip(grid.flat, _panels(results), strict=True):
             _draw(axes, panel, results)
+        figure.align_ylabels()
         figure.legend(
             *_legend(results), loc="lower center", bbox_to_anchor=(0.5, 0.022), ncols=4, frameon=False,
             columnspacing=1.6, handlelength=2.4,
@@ -68,7 +68,7 @@ def cohort_figure(results: Results) -> Figure:
 
 def _margins(results: Results) -> dict[str, float]:
     foot = 0.055 + 0.017 * -(-(len(_shown(results)) + 3) // 4)
-    return {"left": 0.07, "right": 0.985, "top": 0.945, "bottom": foot + 0.03, "hspace": 0.42, "wspace": 0.26}
+    return {"left": 0.08, "right": 0.985, "top": 0.945, "bottom": foot + 0.022, "hspace": 0.42, "wspace": 0.3}
 
 
 def _shown(results: Results) -> tuple[str, ...]:
@@ -77,9 +77,12 @@ def _shown(results: Results) -> tuple[str, ...]:
 
 
 def _panels(results: Results) -> list[Panel]:
+    """What is measured; in its stead, named so, what is estimated, where nobody has the former but somebody the latter."""
     at = {(row["quantity"], row["patient"], row["point"]): row["value"] for row in rows(results.values)}
     told = {(row["quantity"], row["patient"], row["point"]): row["reason"] for row in rows(results.changes)}
     cohort = {(row["quantity"], row["point"]): row for row in rows(results.cohort)}
+    has = {key for (key, _, _), value in at.items() if value is not None}
+    shown = [f"{key}_est" if key not in has and f"{key}_est" in has else key for key in PANELS]
     return [
         Panel(
             QUANTITIES[key],
@@ -92,21 +95,18 @@ def _panels(results: Results) -> list[Panel]:
             },
             [cohort.get((key, point.label)) for point in results.points],
         )
-        for key in PANELS
+        for key in shown
     ]
 
 
 def _draw(axes: Axes, panel: Panel, results: Results) -> None:
-    labels = [textwrap.fill(drawable(point.label), WRAP) for point in results.points]
-    turned = {"rotation": 90} if len(labels) > CROWDED else {}
-    axes.set_xticks(range(len(labels)), labels, fontsize=SMALL_PT, **turned)
-    axes.set_xlim(-0.5, len(labels) - 0.5)
-    axes.set_title(name(panel.quantity), fontsize=TEXT_PT, pad=5.0)
+    _draw_points(axes, [drawable(point.label) for point in results.points])
+    named(axes, typeset(panel.quantity.label), unit(panel.quantity))
     values = [cell.value for cells in panel.patients.values() for cell in cells if cell.value is not None]
     axes.set_ylim(*y_range(values, panel.quantity))
     few_ticks(axes, 5)
     if not values:
-        nothing(axes, "withheld in all")
+        nothing(axes, "withheld in all" if len(results.patients) > 1 else "withheld")
     is_many = len(results.patients) >= MANY
     offsets = np.linspace(-APART / 2.0, APART / 2.0, len(results.patients)) if len(results.patients) > 1 else [0.0]
     for offset, (patient, look) in zip(offsets, looks(results.patients).items(), strict=True):
@@ -122,6 +122,15 @@ def _draw(axes: Axes, panel: Panel, results: Results) -> None:
         if not is_many:
             _draw_withheld(axes, [place + offset for place in range(len(cells)) if place not in places], look.colour)
     _draw_cohort(axes, panel, is_many=is_many)
+
+
+def _draw_points(axes: Axes, labels: list[str]) -> None:
+    """The time points along the axis: categories, not hours."""
+    width = max(1, ABREAST // len(labels))
+    is_upright = any(len(word) > width + 1 for label in labels for word in label.split())
+    shown = labels if is_upright else [textwrap.fill(label, width, break_long_words=False) for label in labels]
+    axes.set_xticks(range(len(labels)), shown, fontsize=SMALL_PT, rotation=90 if is_upright else 0)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
 
 
 def _draw_lines(axes: Axes, cells: list[Cell], offset: float, style: dict[str, object]) -> None:
@@ -147,7 +156,9 @@ def _draw_cohort(axes: Axes, panel: Panel, *, is_many: bool) -> None:
     half = 0.27
     for place, row in enumerate(panel.cohort):
         if row is not None and row["median"] is not None and row["n"] >= 2:  # noqa: PLR2004 (a median of one is it)
-            axes.plot([place - half, place + half], [row["median"]] * 2, color=INK, lw=2.0, solid_capstyle="butt", zorder=6)
+            axes.plot(
+                [place - half, place + half], [row["median"]] * 2, color=INK, lw=2.0, solid_capstyle="butt", zorder=6
+            )
             if is_many and row["spread"] == "quartiles":
                 axes.plot([place, place], [row["low"], row["high"]], color=INK, lw=1.2, zorder=6)
         absent = sum(cells[place].value is None for cells in panel.patients.values())
@@ -157,7 +168,9 @@ def _draw_cohort(axes: Axes, panel: Panel, *, is_many: bool) -> None:
                 fontsize=SMALL_PT,
             )  # fmt: skip
     if is_many:
-        medians = [(place, row["median"]) for place, row in enumerate(panel.cohort) if row and row["median"] is not None]
+        medians = [
+            (place, row["median"]) for place, row in enumerate(panel.cohort) if row and row["median"] is not None
+        ]
         axes.plot([place for place, _ in medians], [median for _, median in medians], color=INK, lw=1.0, zorder=5)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -21,7 +20,9 @@ from streamer.figure.style import (
     PALE,
     PURPLE,
     SKY,
+    SMALL_PT,
     STYLE,
+    TEXT_PT,
     TITLE_PT,
     VERMILLION,
 )
@@ -68,7 +69,7 @@ def y_range(values: Sequence[float], quantity: Quantity) -> tuple[float, float]:
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)
-    span = max(high - low, LEAST_CHANGES * quantity.smallest_change(float(np.median(values))))
+    span = max(high - low, LEAST_CHANGES * quantity.smallest_change(max(abs(low), abs(high))))
     middle = 0.5 * (low + high)
     half = (0.5 + ROOM) * (span or 1.0)
     return middle - half, middle + half
@@ -77,6 +78,12 @@ def y_range(values: Sequence[float], quantity: Quantity) -> tuple[float, float]:
 def few_ticks(axes: Axes, count: int) -> None:
     """So many labelled places on the axis of values, at round numbers."""
     axes.yaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
+
+
+def named(axes: Axes, label: str, unit: str) -> None:
+    """Over the panel what it shows, along its axis the unit; a ratio has none."""
+    axes.set_title(label, fontsize=TEXT_PT, pad=4.0)
+    axes.set_ylabel(unit, fontsize=SMALL_PT, color=INK, labelpad=2.0)
 
 
 def frame(figure: Figure, results: Results, title: str) -> None:
@@ -90,4 +97,5 @@ def frame(figure: Figure, results: Results, title: str) -> None:
 def nothing(axes: Axes, text: str) -> None:
     """A panel that has nothing to show says so."""
     axes.set_yticks([])
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=PALE)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=INK, bbox=box, zorder=6)
