@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,9 +36,9 @@ DOTTED = (0, (1, 2))
 
 
 class Cell(NamedTuple):
-    """A patient's value at a time point, and whether its change from baseline was refused."""
+    """A patient's value at a time point, NaN where withheld, and whether its change from baseline was refused."""
 
-    value: float | None
+    value: float
     is_refused: bool
 
 
@@ -77,18 +78,22 @@ def _shown(results: Results) -> tuple[str, ...]:
 
 
 def _panels(results: Results) -> list[Panel]:
-    """What is measured; in its stead, named so, what is estimated, where nobody has the former but somebody the latter."""
-    at = {(row["quantity"], row["patient"], row["point"]): row["value"] for row in rows(results.values)}
+    """What is measured; where nobody has it but somebody an estimate, the estimate instead, named so."""
+    at = {
+        (row["quantity"], row["patient"], row["point"]): float(row["value"])
+        for row in rows(results.values)
+        if row["value"] is not None
+    }
     told = {(row["quantity"], row["patient"], row["point"]): row["reason"] for row in rows(results.changes)}
     cohort = {(row["quantity"], row["point"]): row for row in rows(results.cohort)}
-    has = {key for (key, _, _), value in at.items() if value is not None}
+    has = {key for key, _, _ in at}
     shown = [f"{key}_est" if key not in has and f"{key}_est" in has else key for key in PANELS]
     return [
         Panel(
             QUANTITIES[key],
             {
                 patient: [
-                    Cell(at.get((key, patient, point.label)), bool(told.get((key, patient, point.label))))
+                    Cell(at.get((key, patient, point.label), math.nan), bool(told.get((key, patient, point.label))))
                     for point in results.points
                 ]
                 for patient in results.patients
@@ -100,9 +105,11 @@ def _panels(results: Results) -> list[Panel]:
 
 
 def _draw(axes: Axes, panel: Panel, results: Results) -> None:
-    _draw_points(axes, [drawable(point.label) for point in results.points])
+    labels = [drawable(point.label) for point in results.points]
+    _draw_points(axes, labels)
     named(axes, typeset(panel.quantity.label), unit(panel.quantity))
-    values = [cell.value for cells in panel.patients.values() for cell in cells if cell.value is not None]
+    numbers = {patient: np.array([cell.value for cell in cells]) for patient, cells in panel.patients.items()}
+    values = [value for found in numbers.values() for value in found[np.isfinite(found)].tolist()]
     axes.set_ylim(*y_range(values, panel.quantity))
     few_ticks(axes, 5)
     if not values:
@@ -110,17 +117,13 @@ def _draw(axes: Axes, panel: Panel, results: Results) -> None:
     is_many = len(results.patients) >= MANY
     offsets = np.linspace(-APART / 2.0, APART / 2.0, len(results.patients)) if len(results.patients) > 1 else [0.0]
     for offset, (patient, look) in zip(offsets, looks(results.patients).items(), strict=True):
-        cells = panel.patients[patient]
-        style = {"color": PALE, "alpha": 0.45} if is_many else {"color": look.colour}
-        _draw_lines(axes, cells, float(offset), style)
-        places = [place for place, cell in enumerate(cells) if cell.value is not None]
-        mark = {"marker": ".", "ms": 3.0} if is_many else {"marker": look.marker, "ms": 4.2}
-        axes.plot(
-            [place + offset for place in places], [cells[place].value for place in places], ls="", zorder=4,
-            **mark, **style,
-        )  # fmt: skip
+        style: dict[str, Any] = {"color": PALE, "alpha": 0.45} if is_many else {"color": look.colour}
+        mark: dict[str, Any] = {"marker": ".", "ms": 3.0} if is_many else {"marker": look.marker, "ms": 4.2}
+        places = np.arange(len(labels)) + offset
+        _draw_lines(axes, panel.patients[patient], float(offset), style)
+        axes.plot(places, numbers[patient], ls="", zorder=4, **mark, **style)
         if not is_many:
-            _draw_withheld(axes, [place + offset for place in range(len(cells)) if place not in places], look.colour)
+            _draw_withheld(axes, places[np.isnan(numbers[patient])].tolist(), look.colour)
     _draw_cohort(axes, panel, is_many=is_many)
 
 
@@ -133,15 +136,15 @@ def _draw_points(axes: Axes, labels: list[str]) -> None:
     axes.set_xlim(-0.5, len(labels) - 0.5)
 
 
-def _draw_lines(axes: Axes, cells: list[Cell], offset: float, style: dict[str, object]) -> None:
+def _draw_lines(axes: Axes, cells: list[Cell], offset: float, style: dict[str, Any]) -> None:
     """From point to point; dotted and pale where either is not compared with the baseline, none beside a gap."""
     for place, (before, after) in enumerate(pairwise(cells)):
-        if before.value is None or after.value is None:
+        if np.isnan(before.value) or np.isnan(after.value):
             continue
         is_refused = before.is_refused or after.is_refused
-        way = {"color": PALE, "ls": DOTTED, "lw": 1.2} if is_refused else {"lw": 1.1, **style}
+        way: dict[str, Any] = {"color": PALE, "ls": DOTTED, "lw": 1.2} if is_refused else {"lw": 1.1, **style}
         ends = [place + offset, place + 1 + offset]
-        axes.plot(ends, [before.value, after.value], zorder=3, **way)  # type: ignore[arg-type]
+        axes.plot(ends, [before.value, after.value], zorder=3, **way)
 
 
 def _draw_withheld(axes: Axes, places: list[float], colour: str) -> None:
@@ -160,8 +163,8 @@ def _draw_cohort(axes: Axes, panel: Panel, *, is_many: bool) -> None:
                 [place - half, place + half], [row["median"]] * 2, color=INK, lw=2.0, solid_capstyle="butt", zorder=6
             )
             if is_many and row["spread"] == "quartiles":
-                axes.plot([place, place], [row["low"], row["high"]], color=INK, lw=1.2, zorder=6)
-        absent = sum(cells[place].value is None for cells in panel.patients.values())
+                axes.vlines(place, row["low"], row["high"], color=INK, lw=1.2, zorder=6)
+        absent = sum(np.isnan(cells[place].value) for cells in panel.patients.values())
         if is_many and absent:
             axes.text(
                 place, FOOT, f"\u00d7 {absent}", transform=axes.get_xaxis_transform(), ha="center", va="center",

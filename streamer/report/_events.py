@@ -97,8 +97,8 @@ def course_of(results: Results, patient: str) -> Course:
 
 def _turned(told: list[Row], end: float) -> list[tuple[float, float]]:
     turns = [(float(row["hours"]), row["kind"]) for row in told if row["kind"] in POSITIONS]
-    ends = [hours for hours, _ in turns[1:]] + [end]
-    return [(hours, until) for (hours, kind), until in zip(turns, ends, strict=True) if kind == TURNED]
+    ends = [*(hours for hours, _ in turns), end]
+    return [(hours, ends[place + 1]) for place, (hours, kind) in enumerate(turns) if kind == TURNED]
 
 
 def draw_shades(axes: Axes, course: Course) -> None:
@@ -136,7 +136,7 @@ def _named(course: Course) -> list[Mark]:
 
 
 def _together(course: Course) -> list[Mark]:
-    """Events with neighbours of the same kind joined: ``suction ×3``."""
+    """Events with neighbours of the same kind joined, with their number."""
     near, found = TOGETHER * (course.high - course.low), []
     for kind, same in groupby(sorted(course.events, key=lambda row: str(row["kind"])), key=lambda row: row["kind"]):
         runs: list[list[float]] = []
@@ -146,7 +146,7 @@ def _together(course: Course) -> list[Mark]:
             else:
                 runs.append([hours])
         for run in runs:
-            times = f" ×{len(run)}" if len(run) > 1 else ""
+            times = f" \u00d7{len(run)}" if len(run) > 1 else ""
             found.append(Mark(run[0], kind, f"{_short(kind)}{times}"))
     return found
 

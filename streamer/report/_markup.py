@@ -15,10 +15,15 @@ class Html(str):
     __slots__ = ()
 
 
+def _escaped(text: str) -> str:
+    """Also what no file could hold: half a pair of surrogates, as a file's name may have, becomes ``?``."""
+    return escape(text.encode(errors="replace").decode())
+
+
 def tag(element: str, *inside: str | None, **attributes: str | int | None) -> Html:
     """An element: ``tag("td", "a < b", class_="n")``; ``_`` in an attribute's name is ``-``, None leaves it out."""
     named = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(str(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -29,12 +34,12 @@ def tag(element: str, *inside: str | None, **attributes: str | int | None) -> Ht
 
 def together(parts: Iterable[str | None], between: str = "") -> Html:
     """Parts one after another, each escaped unless it is ``Html``."""
-    return Html(between.join(part if isinstance(part, Html) else escape(part) for part in parts if part is not None))
+    return Html(between.join(part if isinstance(part, Html) else _escaped(part) for part in parts if part is not None))
 
 
 def table(caption: str, head: Iterable[str], *bodies: Iterable[Html], class_: str | None = None) -> Html:
     """A table whose head is one row; it scrolls by itself where it is wider than the page."""
-    columns = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in head)))
+    columns = tag("thead", tag("tr", *heads(head)))
     inside = [tag("tbody", *body) for body in bodies]
     whole = tag("table", tag("caption", caption), columns, *inside, class_=class_)
     return tag("div", whole, class_="wide", role="region", tabindex=0, aria_label=caption)
@@ -45,6 +50,11 @@ def line(first: str, cells: Iterable[str]) -> Html:
     return tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in cells))
 
 
+def heads(cells: Iterable[str]) -> list[Html]:
+    """Headers of columns."""
+    return [tag("th", cell, scope="col") for cell in cells]
+
+
 def band(text: str, columns: int) -> Html:
     """A row that names the group of those below it."""
     return tag("tr", tag("th", text, scope="rowgroup", colspan=columns), class_="group")
@@ -53,6 +63,16 @@ def band(text: str, columns: int) -> Html:
 def small(text: str) -> Html:
     """Beside what it explains."""
     return tag("small", text)
+
+
+def listed(items: Iterable[str], class_: str | None = None) -> Html:
+    """Items one under another."""
+    return tag("ul", *(tag("li", item) for item in items), class_=class_)
+
+
+def defined(pairs: Iterable[tuple[str, str]]) -> Html:
+    """Terms, and what each means or is."""
+    return tag("dl", *(tag("div", tag("dt", term), tag("dd", what)) for term, what in pairs))
 
 
 def plain_table(caption: str, head: Iterable[str], body: Iterable[Iterable[str]], absent: str) -> Html:

@@ -20,6 +20,7 @@ Row: TypeAlias = Mapping[str, Any]
 NONE = "\u2014"
 MINUS = "\u2212"
 DIMENSIONLESS = "1"
+LEAST_SHARE = 0.0005
 _CODES: dict[str, Code] = {code.value: code for kind in (Reason, Refusal) for code in kind}
 
 
@@ -41,7 +42,7 @@ def quantities_of(*tables: list[Row]) -> list[Quantity]:
 
 
 def number(value: float | None, digits: int) -> str:
-    """``−0.50``; an em dash where there is none."""
+    """With a true minus sign; an em dash where there is no number."""
     if value is None or not math.isfinite(value):
         return NONE
     text = f"{value:.{digits}f}"
@@ -51,7 +52,7 @@ def number(value: float | None, digits: int) -> str:
 
 
 def signed(value: float | None, digits: int) -> str:
-    """``+0.50``, ``−0.50``, ``0.00``."""
+    """The same with a sign before what is not nought."""
     text = number(value, digits)
     is_up = value is not None and math.isfinite(value) and float(f"{value:.{digits}f}") > 0.0
     return f"+{text}" if is_up else text
@@ -60,6 +61,11 @@ def signed(value: float | None, digits: int) -> str:
 def percent(share: float | None, digits: int = 0) -> str:
     """A share, in per cent."""
     return NONE if share is None else f"{number(100.0 * share, digits)} %"
+
+
+def part(share: float | None) -> str:
+    """A share that may be small: ``< 0.1 %``, never a nought that is none."""
+    return "< 0.1 %" if share is not None and 0.0 < share < LEAST_SHARE else percent(share, 1)
 
 
 def count(value: float | None) -> str:

@@ -27,7 +27,7 @@ PANELS = (
     ("mp",), ("peep",),
 )  # fmt: skip
 """From left to right, then down; the first of each names the panel where both ways are drawn."""
-TITLES = {("petco2", "pco2_art_mmhg"): "PetCO2, and PaCO2 of blood gases"}
+TITLES: dict[tuple[str, ...], str] = {("petco2", "pco2_art_mmhg"): "PetCO2, and PaCO2 of blood gases"}
 COLUMNS = 2
 LANE = 0.74
 """Height of the lane of events against that of a panel."""
@@ -119,7 +119,7 @@ def _draw_course(axes: Axes, found: list[Row], style: dict[str, Any]) -> None:
     usual = float(np.median(steps)) if steps.size else 0.0
     pieces = np.split(np.arange(hours.size), np.flatnonzero(steps > GAP * usual) + 1)
     for piece in pieces:
-        alone = {"marker": ".", "ms": 4.0} if piece.size == 1 else {}
+        alone: dict[str, Any] = {"marker": ".", "ms": 4.0} if piece.size == 1 else {}
         axes.plot(hours[piece], values[piece], zorder=3, **style, **alone)
 
 

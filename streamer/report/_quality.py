@@ -1,0 +1,158 @@
+"""What the numbers rest on: recordings, windows, methods, what was withheld. Floor 4, inside ``report``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from streamer.report._grid import quantity_table
+from streamer.report._markup import Html, defined, listed, plain_table, small, table, tag, together
+from streamer.report._markup import band as named_band
+from streamer.report._numbers import (
+    NONE,
+    Row,
+    count,
+    meaning,
+    name,
+    number,
+    part,
+    percent,
+    quantities_of,
+    rows,
+    smallest,
+)
+from streamer.study.quantities import Quantity, Rule
+from streamer.study.results import Results
+
+RULES = {
+    Rule.BREATHS: "breaths of the window: at least five and half of them",
+    Rule.HOLDS: "holds of the window, be it one",
+    Rule.GAS: "breaths in the five minutes after the window's blood gas",
+    Rule.DRAW: "that blood gas itself",
+}
+"""Of what a time point's number is the median, or the weighted mean."""
+
+
+def quality(results: Results) -> Html:
+    """All of it, under headings."""
+    parts = (
+        ("Recordings", _recordings(results)),
+        ("Windows of the time points", _windows(results)),
+        ("Methods and quality", _methods(results)),
+        ("Smallest change told", _smallest(results)),
+        ("Withheld breath by breath", _withheld(results)),
+        ("Notes", listed(results.notes) if results.notes else tag("p", "None.")),
+        ("Settings", defined(results.settings.items())),
+        ("Versions", defined(results.versions.items())),
+    )
+    return together(tag("section", tag("h3", heading), inside) for heading, inside in parts)
+
+
+def _recordings(results: Results) -> Html:
+    head = (
+        "File", "Patient", "Format", "Device", "Source", "Hz", "Start", "Hours", "Breaths", "Coverage", "Gaps",
+        "Damaged rows", "Error",
+    )  # fmt: skip
+    body = [
+        [
+            together((re.split(r"[\\/]", row["path"])[-1], tag("code", f"sha256 {row['sha256']}", class_="hash"))),
+            row["patient"],
+            *(row[key] or NONE for key in ("format", "device", "source")),
+            f"{float(row['rate_hz']):g}" if _is_number(row["rate_hz"]) else row["rate_hz"] or NONE,
+            row["start"] or NONE,
+            number(row["duration_h"], 2),
+            count(row["breaths"]),
+            percent(row["coverage"], 1),
+            *(count(row[key]) for key in ("gaps", "damaged_rows")),
+            row["error"] or "none",
+        ]
+        for row in rows(results.recordings)
+    ]
+    caption = "Recordings: coverage is the share of the time that whole breaths fill"
+    return plain_table(caption, head, body, "No recording.")
+
+
+def _is_number(told: object) -> bool:
+    return isinstance(told, (int, float))
+
+
+def _windows(results: Results) -> Html:
+    """Coverage of each; it is that of the quantities which rest on all breaths of a window."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows(results.values):
+        key = row["patient"], row["point"]
+        best = found.get(key)
+        if best is None or (row["coverage"] or 0.0, row["breaths"] or 0) > (
+            best["coverage"] or 0.0,
+            best["breaths"] or 0,
+        ):
+            found[key] = row
+    body = [
+        [patient, *(_window(found.get((patient, point.label))) for point in results.points)]
+        for patient in results.patients
+    ]
+    caption = "Share of each window that whole, settled breaths fill; breaths; position; from and to"
+    return plain_table(caption, ["Patient", *(point.label for point in results.points)], body, "No patient.")
+
+
+def _window(row: Row | None) -> Html:
+    if row is None or not row["start"]:
+        return together((NONE, " ", small("no window")))
+    told = f"{count(row['breaths'])} breaths, {row['position'] or 'position not told'}"
+    return together(
+        (percent(row["coverage"]), tag("br"), small(told), tag("br"), small(f"{row['start']} to {row['end']}"))
+    )
+
+
+def _methods(results: Results) -> Html:
+    """Of each value that has either: method and grade, with the patients in brackets where these differ."""
+    found: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
+    told = [row for row in rows(results.values) if row["value"] is not None and (row["method"] or row["quality"])]
+    for row in told:
+        key = row["quantity"], row["point"]
+        found.setdefault(key, Counter())[row["method"] or "", row["quality"] or ""] += 1
+
+    def cell(quantity: Quantity, point: str) -> str:
+        ways = found.get((quantity.name, point), Counter())
+        return together((_way(*way, times) for way, times in ways.items()), ", ") if ways else NONE
+
+    if not told:
+        return tag("p", "No value has a method or a grade.")
+    explained = "Grades of estimates, at least that of nine breaths in ten: A is the best. In brackets: patients."
+    caption = "Method and quality grade at each time point"
+    grid = quantity_table(caption, quantities_of(told), [point.label for point in results.points], cell)
+    return together((tag("p", explained), grid))
+
+
+def _way(method: str, grade: str, times: int) -> Html:
+    return together(
+        (tag("code", method) if method else None, " " if method and grade else "", grade, " ", small(f"({times})"))
+    )
+
+
+def _smallest(results: Results) -> Html:
+    body = [[name(one), smallest(one), RULES[one.rule]] for one in quantities_of(rows(results.values))]
+    head = ("Quantity", "Smallest change told", "A time point's number is of the")
+    return plain_table("Differences below this are called no change", head, body, "No quantity.")
+
+
+def _withheld(results: Results) -> Html:
+    """Numbers with the same reason and as many breaths are one row."""
+    same: dict[str, dict[tuple[str, float, float], list[str]]] = {}
+    for row in rows(results.withheld):
+        key = row["reason"], row["breaths"], row["share"]
+        same.setdefault(row["patient"], {}).setdefault(key, []).append(row["key"])
+    bodies = [
+        [named_band(patient, 4), *(_why(*key, keys) for key, keys in sorted(found.items(), key=lambda one: -one[0][1]))]
+        for patient, found in same.items()
+    ]
+    if not bodies:
+        return tag("p", "Nothing was withheld.")
+    head = ("Reason", "Breaths", "Share", "Numbers withheld")
+    return table("Why single breaths have no number, over the whole session", head, *bodies, class_="reasons")
+
+
+def _why(reason: str, breaths: float, share: float, keys: list[str]) -> Html:
+    told = together((tag("code", reason), tag("br"), small(meaning(reason))))
+    cells = (count(breaths), part(share), f"{len(keys)}: {', '.join(keys)}" if len(keys) > 1 else keys[0])
+    return tag("tr", tag("th", told, scope="row"), *(tag("td", cell) for cell in cells))
