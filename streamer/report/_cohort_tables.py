@@ -33,6 +33,7 @@ def cohort_tables(results: Results) -> Html:
     absent = _reasons(rows(results.values), "value")
     refused = _reasons(rows(results.changes), "change")
     quantities = quantities_of(rows(results.values))
+    spread = "range or quartiles" if "quartiles" in set(results.cohort["spread"]) else "range"
     labels = [point.label for point in results.points]
 
     def level(quantity: Quantity, point: str) -> str:
@@ -43,10 +44,10 @@ def cohort_tables(results: Results) -> Html:
 
     return together((
         tag("p", FEW),
-        quantity_table("Values: median [range or quartiles] (patients)", quantities, labels, level),
+        quantity_table(f"Values: median [{spread}] (patients)", quantities, labels, level),
         tag("p", DIRECTIONS),
         quantity_table(
-            f"Changes from {labels[0]}: median [range or quartiles], and directions", quantities, labels[1:], change
+            f"Changes from {labels[0]}: median [{spread}], and directions", quantities, labels[1:], change
         ),
     ))  # fmt: skip
 
@@ -63,14 +64,17 @@ def _reasons(found: list[Row], column: str) -> Refused:
 def _level(quantity: Quantity, row: Row | None, absent: Counter[str]) -> str:
     if row is None or row["median"] is None:
         return together((f"{NONE} ", small(", ".join(sorted(absent)) or "not told")))
-    return together((f"{_spread(quantity, row, '', number)} ", small(f"({row['n']})")))
+    return together((_spread(quantity, row, "", number), " ", small(f"({row['n']})")))
 
 
-def _spread(quantity: Quantity, row: Row, of: str, written: Callable[[float | None, int], str]) -> str:
+def _spread(quantity: Quantity, row: Row, of: str, written: Callable[[float | None, int], str]) -> Html:
+    """Of one patient the number alone: nothing spreads."""
     keys = (f"{of}median", f"{of}low", f"{of}high")
     median, low, high = (written(row[key], quantity.digits) for key in keys)
+    if row["pairs" if of else "n"] == 1:
+        return together((median,))
     between = " to " if of else "\u2013"
-    return f"{median} [{low}{between}{high}]"
+    return together((median, " ", tag("span", f"[{low}{between}{high}]", class_="spread")))
 
 
 def _change(quantity: Quantity, row: Row | None, refused: Counter[str]) -> str:

@@ -35,8 +35,11 @@ tbody th {{ font-weight: 400; }}
 tr.group th {{ font-weight: 600; background: {SHADE_1}; padding-left: .3rem; }}
 .numbers td {{ font-variant-numeric: tabular-nums; }}
 .reasons tbody th {{ width: 34%; }}
-.reasons td:last-child {{ font-size: .78rem; overflow-wrap: anywhere; }}
+.reasons td:not(:last-child) {{ white-space: nowrap; }}
+summary {{ cursor: pointer; }}
 small, sup {{ font-size: .78em; color: #555; }}
+sup {{ line-height: 0; }}
+.spread {{ white-space: nowrap; }}
 small.changed {{ color: {INK}; font-weight: 600; }}
 code {{ font: .92em ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }}
 code.hash {{ display: block; min-width: 15rem; font-size: .72rem; color: #555; overflow-wrap: anywhere; }}
@@ -52,10 +55,10 @@ code.hash {{ display: block; min-width: 15rem; font-size: .72rem; color: #555; o
   body {{ max-width: none; padding: 0; font-size: 10pt; }}
   nav {{ display: none; }}
   .wide {{ overflow: visible; }}
-  svg {{ min-width: 0; max-height: 235mm; }}
+  svg {{ min-width: 0; max-height: 212mm; }}
   table {{ font-size: 7.5pt; min-width: 0; width: 100%; }}
-  th, td {{ padding-right: .35rem; overflow-wrap: anywhere; }}
-  code.hash {{ min-width: 0; }}
+  th, td {{ padding: .1rem .3rem .1rem 0; }}
+  code.hash {{ min-width: 8rem; max-width: 10rem; font-size: 5.5pt; }}
   figure, tr, h2, h3 {{ break-inside: avoid; }}
   h2, h3, caption {{ break-after: avoid; }}
   thead {{ display: table-header-group; }}

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from streamer.report._grid import quantity_table
-from streamer.report._markup import Html, defined, listed, plain_table, small, table, tag, together
+from streamer.report._markup import Html, defined, line, listed, plain_table, small, table, tag, together
 from streamer.report._markup import band as named_band
 from streamer.report._numbers import (
     NONE,
@@ -32,6 +32,10 @@ RULES = {
 }
 """Of what a time point's number is the median, or the weighted mean."""
 
+BREAK = tag("br")
+DATE = len("2024-03-01 ")
+MANY_KEYS, FIRST_KEYS = 12, 6
+
 
 def quality(results: Results) -> Html:
     """All of it, under headings."""
@@ -50,16 +54,16 @@ def quality(results: Results) -> Html:
 
 def _recordings(results: Results) -> Html:
     head = (
-        "File", "Patient", "Format", "Device", "Source", "Hz", "Start", "Hours", "Breaths", "Coverage", "Gaps",
+        "File", "Patient", "Format, device, source", "Hz", "Start", "Hours", "Breaths", "Coverage", "Gaps",
         "Damaged rows", "Error",
     )  # fmt: skip
     body = [
         [
             together((re.split(r"[\\/]", row["path"])[-1], tag("code", f"sha256 {row['sha256']}", class_="hash"))),
             row["patient"],
-            *(row[key] or NONE for key in ("format", "device", "source")),
+            together((row[key] or NONE for key in ("format", "device", "source")), BREAK),
             f"{float(row['rate_hz']):g}" if _is_number(row["rate_hz"]) else row["rate_hz"] or NONE,
-            row["start"] or NONE,
+            (row["start"] or NONE).replace("T", " ").replace("+00:00", "Z"),
             number(row["duration_h"], 2),
             count(row["breaths"]),
             percent(row["coverage"], 1),
@@ -98,10 +102,9 @@ def _windows(results: Results) -> Html:
 def _window(row: Row | None) -> Html:
     if row is None or not row["start"]:
         return together((NONE, " ", small("no window")))
+    end = row["end"].removeprefix(row["start"][:DATE])
     told = f"{count(row['breaths'])} breaths, {row['position'] or 'position not told'}"
-    return together(
-        (percent(row["coverage"]), tag("br"), small(told), tag("br"), small(f"{row['start']} to {row['end']}"))
-    )
+    return together((percent(row["coverage"]), BREAK, small(told), BREAK, small(f"{row['start']} to {end}")))
 
 
 def _methods(results: Results) -> Html:
@@ -153,6 +156,13 @@ def _withheld(results: Results) -> Html:
 
 
 def _why(reason: str, breaths: float, share: float, keys: list[str]) -> Html:
-    told = together((tag("code", reason), tag("br"), small(meaning(reason))))
-    cells = (count(breaths), part(share), f"{len(keys)}: {', '.join(keys)}" if len(keys) > 1 else keys[0])
-    return tag("tr", tag("th", told, scope="row"), *(tag("td", cell) for cell in cells))
+    told = together((tag("code", reason), BREAK, small(meaning(reason))))
+    return line(told, (count(breaths), part(share), _keys(keys)))
+
+
+def _keys(keys: list[str]) -> str:
+    """All of them, where they are many behind the first few."""
+    if len(keys) <= MANY_KEYS:
+        return ", ".join(keys)
+    first = f"{len(keys)} numbers: {', '.join(keys[:FIRST_KEYS])} and {len(keys) - FIRST_KEYS} more"
+    return tag("details", tag("summary", first), ", ".join(keys))

@@ -87,7 +87,7 @@ def values_of(patients: tuple[str, ...], *, nothing: bool) -> pd.DataFrame:
                     math.nan if reason else value, n, 0 if nothing else 655, None if reason else 0.98 * value,
                     None if reason else 1.02 * value, 0.0 if nothing else 0.93,
                     "" if reason else "param4_mainstream" if changed else method, "" if reason else "A",
-                    reason or None, detail or None,
+                    reason, detail,
                 ))  # fmt: skip
     return pd.DataFrame(found, columns=VALUES)
 
@@ -114,7 +114,7 @@ def changes_of(values: pd.DataFrame) -> pd.DataFrame:
         share = 100.0 * change / first.value if known else None
         found.append((
             patient, point, name, quantity.unit, first.value, row.value, change, share, smallest, direction,
-            reason or None, detail or None, settings,
+            reason, detail, settings,
         ))  # fmt: skip
     return pd.DataFrame(found, columns=CHANGES)
 
@@ -169,7 +169,7 @@ def recordings_of(patients: tuple[str, ...]) -> pd.DataFrame:
         (
             patient, f"/home/ward/Jane Doe/{patient}.csv", f"{number:02x}" * 32, "csv", "vent", "bench", 100.0,
             "2021-03-01 08:30:00Z", 11.1, 15900, 0.987, 2, 3 if number == 1 else 0,
-            "line 20113: cut & short" if number == 1 else None,
+            "line 20113: cut & short" if number == 1 else "",
         )
         for number, patient in enumerate(patients)
     ]  # fmt: skip
