@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from streamer.figure.places import within
 from streamer.figure.style import INK, PALE, PURPLE, SKY, SMALL_PT, VERMILLION
-from streamer.report._look import drawable
+from streamer.report._look import shortened
 from streamer.report._numbers import Row, rows
 from streamer.study.points import POSITIONS
 from streamer.study.results import Results
@@ -129,7 +129,7 @@ def draw_lane(axes: Axes, course: Course) -> None:
 
 def _named(course: Course) -> list[Mark]:
     """Names in the order of hours: those of time points, then as many events as there is room for."""
-    found = [Mark((start + end) / 2.0, "", _short(label)) for label, (start, end) in course.points.items()]
+    found = [Mark((start + end) / 2.0, "", shortened(label, LETTERS)) for label, (start, end) in course.points.items()]
     order = {kind: place for place, kind in enumerate(KINDS)}
     found += sorted(_together(course), key=lambda mark: order.get(mark.kind, len(order)))
     return sorted(found[:MOST_LABELS], key=lambda mark: mark.hours)
@@ -147,10 +147,5 @@ def _together(course: Course) -> list[Mark]:
                 runs.append([hours])
         for run in runs:
             times = f" \u00d7{len(run)}" if len(run) > 1 else ""
-            found.append(Mark(run[0], kind, f"{_short(kind)}{times}"))
+            found.append(Mark(run[0], kind, f"{shortened(kind, LETTERS)}{times}"))
     return found
-
-
-def _short(text: str) -> str:
-    shown = drawable(text)
-    return shown if len(shown) <= LETTERS else f"{shown[: LETTERS - 1]}…"

@@ -40,6 +40,8 @@ LEAST_CHANGES = 4.0
 """An axis spans at least so many of the smallest change that is told: what is no change does not look like one."""
 ROOM = 0.12
 """Above and below the values, as a share of what they span."""
+TITLE_LETTERS = 50
+"""What has room beside the next."""
 SIMULATED = "Synthetic: simulated patients"
 
 
@@ -62,6 +64,12 @@ def drawable(text: str) -> str:
     """A user's text with what the font does not have as ``□``: else a box would stand there, with a warning."""
     known = get_font(findfont(FontProperties(family=STYLE["font.family"]))).get_charmap()
     return "".join(letter if ord(letter) in known and letter.isprintable() else "\u25a1" for letter in text)
+
+
+def shortened(text: str, letters: int) -> str:
+    """As much of a user's text as there is room for."""
+    shown = drawable(text)
+    return shown if len(shown) <= letters else f"{shown[: letters - 1]}\u2026"
 
 
 def y_range(values: Sequence[float], quantity: Quantity) -> tuple[float, float]:
@@ -88,7 +96,7 @@ def named(axes: Axes, label: str, unit: str) -> None:
 
 def frame(figure: Figure, results: Results, title: str) -> None:
     """Title, foot, and across the head whether patients were simulated: a picture is passed on without its page."""
-    figure.text(0.015, 0.99, drawable(title), fontsize=TITLE_PT, weight="bold", va="top")
+    figure.text(0.015, 0.99, shortened(title, TITLE_LETTERS), fontsize=TITLE_PT, weight="bold", va="top")
     if results.is_simulated:
         figure.text(0.985, 0.99, SIMULATED, fontsize=TITLE_PT, weight="bold", color=VERMILLION, va="top", ha="right")
     figure.text(0.015, 0.006, NO_DEVICE, fontsize=FOOTER_PT, color=PALE, va="bottom")

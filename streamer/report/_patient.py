@@ -11,6 +11,7 @@ from streamer.study.changes import SAME
 from streamer.study.quantities import Quantity
 from streamer.study.results import Results
 
+HOURS = "hours count from the event after the baseline"
 Found: TypeAlias = dict[tuple[str, str], Row]
 
 
@@ -92,5 +93,5 @@ def _events(events: list[Row], patient: str) -> Html:
         [row["at"] or NONE, signed(row["hours"], 2), row["kind"].replace("_", " "), row["detail"] or ""]
         for row in events
     ]
-    head = ["At", "Hours from time 0", "Event", "Detail"]
-    return plain_table(f"{patient}: events and blood gases", head, told, "No events were told.")
+    head = ["At", "Hours", "Event", "Detail"]
+    return plain_table(f"{patient}: events and blood gases; {HOURS}", head, told, "No events were told.")

@@ -46,20 +46,25 @@ REFUSED = {
     ("P1", "8 h prone", "mp"): ("method_changed", "sensor_site differs: <ventilator> and y_piece"),
 }
 TREND = ("vd_vt_bohr", "vd_aw", "petco2", "crs", "crs_est", "pplat", "pplat_est", "mp", "vt_exp", "rr", "peep")
-VALUES = (
-    "patient point hours from_hours to_hours position start end quantity key unit value n breaths p25 p75 coverage "
-    "method quality reason detail"
-).split()
-CHANGES = (
-    "patient point quantity unit baseline value change change_pct smallest direction reason detail settings"
-).split()
-COHORT = (
-    "point quantity unit n median low high spread pairs change_median change_low change_high lower higher unchanged p"
-).split()
-EVENTS = "patient hours at kind detail".split()
-RECORDINGS = (
-    "patient path sha256 format source device rate_hz start duration_h breaths coverage gaps damaged_rows error"
-).split()
+COLUMNS = {
+    "values": (
+        "patient point hours from_hours to_hours position start end quantity key unit value n breaths p25 p75 "
+        "coverage method quality reason detail"
+    ),
+    "changes": (
+        "patient point quantity unit baseline value change change_pct smallest direction reason detail settings"
+    ),
+    "cohort": (
+        "point quantity unit n median low high spread pairs change_median change_low change_high lower higher "
+        "unchanged p"
+    ),
+    "events": "patient hours at kind detail",
+    "recordings": (
+        "patient path sha256 format source device rate_hz start duration_h breaths coverage gaps damaged_rows error"
+    ),
+    "trend": "patient hours quantity unit value n",
+    "withheld": "patient key reason meaning breaths share",
+}
 
 
 def values_of(patients: tuple[str, ...], *, nothing: bool) -> pd.DataFrame:
@@ -89,7 +94,7 @@ def values_of(patients: tuple[str, ...], *, nothing: bool) -> pd.DataFrame:
                     "" if reason else "param4_mainstream" if changed else method, "" if reason else "A",
                     reason, detail,
                 ))  # fmt: skip
-    return pd.DataFrame(found, columns=VALUES)
+    return pd.DataFrame(found, columns=COLUMNS["values"].split())
 
 
 def changes_of(values: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +121,7 @@ def changes_of(values: pd.DataFrame) -> pd.DataFrame:
             patient, point, name, quantity.unit, first.value, row.value, change, share, smallest, direction,
             reason, detail, settings,
         ))  # fmt: skip
-    return pd.DataFrame(found, columns=CHANGES)
+    return pd.DataFrame(found, columns=COLUMNS["changes"].split())
 
 
 def cohort_of(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +138,7 @@ def cohort_of(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
             "quartiles" if many else "range", len(told), delta.median(), delta.min(), delta.max(),
             way.get("lower", 0), way.get("higher", 0), way.get("no change", 0), 0.021 if len(told) >= 10 else None,
         ))  # fmt: skip
-    return pd.DataFrame(found, columns=COHORT)
+    return pd.DataFrame(found, columns=COLUMNS["cohort"].split())
 
 
 def trend_of(patients: tuple[str, ...]) -> pd.DataFrame:
@@ -149,7 +154,7 @@ def trend_of(patients: tuple[str, ...]) -> pd.DataFrame:
                 is_null = key == "vd_vt_bohr" and 2.0 < hour < 2.4
                 value = None if is_null else level * random.normal(1.0, 0.012)
                 found.append((patient, hour, key, QUANTITIES[key].unit, value, 0 if is_null else 60))
-    return pd.DataFrame(found, columns="patient hours quantity unit value n".split())
+    return pd.DataFrame(found, columns=COLUMNS["trend"].split())
 
 
 def events_of(patients: tuple[str, ...]) -> pd.DataFrame:
@@ -161,7 +166,7 @@ def events_of(patients: tuple[str, ...]) -> pd.DataFrame:
     ]  # fmt: skip
     found = [(patient, hour, f"2021-03-01 {10 + hour:05.2f}Z", kind, text) for patient in patients
              for hour, kind, text in told]  # fmt: skip
-    return pd.DataFrame(found, columns=EVENTS)
+    return pd.DataFrame(found, columns=COLUMNS["events"].split())
 
 
 def recordings_of(patients: tuple[str, ...]) -> pd.DataFrame:
@@ -173,7 +178,7 @@ def recordings_of(patients: tuple[str, ...]) -> pd.DataFrame:
         )
         for number, patient in enumerate(patients)
     ]  # fmt: skip
-    return pd.DataFrame(found, columns=RECORDINGS)
+    return pd.DataFrame(found, columns=COLUMNS["recordings"].split())
 
 
 def withheld_of(patients: tuple[str, ...]) -> pd.DataFrame:
@@ -182,7 +187,7 @@ def withheld_of(patients: tuple[str, ...]) -> pd.DataFrame:
         for patient in patients
         for key, reason, words in (("pplat", "no_hold", "flow was not stopped"), ("vd_aw", "no_phase3", "no plateau"))
     ]
-    return pd.DataFrame(found, columns="patient key reason meaning breaths share".split())
+    return pd.DataFrame(found, columns=COLUMNS["withheld"].split())
 
 
 def results(
