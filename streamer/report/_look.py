@@ -90,7 +90,7 @@ def few_ticks(axes: Axes, count: int) -> None:
 
 def named(axes: Axes, label: str, unit: str) -> None:
     """Over the panel what it shows, along its axis the unit; a ratio has none."""
-    axes.set_title(label, fontsize=TEXT_PT, pad=4.0)
+    axes.set_title(label, fontsize=TEXT_PT, pad=4.0, y=1.0)  # a place of its own: else each drawing seeks one
     axes.set_ylabel(unit, fontsize=SMALL_PT, color=INK, labelpad=2.0)
 
 

@@ -45,8 +45,9 @@ def words(figure: Figure) -> str:
 
 
 def test_cohort_first_then_each_patient(study: Results) -> None:
+    study = replace(study, patients=study.patients[:2])
     figures = pictures(study)
-    assert len(figures) == 1 + len(study.patients)
+    assert len(figures) == 3
     assert len(figures[0].axes) == len(PANELS) == 12
     assert all(len(figure.axes) == 2 + len(TREND_PANELS) for figure in figures[1:])
     assert all(SIMULATED in words(figure) for figure in figures)
@@ -155,7 +156,6 @@ def test_files_are_what_they_are_named_and_the_same_each_time() -> None:
     assert len(re.findall(rb"/Type /Page\b", first)) == 2
     assert pdf(study) == first
     assert picture(study, ".png").startswith(b"\x89PNG")
-    assert picture(study, ".svg").startswith(b"<?xml")
 
 
 def test_what_the_font_lacks_and_what_has_no_room() -> None:
