@@ -21,6 +21,7 @@ from streamer.report._numbers import (
     rows,
     smallest,
 )
+from streamer.study.points import POSITIONS
 from streamer.study.quantities import Quantity, Rule
 from streamer.study.results import Results
 
@@ -103,7 +104,9 @@ def _window(row: Row | None) -> Html:
     if row is None or not row["start"]:
         return together((NONE, " ", small("no window")))
     end = row["end"].removeprefix(row["start"][:DATE])
-    told = f"{count(row['breaths'])} breaths, {row['position'] or 'position not told'}"
+    told = (
+        f"{count(row['breaths'])} breaths, {row['position'] if row['position'] in POSITIONS else 'position not told'}"
+    )
     return together((percent(row["coverage"]), BREAK, small(told), BREAK, small(f"{row['start']} to {end}")))
 
 
