@@ -47,7 +47,7 @@ def environment() -> dict[str, str]:
 
 def test_the_tour_has_its_stations() -> None:
     assert [line.split()[1] for line in TOUR] == [
-        "check", "analyze", "metrics", "formats", "plot", "simulate", "convert", "replay", "check",
+        "check", "analyze", "metrics", "formats", "plot", "report", "simulate", "convert", "replay", "check",
     ]  # fmt: skip
 
 
