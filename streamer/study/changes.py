@@ -54,11 +54,7 @@ def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str
     missing = [label for label, end in ends.items() if end.value is None]
     if missing:
         rivalry = _rivalry(quantity, points, ends, missing)
-        end = ends[missing[0]]
-        where = " and ".join(missing)
-        return (
-            (Refusal.METHOD_CHANGED, rivalry) if rivalry else (end.reason, ": ".join(filter(None, (where, end.detail))))
-        )
+        return (Refusal.METHOD_CHANGED, rivalry) if rivalry else _absent({label: ends[label] for label in missing})
     if first.method != second.method:
         return Refusal.METHOD_CHANGED, " → ".join(_method(end) for end in (first, second))
     differing = [
@@ -67,6 +63,17 @@ def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str
         if before != after
     ]
     return (Refusal.METHOD_CHANGED, "; ".join(differing)) if differing else ("", "")
+
+
+def _absent(ends: Mapping[str, Value]) -> tuple[str, str]:
+    """The first one's reason, and what each end has to say; what is the same at both is said once."""
+    reason = next(iter(ends.values())).reason
+    said: dict[str, list[str]] = {}
+    for label, end in ends.items():
+        said.setdefault(", ".join(filter(None, ("" if end.reason == reason else end.reason, end.detail))), []).append(
+            label
+        )
+    return reason, "; ".join(": ".join(filter(None, (" and ".join(labels), what))) for what, labels in said.items())
 
 
 def _rivalry(

@@ -29,7 +29,7 @@ AROUND_S = 5.0 * S_PER_MIN
 """After a draw, as in the core: so long its surroundings are gathered."""
 USUAL = RollingSettings()
 HELD = {Rule.BREATHS: False, Rule.HOLDS: True, Rule.GAS: False}
-OF_HOLDS = (Reason.HOLD_NOT_PASSIVE, Reason.HOLD_UNCLEAR, Reason.PATIENT_EFFORT)
+OF_HOLDS = (Reason.HOLD_NOT_PASSIVE, Reason.HOLD_UNCLEAR)
 """What is more worth saying than that the other breaths had no hold."""
 GRADE_SHARE = 0.9
 """So many of the breaths are at least as good as the grade that is given."""

@@ -152,6 +152,13 @@ def test_a_stale_gas_is_no_baseline() -> None:
 
 def test_missing_at_both_ends_says_where_and_why() -> None:
     found = change(patient(), "crs")
-    assert (found.reason, found.detail) == ("no_hold", "baseline and 1 h prone: 0 of 500 breaths give it")
+    assert (found.reason, found.detail) == (
+        "no_hold",
+        "baseline: 0 of 500 breaths give it; 1 h prone: 0 of 600 breaths give it",
+    )
+    found = change(patient(), "ph")
+    assert (found.reason, found.detail) == ("abg_missing", "baseline and 1 h prone: no blood gas was told")
+    other = change(patient(values={"mp": lambda hours: NAN if hours < 0 else 20.0}, hours=((-1, 0.7),)), "mp")
+    assert other.detail == "baseline: 0 of 500 breaths give it; 1 h prone: not_recorded, 2700 s to 4500 s"
     later = change(patient(hours=((-1, 0.7),)), "mp")
     assert (later.reason, later.detail) == ("not_recorded", "1 h prone: 2700 s to 4500 s")
