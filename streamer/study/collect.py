@@ -111,24 +111,29 @@ class _Keeper:
 
 
 def collect(job: Job) -> Course:
-    """A recording from its first sample to its last. What is wrong with it stands in ``findings.error``."""
+    """A recording from its first sample to its last, or to where its clock began anew: later times are unknown.
+
+    What is wrong with it stands in ``findings.error``.
+    """
     keeper = _Keeper()
     findings = examine(job, observer=keeper.see, on_notice=keeper.hear)
+    resets = [notice.at_s for notice in keeper.notices if notice.kind is NoticeKind.CLOCK_RESET]
     times = np.array(keeper.times).reshape(-1, 4).T
-    n = times.shape[1]
-    codes = np.array(keeper.codes, dtype=np.int8).reshape(n, 3, len(KEYS)).transpose(1, 2, 0)
+    n = int(np.searchsorted(times[1], min(resets, default=math.inf), side="right"))
+    times = times[:, :n]
+    codes = np.array(keeper.codes, dtype=np.int8).reshape(-1, 3, len(KEYS))[:n].transpose(1, 2, 0)
     return Course(
         findings=findings,
         sha256=sha256(job.path),
         start_s=times[0],
         end_s=times[1],
         whole=times[2] > 0,
-        values=np.ascontiguousarray(np.array(keeper.values).reshape(n, len(KEYS)).T),
+        values=np.ascontiguousarray(np.array(keeper.values).reshape(-1, len(KEYS))[:n].T),
         reasons=codes[0],
         methods=codes[1],
         grades=codes[2],
         drawn_s=times[3],
-        context=np.array(keeper.context, dtype=np.int16),
+        context=np.array(keeper.context[:n], dtype=np.int16),
         contexts=tuple(keeper.contexts),
         notices=tuple(keeper.notices),
         withheld=Counter({(key, reason): count for (reason, key), count in findings.withheld.items()}),

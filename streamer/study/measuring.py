@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from streamer.commands.parallel import spread
+from streamer.records import NoticeKind
 from streamer.study.collect import Course, collect, sha256
 from streamer.study.files import Session, Study, no_anchor
 from streamer.study.frames import frames
@@ -19,6 +20,8 @@ from streamer.study.results import Results
 from streamer.study.timeline import Timeline, jobs_of, joined
 from streamer.units import S_PER_MIN
 
+DOUBTS = {NoticeKind.SUSPICION, NoticeKind.CLOCK_RESET, NoticeKind.CONTEXT}
+MEANS = {NoticeKind.CLOCK_RESET: "; what comes after it is left out, since its time is unknown"}
 LIBRARIES = ("ventstream", "numpy", "numba", "pandas", "pyarrow", "scipy")
 
 
@@ -80,9 +83,9 @@ def _notes(timelines: Sequence[Timeline]) -> list[str]:
             if course.findings.error is not None:
                 found.append(f"{timeline.label}: reading ended early: {course.findings.error}")
             found += [
-                f"{name}: {notice.detail}"
+                f"{name}: {notice.detail}{MEANS.get(notice.kind, '')}"
                 for notice in course.notices
-                if "event" not in notice.values and notice.kind in {"suspicion", "clock_reset", "context"}
+                if "event" not in notice.values and notice.kind in DOUBTS
             ]
     return found
 

@@ -16,7 +16,7 @@ from streamer.metrics import METRICS
 GAS_UNITS = {"pco2_art_mmhg": "mmHg", "po2_art_mmhg": "mmHg", "fio2": "1", "ph": "1"}
 """Of what a blood gas says itself."""
 
-FLOW_SENSOR = ("sensor_site", "flow_conditions", "circuit_compliance_ml_cmh2o")
+FLOW_SENSOR = ("device", "sensor_site", "flow_conditions", "circuit_compliance_ml_cmh2o")
 CO2_SENSOR = ("co2_kind", "co2_scale", "apparatus_volume_ml")
 
 
@@ -82,7 +82,7 @@ class Quantity:
 
     @property
     def sensor(self) -> tuple[str, ...]:
-        """Keys of the context that say how it was sensed: it is not compared across another value of any of them."""
+        """What says how it was sensed, keys of the context mostly: it is not compared across another value of one."""
         if self.is_of_blood or self.key not in METRICS:
             return ()
         has_co2 = any(method.endswith("mainstream") for method in METRICS[self.key].methods)

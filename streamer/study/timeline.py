@@ -50,6 +50,7 @@ class Timeline:
         start_s, end_s, whole, values, reasons, methods, grades, drawn_s: As in ``Course``, of all recordings in order.
         context: (n,) place in ``contexts``.
         contexts: What was known of patient and sensors.
+        devices: Of each of ``contexts``: what the recording says it was made with, else its format.
         events: In order of time, without blood gases.
         gases: Blood gases in order of time.
         courses: What each recording came to.
@@ -67,6 +68,7 @@ class Timeline:
     drawn_s: FloatArray
     context: NDArray[np.int16]
     contexts: tuple[Context, ...]
+    devices: tuple[str, ...]
     events: tuple[Happening, ...]
     gases: tuple[Happening, ...]
     courses: tuple[Course, ...]
@@ -76,6 +78,14 @@ class Timeline:
         if self.is_utc:
             return datetime.fromtimestamp(round(at_s), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         return f"{at_s:.0f} s"
+
+    def sensors(self, keys: Sequence[str]) -> list[tuple[object, ...]]:
+        """What ``contexts`` say of a sensor, by keys of ``Context`` and ``device``."""
+        told = [
+            {**msgspec.structs.asdict(one), "device": device}
+            for one, device in zip(self.contexts, self.devices, strict=True)
+        ]
+        return [tuple(one[key] for key in keys) for one in told]
 
     @property
     def positions(self) -> tuple[Happening, ...]:
@@ -188,10 +198,13 @@ def joined(session: Session, courses: Sequence[Course]) -> Timeline:
     told = _told(courses, shifts)
     _check_near(session, _times(session, shifts[0] if is_utc else None), spans)
     contexts: list[Context] = []
+    devices: list[str] = []
     places = []
     for index in order:
+        found = courses[index].findings
         places.append(courses[index].context + len(contexts))
         contexts += courses[index].contexts
+        devices += [found.sidecar.recording.device or f"{found.format} file"] * len(courses[index].contexts)
     both = [(courses[index], shifts[index]) for index in order]
 
     def in_time(of: Callable[[Course], FloatArray]) -> FloatArray:
@@ -210,6 +223,7 @@ def joined(session: Session, courses: Sequence[Course]) -> Timeline:
         grades=np.concatenate([courses[index].grades for index in order], axis=1),
         context=np.concatenate(places).astype(np.int16),
         contexts=tuple(contexts),
+        devices=tuple(devices),
         events=tuple(one for one in told if one.gas is None),
         gases=tuple(one for one in told if one.gas is not None),
         courses=tuple(courses),

@@ -171,7 +171,7 @@ def _series(timeline: Timeline, breaths: Places, quantity: Quantity) -> tuple[Pl
     if quantity.method:
         kept = methods == names.index(quantity.method)
         having, methods, places = having[kept], methods[kept], places[kept]
-    sensors = [tuple(getattr(context, key) for key in quantity.sensor) for context in timeline.contexts]
+    sensors = timeline.sensors(quantity.sensor)
     counts: Counter[Series] = Counter()
     for (method, place), count in Counter(zip(methods.tolist(), places.tolist(), strict=True)).items():
         counts[method, sensors[place]] += count

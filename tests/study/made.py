@@ -53,6 +53,7 @@ def patient(
     context: Context | Callable[[float], Context] = WYE,
     whole: Callable[[float], bool] = lambda _: True,
     breath_s: float = BREATH_S,
+    device: Callable[[Context], str] = lambda _: "bench",
 ) -> Timeline:
     """Time 0 is second 0 of the clock; functions get hours. NaN is no value. ``holds``: hours at which one breath has
     ``pplat``, ``driving_pressure``, ``crs`` of ``values``; in all others these are missing."""
@@ -101,6 +102,7 @@ def patient(
         drawn_s=drawn,
         context=np.array(places, dtype=np.int16),
         contexts=tuple(contexts),
+        devices=tuple(device(one) for one in contexts),
         events=tuple(events),
         gases=tuple(gases),
         courses=(),

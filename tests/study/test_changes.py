@@ -130,6 +130,19 @@ def test_one_sensor_is_not_compared_with_another(name: str, later: dict[str, Any
     assert (found.reason, found.detail) == ("method_changed" if detail else "", detail)
 
 
+def test_one_device_is_not_compared_with_another() -> None:
+    other = Context(**{**{key: getattr(WYE, key) for key in WYE.__struct_fields__}, "passive": "asserted"})
+    timeline = patient(
+        context=lambda hours: WYE if hours < 0 else other,
+        device=lambda context: "A" if context is WYE else "B",
+        values={"pf_ratio": 130.0},
+        gases=GASES,
+    )
+    assert change(timeline, "mp").detail == "device A → B"
+    assert change(timeline, "pf_ratio").direction == "no change"
+    assert change(patient(context=lambda hours: WYE if hours < 0 else other), "mp").direction == "no change"
+
+
 def test_a_laboratory_does_not_care_for_the_flow_sensor() -> None:
     context = Context(sensor_site="ventilator")
     timeline = patient(values={"pf_ratio": 130.0}, gases=GASES, context=lambda hours: WYE if hours < 0 else context)

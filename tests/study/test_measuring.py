@@ -10,6 +10,7 @@ import pytest
 from adapters._scenario import Scenario
 from adapters.canonical import write_recording
 from adapters.simulator import simulate
+from streamer.chunk import Channel
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.study import Results, measure, read_study
@@ -110,6 +111,28 @@ def test_a_recording_that_breaks_off_is_used_and_said(tmp_path: Path, monkeypatc
     assert value(results, "vt_exp", "3 min prone") is None
     assert results.recordings["error"][0].endswith("cut.csv: line 20001: nothing that can be read; export it again")
     assert any("reading ended early" in note for note in results.notes)
+
+
+def test_what_comes_after_a_clock_that_began_anew_is_left_out(tmp_path: Path) -> None:
+    """How long it was away nobody knows: the times after it would be wrong."""
+    lines = ["time_s,paw_cmh2o,flow_l_s"]
+    for start_s in (1000.0, 10.0):
+        for chunk in simulate(Scenario(duration_s=200.0, rate_hz=50.0)).chunks(10.0):
+            samples = zip(chunk.channels[Channel.PAW], chunk.channels[Channel.FLOW], strict=True)
+            times = (start_s + chunk.start_s + n / 50 for n in range(len(chunk)))
+            lines += [f"{at:.2f},{paw:.2f},{flow:.4f}" for at, (paw, flow) in zip(times, samples, strict=True)]
+    (tmp_path / "reset.csv").write_text("\n".join(lines) + "\n")
+    path = tmp_path / "reset.session.toml"
+    prone = '[[event]]\nat_s = 1150\nkind = "prone"\n'
+    points = (
+        "[points]\nbaseline_min = [-2, 0]\nhours = { prone = [0.01, 0.03] }\nhalf_width_min = 0.5\nsettle_min = 0\n"
+    )
+    path.write_text(f'[[recording]]\npath = "reset.csv"\n{prone}{points}')
+    results = measured(path)
+    rows = results.numbers[results.numbers["quantity"] == "vt_exp"].set_index("point")
+    assert rows.loc["0.6 min prone", "value"] == pytest.approx(500, rel=0.02)
+    assert rows.loc["1.8 min prone", "reason"] == "not_recorded"
+    assert any("left out, since its time is unknown" in note for note in results.notes)
 
 
 def test_what_cannot_be_read_at_all_is_an_error(tmp_path: Path) -> None:
