@@ -92,10 +92,13 @@ class Recorder:
         self._replace(REPORT, session_file)
 
     def _replace(self, name: str, text: str) -> None:
-        """A small file, there as it was or as it is to be, never half."""
+        """A small file, there as it was or as it is to be, never half, even if the power fails."""
         with _named(self.folder):
             draft = self.folder / f"{name}.part"
-            draft.write_text(text, encoding="utf-8")
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             draft.replace(self.folder / name)
 
     def write(self, item: Chunk | Notice) -> None:

@@ -33,6 +33,9 @@ ACTS_ON_SAMPLES = frozenset(
 )
 """Keys of a context by which samples are converted, aligned or cut into breaths: fixed for a session."""
 
+MAX_AT_S = 1e10
+"""Three hundred years: no device's clock counts further, and a date can still be given."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextChange:
@@ -61,6 +64,31 @@ def gas_notice(gas: BloodGas) -> Notice:
     values = {name: value for name, value in known.items() if value is not None}
     detail = "; ".join((", ".join(f"{name} {value:g}" for name, value in values.items()), *doubts(gas).values()))
     return Notice(bed="", at_s=gas.at_s, kind=NoticeKind.BLOOD_GAS, detail=detail, values=values)
+
+
+def entry_of(notice: Notice) -> SessionEvent | BloodGas | None:
+    """Back from ``event_notice`` and ``gas_notice``: what a sidecar would list; None for a notice of anything else.
+
+    Raises:
+        ValueError: No sidecar can list it; sources may tell what they like.
+    """
+    if notice.kind is NoticeKind.BLOOD_GAS:
+        said: dict[str, object] = {key: notice.values[key] for key in GAS_VALUES if key in notice.values}
+        kind: type[SessionEvent | BloodGas] = BloodGas
+    elif "event" in notice.values:
+        event = str(notice.values["event"])
+        text = "" if notice.detail == event else notice.detail
+        if event != notice.kind:  # else the text stands alone
+            text = text.removeprefix(f"{event}: ")
+        said, kind = {"kind": event, "text": text}, SessionEvent
+    else:
+        return None
+    if not said or not abs(notice.at_s) < MAX_AT_S:
+        raise ValueError("says nothing, or not when")
+    try:
+        return msgspec.convert({"at_s": notice.at_s, **said}, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
 
 
 def context_notice(before: Context, change: ContextChange) -> Notice:

@@ -2,6 +2,9 @@
 
 The context is left out: the recording carries what held at first, and its notices each change at its time, which one
 table for the whole session could not say.
+
+What a session file lists replaces all that the recording tells of it. So it lists every event and gas, or none: then
+the recording tells them.
 """
 
 from __future__ import annotations
@@ -14,10 +17,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from streamer.context import BloodGas, SessionEvent, Sidecar
-from streamer.records import Notice, NoticeKind
+from streamer.records import Notice
+from streamer.told import entry_of
 from streamer.wire import EPOCH
 
 Entry = TypeVar("Entry", SessionEvent, BloodGas)
+MAX_LISTED = 1000
+"""Events and gases in one file, which is written anew with each of them; people tell some fifty a day."""
+UNLISTED = """\
+# More was told of this session than a session file can list: the recording itself tells it.
+# Events or blood gases that are listed here replace those.
+"""
 
 
 class Retold:
@@ -27,7 +37,7 @@ class Retold:
         label: The bed.
         events: Configured.
         gases: Configured.
-        utc_ns: Device seconds → UTC, or None while that is unknown.
+        utc_ns: Device seconds → UTC as the recording has it, or None while that is unknown.
     """
 
     def __init__(
@@ -39,32 +49,37 @@ class Retold:
     ) -> None:
         self._label, self._utc_ns = label, utc_ns
         self._events, self._gases = list(events), list(gases)
+        self._is_whole = True
 
     def hear(self, notice: Notice) -> bool:
-        """Take what a notice tells; whether it was an event or a gas."""
-        if notice.kind is NoticeKind.BLOOD_GAS:
-            known = {key: value for key, value in notice.values.items() if key in BloodGas.__struct_fields__}
-            self._gases.append(self._dated(msgspec.convert({**known, "at_s": notice.at_s}, BloodGas)))
-        elif "event" in notice.values:
-            kind = str(notice.values["event"])
-            text = "" if notice.detail == kind else notice.detail.removeprefix(f"{kind}: ")
-            told = {"kind": kind, "at_s": notice.at_s, "text": text}
-            self._events.append(self._dated(msgspec.convert(told, SessionEvent)))
-        else:
+        """Take what a notice tells; whether the file says something else now."""
+        if not self._is_whole:
             return False
-        return True
+        try:
+            entry = entry_of(notice)
+        except ValueError:
+            self._is_whole = False
+            return True
+        if isinstance(entry, BloodGas):
+            self._gases.append(entry)
+        elif entry is not None:
+            self._events.append(entry)
+        self._is_whole = len(self._events) + len(self._gases) <= MAX_LISTED
+        return entry is not None
 
     def text(self) -> str:
         """The session file, in the order of time; what is dated while nobody knows the date of a sample is left out."""
-        self._events = [self._dated(event) for event in self._events]
-        self._gases = [self._dated(gas) for gas in self._gases]
-        is_dated = self._utc_ns(0.0) is not None
-        told = Sidecar(event=_in_order(self._events, is_dated), blood_gas=_in_order(self._gases, is_dated))
         writer: Any = importlib.import_module("adapters._sidecar")
+        if not self._is_whole:
+            return UNLISTED + str(writer.session_toml(self._label, ["."], Sidecar()))
+        is_dated = self._utc_ns(0.0) is not None
+        events = [self._dated(event) for event in self._events]
+        gases = [self._dated(gas) for gas in self._gases]
+        told = Sidecar(event=_in_order(events, is_dated), blood_gas=_in_order(gases, is_dated))
         return str(writer.session_toml(self._label, ["."], told))
 
     def _dated(self, entry: Entry) -> Entry:
-        """By UTC, as the clock knows it by now; once dated it stays so."""
+        """By UTC, where the clock knows it."""
         utc_ns = None if entry.at_s is None or entry.at is not None else self._utc_ns(entry.at_s)
         if utc_ns is None:
             return entry

@@ -78,7 +78,7 @@ class Session:
         )
         is_live = self._source.speed is None
         self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
-        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped, self._time.utc_ns)
+        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped)
         self.orders = Orders(TapedCore(self._core, self._tape), self._time, plan.context)
         self._is_live = is_live
         self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT
@@ -99,6 +99,7 @@ class Session:
         for placed in [item] if self._one_clock is None else self._one_clock.push(item):
             if isinstance(placed, Chunk):
                 await self._heard(placed)
+                self._tape.date(self._time, placed)
             self._found.extend(self._core.push(placed))
         await self._drain()
 
@@ -185,7 +186,6 @@ class Session:
         end_s = chunk.start_s + len(chunk) / chunk.rate_hz
         self._time.arrived(chunk.start_s, end_s, chunk.received_ns or self._clock.now_ns())
         self.orders.heard(chunk.start_s, end_s)
-        self._tape.date(self._time, chunk.start_s)
         self.newest_s, self._rate_hz, self._heard_s = end_s, chunk.rate_hz, self._clock.now()
         if self._presence is Presence.STALLED or self._is_quiet:
             self._presence, self._is_quiet = Presence.ONLINE, False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,22 +36,17 @@ class Tape:
         session: Names the folder.
         settings: Where to.
         on_failure: Called once, with the reason, when writing has failed for good.
-        utc_ns: The session's clock: device seconds → UTC, or None while that is unknown.
     """
 
     def __init__(
-        self,
-        plan: BedPlan,
-        session: str,
-        settings: RecordSettings,
-        on_failure: Callable[[str], None],
-        utc_ns: Callable[[float], int | None],
+        self, plan: BedPlan, session: str, settings: RecordSettings, on_failure: Callable[[str], None]
     ) -> None:
         self._plan, self._session, self._settings, self._on_failure = plan, session, settings, on_failure
         self._recorder: Any = None
         self._is_open = False
-        self._is_dated = False
-        self._retold = Retold(plan.bed, plan.events, plan.blood_gases, utc_ns)
+        self._first_s: float | None = None
+        self._start_ns: int | None = None
+        self._retold = Retold(plan.bed, plan.events, plan.blood_gases, self._utc_ns)
 
     def write(self, item: Chunk | Notice) -> None:
         """Keep what came. A folder is made for the first of it: a source that never answers leaves none behind."""
@@ -58,18 +54,31 @@ class Tape:
             self._is_open = True
             self._open()
         self._do("write", item)
-        if isinstance(item, Notice) and self._retold.hear(item):
+        if self._recorder is not None and isinstance(item, Notice) and self._retold.hear(item):
             self._do("retell", self._retold.text())
 
-    def date(self, time: LiveTime | RecordedTime, first_s: float) -> None:
-        """Say when the first sample was taken, and all that was told, once that is known."""
-        first_ns = None if self._is_dated else time.utc_ns(first_s)
+    def date(self, time: LiveTime | RecordedTime, given: Chunk) -> None:
+        """Say when the first sample that the core was given was taken, and all that was told, once that is known."""
+        if self._start_ns is not None or not len(given):
+            return
+        self._first_s = given.start_s if self._first_s is None else self._first_s
+        first_ns = time.utc_ns(self._first_s)
         if first_ns is None:
             return
-        self._is_dated = True
-        if self._plan.start_utc is None:
-            self._do("describe", self._sidecar(EPOCH + timedelta(microseconds=first_ns // 1000)))
+        first_us = first_ns // 1000
+        self._start_ns = 1000 * first_us
+        self._do("describe", self._sidecar(EPOCH + timedelta(microseconds=first_us)))
         self._do("retell", self._retold.text())
+
+    def _utc_ns(self, device_s: float) -> int | None:
+        """By the first sample, as who reads the recording reckons, so that all comes back to the sample it was told at.
+
+        Arrivals drift from the device's clock meanwhile. Rounded down to a microsecond: what was told at the very end
+        must not come to lie after it.
+        """
+        if self._start_ns is None or self._first_s is None:
+            return None
+        return self._start_ns + 1000 * math.floor(1e6 * (device_s - self._first_s))
 
     def flush(self) -> None:
         """See to it that all of it is in the files."""
