@@ -43,6 +43,7 @@ from streamer.sidecar import read_sidecar
 KEEPS_ORDER = True
 """What came first is given first: the same events depend on it."""
 SIDECAR, EVENTS, REPORT = "session.toml", "events.jsonl", "report.toml"
+PARTS = {".parquet", ".arrows"}
 MAGIC = b'{"ventstream_session":'
 MAX_MANIFEST = 65_536
 MAX_DETAIL = 500
@@ -132,7 +133,7 @@ def _stems(folder: Path) -> dict[str, list[Path]]:
     """Source → its files in order, without their suffixes."""
     found: dict[str, set[Path]] = {}
     for part in folder.iterdir():
-        if part.suffix in {".parquet", ".arrows"}:
+        if part.suffix in PARTS and part.stem.rpartition("-")[2].isdigit():  # not a table that a user put beside
             found.setdefault(part.stem.rpartition("-")[0], set()).add(part.with_name(part.stem))
     return {source: sorted(stems) for source, stems in found.items()}
 

@@ -21,8 +21,8 @@ from streamer.errors import SourceLost
 from streamer.outbox import WhenFull
 from streamer.publish import MemoryPublisher
 from streamer.records import Notice, NoticeKind
-from streamer.run import run_beds
 from streamer.run import retold as retold_module
+from streamer.run import run_beds
 from streamer.run.retold import Retold
 from streamer.study import measure, read_study
 from streamer.study.collect import Course, collect
@@ -39,8 +39,8 @@ def command(kind: str, **said: object) -> dict[str, object]:
     return {"schema": "command/1", "kind": kind, **said}
 
 
-def vent(tmp_path: Path) -> list[Chunk]:
-    return delivered([one for one in simulated(tmp_path) if one.source == "simulator"], 812.37, 0.01)
+def vent(tmp_path: Path, moved_s: float = 812.37) -> list[Chunk]:
+    return delivered([one for one in simulated(tmp_path) if one.source == "simulator"], moved_s, 0.01)
 
 
 def arriving(chunks: Sequence[Chunk], *, first_late_s: float, drift: float) -> list[Chunk]:
@@ -120,7 +120,7 @@ async def test_what_was_told_is_found_at_its_samples(tmp_path: Path, drift: floa
 
 async def test_measures_are_as_those_of_the_recording_itself(tmp_path: Path) -> None:
     """Nothing is counted twice, and no breath changes because its events come from the session file."""
-    chunks = vent(tmp_path)
+    chunks = vent(tmp_path, 0.0)
     gate, first_s = Gate(chunks), chunks[0].start_s
     one = plan(
         lambda: gate.play(0, chunks, SourceLost("unplugged")),
@@ -148,14 +148,14 @@ async def test_a_session_file_is_read_from_its_own_folder_and_its_outputs_are_no
     await until_told(tmp_path, vent(tmp_path), command("prone"))
     path = session_file(tmp_path)
     before = read(path)
-    path.write_text(path.read_text(encoding="utf-8").replace("prone", "supine"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + 'text = "edited"\n', encoding="utf-8")
     (path.parent / "numbers.parquet").write_bytes(b"PAR1")
     monkeypatch.chdir(path.parent)
     course = read(Path(path.name))
     assert (course.findings.error, course.findings.name) == (None, str(path.parent))
     assert (course.sha256, course.findings.samples) == (before.sha256, before.findings.samples)
     assert examine(Job(path=Path())).samples == before.findings.samples
-    assert [one.detail for one in course.notices if one.kind in KINDS] == ["supine"]
+    assert [one.detail for one in course.notices if one.kind in KINDS] == ["prone: edited"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ from streamer.rolling import INCOMPLETE
 from streamer.study.quantities import KEYS
 
 HASHED_BYTES = 1 << 20
+RECORDED = ("session.json", "session.toml", "events.jsonl", "*-[0-9]*.parquet", "*-[0-9]*.arrows")
+"""What ``run`` records in a folder; a session file or a report that lies beside it is no part of the recording."""
 GRADES = ("", "A", "B", "C")
 REASONS = tuple(Reason)
 WITHHELD_AS = {reason.value: place for place, reason in enumerate(REASONS)}
@@ -141,10 +143,10 @@ def collect(job: Job) -> Course:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content; of a folder's files, with their names, in order. Empty where it cannot be read."""
+    """Of a file's content; of a recorded folder's files, with their names, in order. Empty where it cannot be read."""
     digest: Any = hashlib.sha256()
     try:
-        for file in sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]:
+        for file in sorted(one for pattern in RECORDED for one in path.glob(pattern)) if path.is_dir() else [path]:
             if path.is_dir():
                 digest.update(str(file.relative_to(path)).encode())
             for block in _blocks(file):

@@ -142,7 +142,8 @@ def _session(document: Document, path: Path, points: PointSettings) -> Session:
         found = path.parent / recorded.path
         if not found.exists():
             raise document.error(("recording", index, "path"), _absent(found))
-        recordings.append(msgspec.structs.replace(recorded, path=found))
+        named = found if found.name else found.absolute()  # ".", the folder that the file itself lies in
+        recordings.append(msgspec.structs.replace(recorded, path=named))
     told = Sidecar(context=file.context, event=file.event, blood_gas=file.blood_gas)
     session = Session(label=file.label or path.stem, recordings=tuple(recordings), told=told, document=document)
     _check_times(session)
