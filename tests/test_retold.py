@@ -10,8 +10,10 @@ import pytest
 from streamer.context import BloodGas, SessionEvent
 from streamer.errors import SourceLost
 from streamer.records import Notice, NoticeKind
+from streamer.run import retold as retold_module
 from streamer.run.retold import Retold
 from streamer.study import measure, read_study
+from streamer.told import entry_of, event_notice, gas_notice
 from tests.test_tape import Gate, delivered, live, plan, rows, simulated
 
 EPOCH_NS = 1_700_000_000 * 10**9
@@ -90,3 +92,52 @@ async def test_a_live_bed_leaves_a_session_file(tmp_path: Path) -> None:
         assert 3600 * hours[kind] == pytest.approx(row["at_s"] - turned, abs=0.005)
     assert results.numbers.set_index(["point", "quantity"]).loc[("baseline", "pco2_art_mmhg"), "value"] == 52
     assert json.loads((folder / "session.json").read_text())["bed"] == "icu"
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        SessionEvent(kind=kind, at_s=3.0, text=text)  # type: ignore[arg-type]
+        for kind in ("prone", "supine", "recruitment", "settings", "suction", "note")
+        for text in ("", "x", f"{kind}: x", kind)
+    ],
+)
+def test_a_notice_of_an_event_comes_back(one: SessionEvent) -> None:
+    entry = entry_of(event_notice(one))
+    assert isinstance(entry, SessionEvent)
+    assert event_notice(entry) == event_notice(one)
+
+
+def test_a_notice_of_a_gas_comes_back_and_no_other() -> None:
+    gas = BloodGas(at_s=1.0, pco2_art_mmhg=5.5, ph=7.4)
+    assert entry_of(gas_notice(gas)) == gas
+    assert entry_of(Notice(bed="", at_s=1.0, kind=NoticeKind.GAP, detail="gap")) is None
+
+
+ODD = [
+    Notice(bed="", at_s=1.0, kind=NoticeKind.NOTE, detail="", values={"event": "tracheotomy"}),
+    Notice(bed="", at_s=1.0, kind=NoticeKind.NOTE, detail="x" * 501, values={"event": "note"}),
+    Notice(bed="", at_s=float("nan"), kind=NoticeKind.NOTE, detail="", values={"event": "note"}),
+    Notice(bed="", at_s=1e15, kind=NoticeKind.NOTE, detail="", values={"event": "note"}),
+    Notice(bed="", at_s=1.0, kind=NoticeKind.BLOOD_GAS, detail="", values={}),
+    Notice(bed="", at_s=1.0, kind=NoticeKind.BLOOD_GAS, detail="", values={"ph": 74.0}),
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_cannot_be_listed_leaves_all_to_the_recording(odd: Notice) -> None:
+    """A list replaces what the recording tells, so half a list would lose the rest."""
+    retold = Retold("b", [SessionEvent(kind="prone", at_s=5.0)], [], utc_ns)
+    assert "[[event]]" in retold.text()
+    assert retold.hear(odd)
+    assert "[[event]]" not in retold.text()
+    assert "the recording itself tells" in retold.text()
+    assert not retold.hear(event_notice(SessionEvent(kind="prone", at_s=9.0)))
+
+
+def test_a_flood_is_left_to_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retold_module, "MAX_LISTED", 3)
+    retold = Retold("b", [], [], lambda _: None)
+    written = [retold.hear(event_notice(SessionEvent(kind="note", at_s=float(n)))) for n in range(6)]
+    assert written == [True, True, True, True, False, False]
+    assert "[[event]]" not in retold.text()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streamer.chunk import Chunk
+from streamer.cli import main
 from streamer.commands.examine import Job, examine
 from streamer.connection import RecordSettings
 from streamer.context import BloodGas, SessionEvent
@@ -21,15 +22,16 @@ from streamer.errors import SourceLost
 from streamer.outbox import WhenFull
 from streamer.publish import MemoryPublisher
 from streamer.records import Notice, NoticeKind
-from streamer.run import retold as retold_module
-from streamer.run import run_beds
-from streamer.run.retold import Retold
+from streamer.run import SourcePlan, run_beds
 from streamer.study import measure, read_study
 from streamer.study.collect import Course, collect
 from streamer.study.timeline import jobs_of
-from streamer.told import entry_of, event_notice, gas_notice
 from streamer.wire import Message
-from tests.test_tape import FAST, UTC_NS, Gate, delivered, live, plan, rows, simulated
+from tests.brokers import Listener, Mosquitto, needs_mosquitto_sub
+from tests.fakes import Settings
+from tests.test_cli_live import REPLAY, started
+from tests.test_retold import ODD
+from tests.test_tape import FAST, Gate, delivered, live, plan, rows, simulated
 
 KINDS = {"position", "settings", "note", "blood_gas"}
 POINTS = "[points]\nbaseline_min = [-0.9, 0]\nhours = { prone = [0.005] }\nhalf_width_min = 0.25\nsettle_min = 0\n"
@@ -104,9 +106,9 @@ def published(memory: MemoryPublisher) -> list[tuple[str, str, int]]:
     return happened([(row["kind"], row["at_s"], row["detail"]) for row in told])
 
 
-@pytest.mark.parametrize("drift", [0.0, 1e-3, -1e-3])
-async def test_what_was_told_is_found_at_its_samples(tmp_path: Path, drift: float) -> None:
-    chunks = arriving(vent(tmp_path), first_late_s=3.0, drift=drift)
+@pytest.mark.parametrize(("first_late_s", "drift"), [(3.0, 0.0), (0.0, 1e-3), (0.0, -1e-3)])
+async def test_what_was_told_is_found_at_its_samples(tmp_path: Path, first_late_s: float, drift: float) -> None:
+    chunks = arriving(vent(tmp_path), first_late_s=first_late_s, drift=drift)
     memory = await until_told(
         tmp_path, chunks,
         command("prone", text="head left", at_s=chunks[0].start_s + 60.0),
@@ -116,6 +118,25 @@ async def test_what_was_told_is_found_at_its_samples(tmp_path: Path, drift: floa
     found = heard(read(session_file(tmp_path)))
     assert found == published(memory)
     assert len(found) == 5
+
+
+async def test_a_further_source_that_comes_first_moves_nothing(tmp_path: Path) -> None:
+    """The recording begins with its samples, so they date it."""
+    chunks = simulated(tmp_path)
+    own = delivered([one for one in chunks if one.source == "simulator"][100:], 0.0, 0.01)
+    co2 = delivered([one for one in chunks if one.source == "capnograph"], 5000.0, 0.05)
+    gate = Gate(own, co2)
+    first, further = (
+        SourcePlan(adapter="tests.fakes", options=Settings(play), clock_offset_s=offset_s)
+        for play, offset_s in (
+            (lambda: gate.play(0, own, SourceLost("unplugged")), None), (lambda: gate.play(1, co2, None), -5000.0),
+        )
+    )  # fmt: skip
+    told = [command("prone", at_s=50.0), command("blood_gas", ph=7.3)]
+    memory = await live(replace(plan(), sources=(first, further)), tmp_path / "rec", commands=told)
+    found = heard(read(session_file(tmp_path)))
+    assert found == published(memory)
+    assert len(found) == 2
 
 
 async def test_measures_are_as_those_of_the_recording_itself(tmp_path: Path) -> None:
@@ -158,55 +179,6 @@ async def test_a_session_file_is_read_from_its_own_folder_and_its_outputs_are_no
     assert [one.detail for one in course.notices if one.kind in KINDS] == ["prone: edited"]
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        SessionEvent(kind=kind, at_s=3.0, text=text)  # type: ignore[arg-type]
-        for kind in ("prone", "supine", "recruitment", "settings", "suction", "note")
-        for text in ("", "x", f"{kind}: x", kind)
-    ],
-)
-def test_a_notice_of_an_event_comes_back(one: SessionEvent) -> None:
-    entry = entry_of(event_notice(one))
-    assert isinstance(entry, SessionEvent)
-    assert event_notice(entry) == event_notice(one)
-
-
-def test_a_notice_of_a_gas_comes_back_and_no_other() -> None:
-    gas = BloodGas(at_s=1.0, pco2_art_mmhg=5.5, ph=7.4)
-    assert entry_of(gas_notice(gas)) == gas
-    assert entry_of(Notice(bed="", at_s=1.0, kind=NoticeKind.GAP, detail="gap")) is None
-
-
-ODD = [
-    Notice(bed="", at_s=1.0, kind=NoticeKind.NOTE, detail="", values={"event": "tracheotomy"}),
-    Notice(bed="", at_s=1.0, kind=NoticeKind.NOTE, detail="x" * 501, values={"event": "note"}),
-    Notice(bed="", at_s=float("nan"), kind=NoticeKind.NOTE, detail="", values={"event": "note"}),
-    Notice(bed="", at_s=1e15, kind=NoticeKind.NOTE, detail="", values={"event": "note"}),
-    Notice(bed="", at_s=1.0, kind=NoticeKind.BLOOD_GAS, detail="", values={}),
-    Notice(bed="", at_s=1.0, kind=NoticeKind.BLOOD_GAS, detail="", values={"ph": 74.0}),
-]
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_what_cannot_be_listed_leaves_all_to_the_recording(odd: Notice) -> None:
-    """A list replaces what the recording tells, so half a list would lose the rest."""
-    retold = Retold("b", [SessionEvent(kind="prone", at_s=5.0)], [], lambda at_s: UTC_NS + round(at_s * 1e9))
-    assert "[[event]]" in retold.text()
-    assert retold.hear(odd)
-    assert "[[event]]" not in retold.text()
-    assert "the recording itself tells" in retold.text()
-    assert not retold.hear(event_notice(SessionEvent(kind="prone", at_s=9.0)))
-
-
-def test_a_flood_is_left_to_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retold_module, "MAX_LISTED", 3)
-    retold = Retold("b", [], [], lambda _: None)
-    written = [retold.hear(event_notice(SessionEvent(kind="note", at_s=float(n)))) for n in range(6)]
-    assert written == [True, True, True, True, False, False]
-    assert "[[event]]" not in retold.text()
-
-
 async def test_a_source_that_tells_the_unheard_of_disturbs_nobody(tmp_path: Path) -> None:
     chunks = vent(tmp_path)
     items = [*chunks[:50], *ODD, *chunks[50:]]
@@ -233,6 +205,10 @@ from streamer.run.tape import Tape
 from streamer.timebase import RecordedTime
 from streamer.told import event_notice
 from tests.adapters.test_session import contiguous
+from tests.brokers import Listener, Mosquitto, needs_mosquitto_sub
+from tests.fakes import Settings
+from tests.test_cli_live import REPLAY, started
+from tests.test_retold import ODD
 from tests.test_tape import plan
 tape = Tape(plan(lambda: None), "s", RecordSettings(folder={str(tmp_path)!r}), print)
 for n, item in enumerate(contiguous(4)):
@@ -246,3 +222,34 @@ os.kill(os.getpid(), signal.SIGKILL)
     path.write_text(path.read_text(encoding="utf-8") + '[points]\nevent = "note"\n', encoding="utf-8")
     (session,) = read_study(path).sessions
     assert [len(one.text) for one in session.told.event] == list(range(40))
+
+
+@pytest.mark.broker
+@needs_mosquitto_sub
+def test_report_works_on_what_run_recorded(tmp_path: Path, mosquitto_broker: Mosquitto) -> None:
+    """With processes and a broker that share nothing with the test but sockets and files."""
+    config, url = tmp_path / "c.toml", mosquitto_broker.url
+    source = f"{{ adapter = 'recording', path = '{REPLAY / 'vcv_hold.csv'}', speed = 10 }}"
+    config.write_text(f"broker.url = '{url}'\nrecord.folder = 'rec'\n[[bed]]\nid = 'icu'\nsources = [{source}]\n")
+    topic = "ventstream/v1/icu"
+    tell = ["mosquitto_pub", "-p", url.rsplit(":", 1)[1], "-q", "1", "-t", f"{topic}/command", "-m"]
+    commands = [command("prone"), command("blood_gas", pco2_art_mmhg=52, fio2=0.5), command("suction")]
+    with (
+        Listener(url, f"{topic}/breath") as breaths,
+        Listener(url, f"{topic}/event") as events,
+        started("run", config) as service,
+    ):
+        breaths.lines(3)
+        for said in commands:
+            subprocess.run([*tell, json.dumps(said)], check=True, timeout=10)
+        accepted = 0
+        while accepted < len(commands):
+            accepted += b'"outcome":"accepted"' in events.lines(1)[0]
+        service.send_signal(signal.SIGINT)
+        service.wait(10)
+    path = session_file(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") + POINTS, encoding="utf-8")
+    found = measure(read_study(path), jobs=1)
+    assert sorted(found.events["kind"]) == ["blood_gas", "prone", "suction"]
+    assert main(["report", str(path), "-o", str(tmp_path / "numbers.csv")]) == 0
+    assert "icu" in (tmp_path / "numbers.csv").read_text(encoding="utf-8")
