@@ -25,7 +25,7 @@ from streamer.records import Notice, NoticeKind
 from streamer.run import SourcePlan, run_beds
 from streamer.study import measure, read_study
 from streamer.study.collect import Course, collect
-from streamer.study.timeline import jobs_of
+from streamer.study.placing import jobs_of
 from streamer.wire import Message
 from tests.brokers import Listener, Mosquitto, needs_mosquitto_sub
 from tests.fakes import Settings

@@ -12,7 +12,7 @@ from streamer.figure.places import within
 from streamer.figure.style import INK, PALE, PURPLE, SKY, SMALL_PT, VERMILLION
 from streamer.report._look import shortened
 from streamer.report._numbers import Row, rows
-from streamer.study.points import POSITIONS
+from streamer.study.placing import POSITIONS
 from streamer.study.results import Results
 
 GAS = "blood_gas"

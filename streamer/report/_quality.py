@@ -21,7 +21,7 @@ from streamer.report._numbers import (
     rows,
     smallest,
 )
-from streamer.study.points import POSITIONS
+from streamer.study.placing import POSITIONS
 from streamer.study.quantities import Quantity, Rule
 from streamer.study.results import Results
 

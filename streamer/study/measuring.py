@@ -15,9 +15,10 @@ from streamer.records import NoticeKind
 from streamer.study.collect import Course, collect, sha256
 from streamer.study.files import Session, Study, no_anchor
 from streamer.study.frames import frames
+from streamer.study.placing import jobs_of
 from streamer.study.points import anchor, labels
 from streamer.study.results import Results
-from streamer.study.timeline import Timeline, jobs_of, joined
+from streamer.study.timeline import Timeline, joined
 from streamer.units import S_PER_MIN
 
 DOUBTS = {NoticeKind.SUSPICION, NoticeKind.CLOCK_RESET, NoticeKind.CONTEXT}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamer.context import PointSettings
 from streamer.study.refusals import Refusal
 from streamer.study.results import PointLabel
-from streamer.study.timeline import POSITIONS, Happening, Timeline
+from streamer.study.timeline import Happening, Timeline
 from streamer.units import S_PER_MIN
 
 S_PER_HOUR = 3600.0
@@ -139,6 +139,3 @@ def is_settled(timeline: Timeline, window: Window, settings: PointSettings, at_s
         return False
     settle_s = S_PER_MIN * settings.settle_min
     return not any(0.0 <= at_s - turn.at_s < settle_s for turn in timeline.positions)
-
-
-__all__ = ["BASELINE", "POSITIONS", "Window", "anchor", "is_settled", "labels", "position_at", "windows"]

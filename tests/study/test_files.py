@@ -12,7 +12,7 @@ from streamer.chunk import Channel, Chunk
 from streamer.context import RecordingInfo, Sidecar
 from streamer.errors import ConfigError
 from streamer.study.files import read_study
-from streamer.study.timeline import jobs_of
+from streamer.study.placing import jobs_of
 
 SESSION = """label = "P1"
 [[recording]]

@@ -15,7 +15,7 @@ from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.study import Results, measure, read_study
 from streamer.study.collect import collect
-from streamer.study.timeline import jobs_of
+from streamer.study.placing import jobs_of
 from tests.study.sessions import GAS, MINUTES, PRONE, session
 
 

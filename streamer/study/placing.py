@@ -1,0 +1,110 @@
+"""What is to be read of a session, and when everything told of it was, as far as its file can say. Floor 4.
+
+Before a sample is read through, so that a mistake is told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+
+from streamer.commands.examine import Job
+from streamer.commands.recordings import open_recording, utc_of_zero_s
+from streamer.context import RecordingInfo, SessionEvent
+from streamer.errors import ConfigError
+from streamer.study.files import Session
+from streamer.units import S_PER_MIN
+
+POSITIONS = ("prone", "supine")
+S_PER_DAY = 86_400.0
+
+
+def jobs_of(session: Session, settle_s: float) -> list[Job]:
+    """What is to be read, events and gases placed; opens every recording and reads its first samples.
+
+    Raises:
+        ConfigError: Times that cannot be placed, or contradict each other.
+        DecodeError: A recording cannot be opened.
+    """
+    told = session.told
+    restated = frozenset(name for name in ("event", "blood_gas") if getattr(told, name))
+    jobs = [_job(session, index, restated) for index in range(len(session.recordings))]
+    zeros = [_zero_s(session, index, job) for index, job in enumerate(jobs)]
+    is_utc = all(zero is not None for zero in zeros)
+    _check_dated(session, zeros)
+    times = times_of(session, zeros[0] if is_utc else None)
+    _check_turns(session, times, settle_s)
+    return jobs
+
+
+def _job(session: Session, index: int, restated: frozenset[str]) -> Job:
+    recorded = session.recordings[index]
+    known = msgspec.structs.asdict(recorded)
+    path, form = known.pop("path"), known.pop("format")
+    told = msgspec.structs.replace(session.told, recording=RecordingInfo(**known))
+    return Job(path=path, format_name=form, context=told, restated=restated)
+
+
+def _zero_s(session: Session, index: int, job: Job) -> float | None:
+    try:
+        return utc_of_zero_s(open_recording(job.path, format_name=job.format_name, context=job.context))
+    except ConfigError as error:
+        raise session.error(("recording", index), str(error)) from None
+
+
+def _check_dated(session: Session, zeros: Sequence[float | None]) -> None:
+    """Everything is dated or nothing is. Raises ``ConfigError``."""
+    undated = [index for index, zero in enumerate(zeros) if zero is None]
+    remedy = "give it start_utc = 2020-06-01T08:00:00Z"
+    if undated and len(undated) < len(zeros):
+        raise session.error(("recording", undated[0]), f"does not say when it began, as others do: {remedy}")
+    for name in ("event", "blood_gas") if undated else ():
+        for index, entry in enumerate(getattr(session.told, name)):
+            if entry.at is not None:
+                problem = f"no recording says when it began: {remedy} in [[recording]], or at_s here"
+                raise session.error((name, index, "at"), problem)
+
+
+def times_of(session: Session, zero_s: float | None) -> dict[tuple[str, int], float]:
+    """Table and place → seconds of the session's clock."""
+    placed: dict[tuple[str, int], float] = {}
+    for name in ("event", "blood_gas"):
+        for index, entry in enumerate(getattr(session.told, name)):
+            placed[name, index] = entry.at.timestamp() if entry.at is not None else entry.at_s + (zero_s or 0.0)
+    return placed
+
+
+def _check_turns(session: Session, times: dict[tuple[str, int], float], settle_s: float) -> None:
+    """Refuse turns that overlap or repeat each other, and two draws at one time. Raises ``ConfigError``."""
+    order = sorted(times, key=lambda place: (times[place], place))
+    turns = [place for place in order if place[0] == "event" and _event(session, place).kind in POSITIONS]
+    for before, place in pairwise(turns):
+        apart_s = times[place] - times[before]
+        kinds = _event(session, before).kind, _event(session, place).kind
+        above = f"[[event]] {before[1] + 1} ({kinds[0]})"
+        if kinds[0] == kinds[1]:
+            other = POSITIONS[kinds[0] == POSITIONS[0]]
+            raise session.error(place, f"{kinds[1]} already since {above}: is it {other!r}, or one too many?")
+        if apart_s < settle_s:
+            problem = f"{kinds[1]} only {apart_s / S_PER_MIN:.3g} min after {above}: they overlap"
+            raise session.error(place, f"{problem}, since a turn has {settle_s / S_PER_MIN:g} min to settle")
+    draws = [place for place in order if place[0] == "blood_gas"]
+    for before, place in pairwise(draws):
+        if times[place] - times[before] < 1.0:
+            raise session.error(place, f"was drawn at the same time as [[blood_gas]] {before[1] + 1}")
+
+
+def _event(session: Session, place: tuple[str, int]) -> SessionEvent:
+    return session.told.event[place[1]]
+
+
+def check_near(session: Session, times: dict[tuple[str, int], float], spans: Sequence[tuple[float, float]]) -> None:
+    """Refuse a date that is days away from every recording. Raises ``ConfigError``."""
+    first_s, last_s = min(start for start, _ in spans), max(end for _, end in spans)
+    for place, at_s in times.items():
+        away_s = max(first_s - at_s, at_s - last_s)
+        if away_s > S_PER_DAY:
+            side = "before the recordings begin" if at_s < first_s else "after the recordings end"
+            raise session.error(place, f"lies {away_s / S_PER_DAY:.1f} days {side}: is its date right?")
