@@ -142,6 +142,17 @@ def test_the_python_example_does_what_the_text_says(clone: Path) -> None:
         assert any(crs == pytest.approx(true, rel=0.03) for true in lungs), (crs, lungs)
 
 
+def test_the_notebook_example_shows_that_dead_space_fell(clone: Path) -> None:
+    (code,) = [text for kind, text in BLOCKS if kind == "notebook"]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=clone, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert re.findall(r"P\d  1\.2 min prone -0\.\d+ +lower", done.stdout) == [
+        line.split(" ", 1)[1].strip() for line in done.stdout.splitlines()[1:]
+    ], done.stdout
+    assert len(done.stdout.splitlines()) == 5
+
+
 def test_the_two_commands_name_what_exists() -> None:
     commands = dict(BLOCKS)
     assert "ventstream demo" in commands["demo"]

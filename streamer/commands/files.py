@@ -21,7 +21,11 @@ from streamer.errors import ConfigError
 from streamer.output import say
 from streamer.records import Notice, NoticeKind
 from streamer.sidecar import read_sidecar
+from streamer.study.files import read_study
+from streamer.study.placing import jobs_of
+from streamer.study.points import labels
 from streamer.toml import Document
+from streamer.units import S_PER_MIN
 
 MAX_LISTED = 10
 TOLD = GAPS | {
@@ -89,7 +93,10 @@ def _of_source(items: Iterable[Chunk | Notice], sources: list[str], which: int) 
 def check(path: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:
     """Explain a configuration or a recording, or say what is wrong with it; the exit status."""
     if path.suffix.lower() == ".toml":
-        if set(Document.open(path).tree) & set(Sidecar.__struct_fields__):
+        tree = Document.open(path).tree
+        if "sessions" in tree or isinstance(tree.get("recording"), list):
+            _check_study(path)
+        elif set(tree) & set(Sidecar.__struct_fields__):
             read_sidecar(path)
             say(f"{path}: a sidecar or context file, correct")
         else:
@@ -114,6 +121,22 @@ def _check_config(path: Path) -> None:
                 say(f"    recognised as {open_recorded(source.options).format}")
     if config.record.folder:
         say(f"  recorded in {os.path.normpath(config.record.folder)}")
+
+
+def _check_study(path: Path) -> None:
+    """Every session file and the beginning of every recording; what is beyond that is known once it was read."""
+    study = read_study(path)
+    plans = [jobs_of(session, S_PER_MIN * study.points.settle_min) for session in study.sessions]
+    say(f"{path}: a study, correct")
+    for session, plan in zip(study.sessions, plans, strict=True):
+        told = f"{len(session.told.event)} events, {len(session.told.blood_gas)} blood gases"
+        say(f"  session {session.label}: {told}")
+        for job in plan:
+            found = open_recording(job.path, format_name=job.format_name, context=job.context)
+            began = found.sidecar.recording.start_utc
+            say(f"    {job.path} ({found.format}{f', from {began.isoformat()}' if began else ''})")
+    for point in labels(study.points):
+        say(f"  {point.label}: {point.meaning}")
 
 
 def _check_recording(job: Job) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -93,7 +94,7 @@ def _measured(study: Study, jobs: int | None) -> Results:
         def on_read(_: Course) -> None:
             bar.advance(task)
 
-        return measure(study, jobs=jobs, on_read=on_read)
+        return measure(study, jobs=jobs or os.cpu_count() or 1, on_read=on_read)
 
 
 def _write_numbers(out: str, results: Results) -> None:

@@ -1,8 +1,7 @@
-"""A study from its files to its results: recordings on all processors, then the frames. Floor 4, inside ``study``."""
+"""A study from its files to its results: recording after recording, then the frames. Floor 4, inside ``study``."""
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,12 +25,13 @@ MEANS = {NoticeKind.CLOCK_RESET: "; what comes after it is left out, since its t
 LIBRARIES = ("ventstream", "numpy", "numba", "pandas", "pyarrow", "scipy")
 
 
-def measure(study: Study, *, jobs: int | None = None, on_read: Callable[[Course], None] | None = None) -> Results:
+def measure(study: Study, *, jobs: int = 1, on_read: Callable[[Course], None] | None = None) -> Results:
     """Read all recordings of a study and find every quantity at every time point.
 
     Args:
         study: As ``read_study`` gives it.
-        jobs: Recordings at a time; None: as many as there are processors.
+        jobs: Recordings at a time. More than one start processes of their own, which import the program that calls
+            this anew: a script then needs ``if __name__ == "__main__":``.
         on_read: Is given each recording as soon as it was read.
 
     Raises:
@@ -40,9 +40,8 @@ def measure(study: Study, *, jobs: int | None = None, on_read: Callable[[Course]
     """
     plans = [jobs_of(session, S_PER_MIN * study.points.settle_min) for session in study.sessions]
     plan = [job for plan in plans for job in plan]
-    workers = min(jobs or os.cpu_count() or 1, len(plan))
     courses: list[Course] = []
-    with closing(spread(collect, workers, plan, remedy="; use fewer --jobs")) as found:
+    with closing(spread(collect, min(jobs, len(plan)), plan, remedy="; use fewer --jobs")) as found:
         for course in found:
             courses.append(course)
             if on_read is not None:

@@ -139,3 +139,17 @@ def test_a_recording_alone_needs_an_event(capsys: Captured, folder: Path) -> Non
     status, _, err = run(capsys, folder / "all.parquet", "--jobs", 1)
     assert (status, err.count("\n")) == (2, 1)
     assert "no event is of kind 'prone', before which the baseline lies" in err
+
+
+def test_check_explains_a_study_or_refuses_it(capsys: Captured, cohort: Path) -> None:
+    assert main(["check", str(cohort)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert lines[0] == f"{cohort}: a study, correct"
+    assert lines[1] == "  session P1: 1 events, 2 blood gases"
+    assert lines[2] == f"    {cohort.parent / 'all.parquet'} (parquet, from 2024-03-01T08:00:00+00:00)"
+    assert lines[-1] == "  3 min prone: 3 min after the first event of kind prone, 1.5 min to either side"
+    session(cohort.parent, PRONE.replace("prone", "pron"), name="p2")
+    assert main(["check", str(cohort)]) == 2
+    assert "did you mean 'prone'?" in capsys.readouterr().err
