@@ -22,7 +22,7 @@ from streamer.told import entry_of
 from streamer.wire import EPOCH
 
 Entry = TypeVar("Entry", SessionEvent, BloodGas)
-MAX_LISTED = 1000
+MAX_LISTED = 500
 """Events and gases in one file, which is written anew with each of them; people tell some fifty a day."""
 UNLISTED = """\
 # More was told of this session than a session file can list: the recording itself tells it.
