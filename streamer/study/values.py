@@ -108,7 +108,11 @@ def _no_draw(timeline: Timeline, window: Window) -> tuple[str, str]:
         return Reason.ABG_MISSING, "no blood gas was told"
     nearest = min(timeline.gases, key=lambda one: abs(one.at_s - window.middle_s))
     away_s = max(window.start_s - nearest.at_s, nearest.at_s - window.end_s)
-    where = f"lies {away_s / S_PER_MIN:.0f} min outside the window" if away_s > 0 else "lies within a turn"
+    where = (
+        f"lies {away_s / S_PER_MIN:.0f} min outside the window"
+        if away_s > 0
+        else "lies within a turn or in another position"
+    )
     return (Reason.ABG_STALE if earlier else Reason.ABG_MISSING), (
         f"the nearest draw, {timeline.text(nearest.at_s)}, {where}"
     )
@@ -132,7 +136,10 @@ def of_draw(timeline: Timeline, gas: Happening, quantity: Quantity) -> Value:
 
 
 def summarised(timeline: Timeline, breaths: Places, quantity: Quantity) -> Value:
-    """Median or weighted mean of one series of these breaths, or the reason why there is none."""
+    """Median or weighted mean of one series of these breaths, or the reason why there is none.
+
+    A hold makes its own breath longer: its energy, times the rate of all these breaths, is the power it speaks for.
+    """
     row = KEYS.index(quantity.key)
     values = timeline.values[row, breaths]
     chosen, method, sensor = _series(timeline, breaths, quantity)
@@ -147,12 +154,17 @@ def summarised(timeline: Timeline, breaths: Places, quantity: Quantity) -> Value
             reason=_reason(found, quantity),
             detail=f"{n} of {breaths.size} breaths give it",
         )
-    numbers = timeline.values[row, chosen] * _scale(timeline, breaths, chosen, quantity)
+    numbers = timeline.values[row, chosen]
+    if quantity.is_power:
+        rate = summarised(timeline, breaths, QUANTITIES["rr"])
+        if rate.value is None:
+            return replace(rate, quantity=quantity, detail=f"the rate of the window is not known: {rate.detail}")
+        numbers = numbers * _lasted_s(timeline, chosen) * rate.value / S_PER_MIN
     p25, median, p75 = np.quantile(numbers, QUARTILES).tolist()
     grades = np.sort(timeline.grades[row, chosen])
     return Value(
         quantity=quantity,
-        value=_mean(timeline, chosen, numbers, quantity) if _is_mean(quantity) else median,
+        value=_mean(numbers, _weights(timeline, chosen, quantity)) if _is_mean(quantity) else median,
         n=n,
         breaths=breaths.size,
         p25=p25,
@@ -166,7 +178,7 @@ def summarised(timeline: Timeline, breaths: Places, quantity: Quantity) -> Value
 def _series(timeline: Timeline, breaths: Places, quantity: Quantity) -> tuple[Places, str, tuple[object, ...]]:
     """The most frequent series: its breaths, its method, its sensor."""
     row, names = KEYS.index(quantity.key), METHODS[quantity.key]
-    having = breaths[~np.isnan(timeline.values[row, breaths])]
+    having = breaths[~np.isnan(timeline.values[row, breaths] * _weights(timeline, breaths, quantity))]
     methods, places = timeline.methods[row, having], timeline.context[having]
     if quantity.method:
         kept = methods == names.index(quantity.method)
@@ -190,23 +202,22 @@ def _reason(found: NDArray[np.int8], quantity: Quantity) -> str:
     return counts.most_common(1)[0][0] if counts else Reason.LOW_COVERAGE
 
 
-def _scale(timeline: Timeline, breaths: Places, chosen: Places, quantity: Quantity) -> FloatArray | float:
-    """A hold makes its own breath longer: its energy, times the window's rate, is the power that it speaks for."""
-    if not quantity.is_power:
-        return 1.0
-    rate = summarised(timeline, breaths, QUANTITIES["rr"]).value
-    return (timeline.end_s[chosen] - timeline.start_s[chosen]) * (math.nan if rate is None else rate / S_PER_MIN)
-
-
 def _is_mean(quantity: Quantity) -> bool:
     return METRICS[quantity.key].weighted_by is not None and not HELD[quantity.rule]
 
 
-def _mean(timeline: Timeline, chosen: Places, numbers: FloatArray, quantity: Quantity) -> float:
-    """``sum(v·w)/sum(w)``: weighted by its duration, the mean of a rate or a power is its total over time."""
+def _weights(timeline: Timeline, breaths: Places, quantity: Quantity) -> FloatArray:
+    """What the metric declares: volume, or duration, by which the mean of a rate or a power is its total over time."""
     by = METRICS[quantity.key].weighted_by
-    weights = (
-        timeline.values[KEYS.index(by), chosen] if by in KEYS else timeline.end_s[chosen] - timeline.start_s[chosen]
-    )
-    both = ~np.isnan(weights)
-    return float((numbers[both] * weights[both]).sum() / weights[both].sum())
+    is_kept = by in KEYS and _is_mean(quantity)
+    weights: FloatArray = timeline.values[KEYS.index(by), breaths] if is_kept else _lasted_s(timeline, breaths)
+    return weights
+
+
+def _lasted_s(timeline: Timeline, breaths: Places) -> FloatArray:
+    lasted_s: FloatArray = timeline.end_s[breaths] - timeline.start_s[breaths]
+    return lasted_s
+
+
+def _mean(numbers: FloatArray, weights: FloatArray) -> float:
+    return float((numbers * weights).sum() / weights.sum())

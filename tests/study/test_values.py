@@ -170,7 +170,7 @@ def test_a_gas_drawn_in_a_turn_is_none_of_the_point() -> None:
     turned = patient(events=(event(0, "prone"), event(0.95, "supine"), event(1.3, "prone")), gases=(gas(1.0),))
     value = found(turned, "pco2_art_mmhg")
     assert (value.value, value.reason) == (None, "abg_stale")
-    assert value.detail == "the nearest draw, 3600 s, lies within a turn"
+    assert value.detail == "the nearest draw, 3600 s, lies within a turn or in another position"
 
 
 def test_a_gas_without_breaths_after_it() -> None:
