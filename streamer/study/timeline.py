@@ -23,6 +23,8 @@ from streamer.study.collect import Course
 from streamer.study.files import Session
 from streamer.study.placing import POSITIONS, check_near, times_of
 
+LAST_S = 6e10
+"""Year 3871: beyond what any date can be is a slip in ``start_utc``, and still not to end a report."""
 SAME_S = 1e-3
 """Two times of one draw, by way of sums and differences."""
 
@@ -72,7 +74,7 @@ class Timeline:
 
     def text(self, at_s: float) -> str:
         """An instant for a reader."""
-        if self.is_utc:
+        if self.is_utc and abs(at_s) < LAST_S:
             return datetime.fromtimestamp(round(at_s), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         return f"{at_s:.0f} s"
 

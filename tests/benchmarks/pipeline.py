@@ -297,6 +297,22 @@ def whole(path: Path, hours: float) -> tuple[float, int, int]:
     return timed(run)
 
 
+def study(path: Path, hours: float) -> tuple[float, int, int]:
+    """``measure`` of a session: the recording through the core, its time points, changes and trend."""
+    from streamer.study import measure, read_study
+
+    session = path.with_suffix(".session.toml")
+    points = f"[points]\nbaseline_min = [{-24 * hours}, {-6 * hours}]\nhours = {{ prone = [{0.3 * hours}] }}\n"
+    event = f'[[event]]\nat_s = {1800 * hours}\nkind = "prone"\n'
+    session.write_text(f'[[recording]]\npath = "{path.name}"\n{event}{points}settle_min = 1\n', encoding="ascii")
+
+    def run() -> tuple[int, int]:
+        results = measure(read_study(session))
+        return sum(1 for _ in path.open("rb")), int(results.recordings["breaths"].sum())
+
+    return timed(run)
+
+
 def timed(run: Callable[[], tuple[int, int]]) -> tuple[float, int, int]:
     start = time.perf_counter()
     samples, breaths = run()
@@ -314,6 +330,7 @@ STAGES: dict[str, tuple[Callable[[Path, float], tuple[float, int, int]], str]] =
     "core": (core, ""),
     "whole csv": (whole, "csv"),
     "whole pb840": (whole, "pb840"),
+    "study csv": (study, "csv"),
 }
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.canonical import write_recording
 from streamer.chunk import Channel, Chunk
 from streamer.context import RecordingInfo, Sidecar
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, VentstreamError
 from streamer.study.files import read_study
 from streamer.study.placing import jobs_of
 
@@ -32,6 +34,14 @@ fio2 = 0.6
 ADD = ""
 """In place of what is to be replaced: what is added at the end."""
 TURN = "\n[[event]]\nat = {}\nkind = {!r}\n"
+
+PIECES = (
+    "[[event]]\n", "[[recording]]\n", "[points]\n", "sessions = ['session.toml']\n", "at_s = 1e300\n", "at_s = -1e9\n",
+    "at = 0001-01-01T00:00:00+14:00\n", "at = 9999-12-31T23:59:59-14:00\n", 'path = "."\n', 'path = ".."\n',
+    'path = "/dev/zero"\n', 'format = "session"\n', "rate_hz = 5\n", "hours = { prone = [720] }\n",
+    "settle_min = 720\n", "columns = { x = 'flow_l_s' }\n", "start_utc = 0001-01-01T00:00:00Z\n",
+    "start_utc = 9999-12-31T23:59:59Z\n",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +171,19 @@ def test_a_cohort_says_which_points_hold_for_all(folder: Path) -> None:
 def test_a_recording_by_itself_is_a_study(folder: Path) -> None:
     study = read_study(folder / "p1.csv")
     assert (study.sessions[0].label, study.sessions[0].recordings[0].path) == ("p1", folder / "p1.csv")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(SESSION)), st.integers(0, 30), st.text(max_size=20) | st.sampled_from(PIECES))
+def test_no_session_file_does_worse_than_be_refused(folder: Path, at: int, without: int, put: str) -> None:
+    """In one line, whatever somebody's editor did to it."""
+    path = folder / "mutated.session.toml"
+    path.write_text(SESSION[:at] + put + SESSION[at + without :], encoding="utf-8")
+    said = ""
+    try:
+        for session in read_study(path).sessions:
+            jobs_of(session, 600.0)
+    except VentstreamError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert len(said) < 2000
