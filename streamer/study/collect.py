@@ -1,6 +1,6 @@
 """One recording through the core, and what a study keeps of each breath. Floor 4, inside ``study``; runs in workers.
 
-Samples are passed on and forgotten: memory grows with breaths (some 300 bytes each), never with samples, so a
+Samples are passed on and forgotten: memory grows with breaths (1 kB each at the most), never with samples, so a
 recording may be longer than memory.
 """
 
@@ -120,17 +120,17 @@ def collect(job: Job) -> Course:
     keeper = _Keeper()
     findings = examine(job, observer=keeper.see, on_notice=keeper.hear)
     resets = [notice.at_s for notice in keeper.notices if notice.kind is NoticeKind.CLOCK_RESET]
-    times = np.array(keeper.times).reshape(-1, 4).T
+    times = np.frombuffer(keeper.times).reshape(-1, 4).T
     n = int(np.searchsorted(times[1], min(resets, default=math.inf), side="right"))
     times = times[:, :n]
-    codes = np.array(keeper.codes, dtype=np.int8).reshape(-1, 3, len(KEYS))[:n].transpose(1, 2, 0)
+    codes = np.frombuffer(keeper.codes, dtype=np.int8).reshape(-1, 3, len(KEYS))[:n].transpose(1, 2, 0)
     return Course(
         findings=findings,
         sha256=sha256(job.path),
         start_s=times[0],
         end_s=times[1],
         whole=times[2] > 0,
-        values=np.ascontiguousarray(np.array(keeper.values).reshape(-1, len(KEYS))[:n].T),
+        values=np.frombuffer(keeper.values).reshape(-1, len(KEYS))[:n].T,
         reasons=codes[0],
         methods=codes[1],
         grades=codes[2],

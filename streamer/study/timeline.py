@@ -116,7 +116,7 @@ def joined(session: Session, courses: Sequence[Course]) -> Timeline:
 
     def together(name: str, *, is_time: bool = False) -> Any:
         parts = [getattr(one.course, name) + one.shift_s if is_time else getattr(one.course, name) for one in placed]
-        return np.concatenate(parts, axis=-1)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
     return Timeline(
         label=session.label,
