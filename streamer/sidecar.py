@@ -23,6 +23,10 @@ class Told(Protocol):
 def read_sidecar(path: Path) -> Sidecar:
     """Read a sidecar or context file. Raises ``ConfigError`` with the line."""
     document = Document.open(path)
+    if isinstance(document.tree.get("recording"), list):
+        raise document.error(
+            ("recording",), "a session file is for report; what holds of one recording has [recording]"
+        )
     sidecar = document.read(Sidecar)
     refuse_untold(document, (), sidecar)
     return sidecar

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MAX_REASONS = 6
+
+
 def show(console: Console, results: Results) -> None:
     """Rows are quantities, columns time points; below, what was withheld or refused."""
     many = len(results.patients) > 1
@@ -36,6 +39,10 @@ def show(console: Console, results: Results) -> None:
     console.print(table)
     numbers, changes = results.numbers, results.changes
     withheld, refused = int(numbers["value"].isna().sum()), int(changes["change"].isna().sum())
+    reasons = numbers["reason"][numbers["reason"] != ""].value_counts()
+    if len(reasons):
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.head(MAX_REASONS).items())
+        console.print(f"withheld: {told}{', …' if len(reasons) > MAX_REASONS else ''}", style="dim")
     console.print(
         f"{withheld} of {len(numbers)} values withheld, {refused} of {len(changes)} comparisons refused; "
         "the reasons stand in the page and in the table of numbers",

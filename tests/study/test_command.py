@@ -49,6 +49,15 @@ def test_a_patient_in_the_terminal(capsys: Captured, folder: Path) -> None:
     assert re.search(r"Pplat cmH2O +\d+\.\d \(1\) +\d+\.\d \(1\) +no change", out)
 
 
+def test_where_nothing_can_be_said_the_reasons_are(capsys: Captured, folder: Path) -> None:
+    path = session(folder, PRONE)
+    path.write_text(path.read_text().partition("[points]")[0])
+    status, out, _ = run(capsys, path, "--jobs", 1)
+    assert status == 0
+    assert out.splitlines()[-2].startswith("withheld: not_recorded ")
+    assert out.splitlines()[-1].startswith("124 of 124 values withheld")
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_numbers_in_every_kind_of_table(capsys: Captured, cohort: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"numbers{suffix}"
