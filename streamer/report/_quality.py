@@ -63,7 +63,7 @@ def _recordings(results: Results) -> Html:
             together((re.split(r"[\\/]", row["path"])[-1], tag("code", f"sha256 {row['sha256']}", class_="hash"))),
             row["patient"],
             together((row[key] or NONE for key in ("format", "device", "source")), BREAK),
-            f"{float(row['rate_hz']):g}" if _is_number(row["rate_hz"]) else row["rate_hz"] or NONE,
+            row["rate_hz"] or NONE,
             (row["start"] or NONE).replace("T", " ").replace("+00:00", "Z"),
             number(row["duration_h"], 2),
             count(row["breaths"]),
@@ -75,10 +75,6 @@ def _recordings(results: Results) -> Html:
     ]
     caption = "Recordings: coverage is the share of the time that whole breaths fill"
     return plain_table(caption, head, body, "No recording.")
-
-
-def _is_number(told: object) -> bool:
-    return isinstance(told, (int, float))
 
 
 def _windows(results: Results) -> Html:

@@ -14,6 +14,7 @@ from streamer.metrics import METRICS
 from streamer.reasons import Reason
 from streamer.study.changes import change_of
 from streamer.study.cohort import cohort_frame
+from streamer.study.collect import Course
 from streamer.study.points import S_PER_HOUR, Window, windows
 from streamer.study.quantities import QUANTITIES
 from streamer.study.timeline import Timeline
@@ -123,8 +124,14 @@ def recording_rows(timeline: Timeline) -> Iterator[Row]:
             "coverage": whole_s / found.duration_s if found.duration_s else 0.0,
             "gaps": found.gaps,
             "damaged_rows": found.damaged_rows,
-            "error": "" if found.error is None else str(found.error),
+            "error": error_of(course),
         }
+
+
+def error_of(course: Course) -> str:
+    """What ended reading, or nothing; without the folders of the file, whose names a page need not tell."""
+    name, error = course.findings.name, course.findings.error
+    return "" if error is None else str(error).replace(name, Path(name).name)
 
 
 def withheld_rows(timeline: Timeline) -> Iterator[Row]:

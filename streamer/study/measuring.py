@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import msgspec
 
@@ -13,7 +14,7 @@ from streamer.commands.parallel import spread
 from streamer.records import NoticeKind
 from streamer.study.collect import Course, collect, sha256
 from streamer.study.files import Session, Study, no_anchor
-from streamer.study.frames import frames
+from streamer.study.frames import error_of, frames
 from streamer.study.placing import jobs_of
 from streamer.study.points import anchor, labels
 from streamer.study.results import Results
@@ -79,9 +80,9 @@ def _notes(timelines: Sequence[Timeline]) -> list[str]:
     found = []
     for timeline in timelines:
         for course in timeline.courses:
-            name = f"{timeline.label}: {course.findings.name}"
+            name = f"{timeline.label}: {Path(course.findings.name).name}"
             if course.findings.error is not None:
-                found.append(f"{timeline.label}: reading ended early: {course.findings.error}")
+                found.append(f"{timeline.label}: reading ended early: {error_of(course)}")
             found += [
                 f"{name}: {notice.detail}{MEANS.get(notice.kind, '')}"
                 for notice in course.notices

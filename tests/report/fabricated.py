@@ -172,7 +172,7 @@ def events_of(patients: tuple[str, ...]) -> pd.DataFrame:
 def recordings_of(patients: tuple[str, ...]) -> pd.DataFrame:
     found = [
         (
-            patient, f"/home/ward/Jane Doe/{patient}.csv", f"{number:02x}" * 32, "csv", "vent", "bench", 100.0,
+            patient, f"/home/ward/Jane Doe/{patient}.csv", f"{number:02x}" * 32, "csv", "vent", "bench", "100",
             "2021-03-01 08:30:00Z", 11.1, 15900, 0.987, 2, 3 if number == 1 else 0,
             "line 20113: cut & short" if number == 1 else "",
         )

@@ -109,8 +109,9 @@ def test_a_recording_that_breaks_off_is_used_and_said(tmp_path: Path, monkeypatc
     results = measured(path)
     assert value(results, "vt_exp", "baseline") == pytest.approx(500, rel=0.01)
     assert value(results, "vt_exp", "3 min prone") is None
-    assert results.recordings["error"][0].endswith("cut.csv: line 20001: nothing that can be read; export it again")
+    assert results.recordings["error"][0] == "cut.csv: line 20001: nothing that can be read; export it again"
     assert any("reading ended early" in note for note in results.notes)
+    assert not any(str(tmp_path) in told for told in (*results.notes, *results.recordings["path"]))
 
 
 def test_what_comes_after_a_clock_that_began_anew_is_left_out(tmp_path: Path) -> None:
