@@ -141,3 +141,30 @@ def test_a_flood_is_left_to_the_recording(monkeypatch: pytest.MonkeyPatch) -> No
     written = [retold.hear(event_notice(SessionEvent(kind="note", at_s=float(n)))) for n in range(6)]
     assert written == [True, True, True, True, False, False]
     assert "[[event]]" not in retold.text()
+
+
+def test_what_is_told_again_at_once_is_one_turn_and_one_draw() -> None:
+    """A client that reconnects sends its command twice; two turns or draws would be refused by ``report``."""
+    retold = Retold("b", [], [], utc_ns)
+    for at_s in (20.0, 20.4, 29.9):
+        retold.hear(event_notice(SessionEvent(kind="prone", at_s=at_s, text="head left")))
+        retold.hear(event_notice(SessionEvent(kind="suction", at_s=at_s)))
+        retold.hear(gas_notice(BloodGas(at_s=at_s, ph=7.3)))
+    retold.hear(gas_notice(BloodGas(at_s=20.4, ph=7.31)))  # another value is another draw
+    retold.hear(event_notice(SessionEvent(kind="prone", at_s=2000.0, text="head left")))  # a slip: it is asked about
+    lines = retold.text().splitlines()
+    assert [lines.count(one) for one in ('kind = "prone"', 'kind = "suction"', "ph = 7.3", "ph = 7.31")] == [2, 3, 1, 1]
+
+
+def test_back_and_there_again_are_turns() -> None:
+    turns = [SessionEvent(kind=kind, at_s=at_s) for at_s, kind in enumerate(("prone", "supine", "prone"))]  # type: ignore[arg-type]
+    assert Retold("b", turns, [], utc_ns).text().count("[[event]]") == 3
+
+
+@pytest.mark.parametrize("at_s", [1.6e12, 1e300, -1.6e12, 1e305])
+def test_a_time_without_a_date_leaves_all_to_the_recording(at_s: float) -> None:
+    """Milliseconds where seconds belong must not stop a bed."""
+    retold = Retold("b", [SessionEvent(kind="note", at_s=at_s)], [BloodGas(at_s=1.0, ph=7.3)], utc_ns)
+    assert "the recording itself tells" in retold.text()
+    assert "[[" not in retold.text().replace("[[recording]]", "")
+    assert not retold.hear(event_notice(SessionEvent(kind="prone", at_s=9.0)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.recorder import Recorder
 from streamer.chunk import Chunk
 from streamer.cli import main
 from streamer.commands.examine import Job, examine
@@ -196,6 +197,42 @@ async def test_after_the_session_the_file_is_the_users(tmp_path: Path) -> None:
     assert [one.detail for one in read(path).notices if one.kind is NoticeKind.BLOOD_GAS] == ["pco2_art_mmhg 44"]
 
 
+async def test_commands_of_one_second_and_a_redelivered_one(tmp_path: Path) -> None:
+    """What was sent twice without an id was published twice, and is one turn and one draw in a report."""
+    twice = [command("prone"), command("blood_gas", pco2_art_mmhg=47), command("suction")]
+    memory = await until_told(tmp_path, vent(tmp_path), *twice, *twice[:2], command("note", text="so"))
+    path = session_file(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") + POINTS, encoding="utf-8")
+    assert sorted(measure(read_study(path), jobs=1).events["kind"]) == ["blood_gas", "note", "prone", "suction"]
+    assert sorted(set(published(memory))) == heard(read(path))
+
+
+async def test_a_bed_told_an_impossible_time_is_run_and_recorded(tmp_path: Path) -> None:
+    gate, chunks = Gate(vent(tmp_path)), vent(tmp_path)
+    slip = (SessionEvent(kind="note", at_s=1.6e12),)
+    memory = await live(plan(lambda: gate.play(0, chunks, SourceLost("unplugged")), events=slip), tmp_path / "rec")
+    assert sum("number" in row for row in rows(memory, "icu")) > 25
+    assert read(session_file(tmp_path)).findings.error is None
+
+
+async def test_a_session_file_that_cannot_be_written_is_told_and_the_bed_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retell = Recorder.retell
+
+    def blocked(self: Recorder, text: str) -> None:
+        if "[[event]]" in text:
+            (self.folder / "report.toml").unlink()
+            (self.folder / "report.toml").mkdir()
+        retell(self, text)
+
+    monkeypatch.setattr(Recorder, "retell", blocked)
+    memory = await until_told(tmp_path, vent(tmp_path), command("prone"), command("suction"))
+    found = [row for row in rows(memory, "icu") if row.get("kind") == "dropped"]
+    assert [row["detail"].partition(":")[0] for row in found] == ["this session is not recorded any more"]
+    assert [kind for kind, *_ in published(memory)] == ["note", "position"]
+
+
 def test_a_killed_program_leaves_a_whole_file(tmp_path: Path) -> None:
     code = f"""
 import os, signal
@@ -205,10 +242,6 @@ from streamer.run.tape import Tape
 from streamer.timebase import RecordedTime
 from streamer.told import event_notice
 from tests.adapters.test_session import contiguous
-from tests.brokers import Listener, Mosquitto, needs_mosquitto_sub
-from tests.fakes import Settings
-from tests.test_cli_live import REPLAY, started
-from tests.test_retold import ODD
 from tests.test_tape import plan
 tape = Tape(plan(lambda: None), "s", RecordSettings(folder={str(tmp_path)!r}), print)
 for n, item in enumerate(contiguous(4)):

@@ -4,12 +4,14 @@ The context is left out: the recording carries what held at first, and its notic
 table for the whole session could not say.
 
 What a session file lists replaces all that the recording tells of it. So it lists every event and gas, or none: then
-the recording tells them.
+the recording tells them. A draw or a turn that is told again at once is one: a client that reconnects sends its
+command twice, and ``report`` asks about two where there was one.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,13 +19,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from streamer.context import BloodGas, SessionEvent, Sidecar
-from streamer.records import Notice
-from streamer.told import entry_of
+from streamer.records import Notice, NoticeKind
+from streamer.told import EVENT_KINDS, entry_of
 from streamer.wire import EPOCH
 
 Entry = TypeVar("Entry", SessionEvent, BloodGas)
 MAX_LISTED = 500
 """Events and gases in one file, which is written anew with each of them; people tell some fifty a day."""
+AGAIN_S = 10.0
+"""Nobody turns a patient, or draws blood of the same values, twice in so short a time."""
+TURNS = frozenset(kind for kind, notice in EVENT_KINDS.items() if notice is NoticeKind.POSITION)
 UNLISTED = """\
 # More was told of this session than a session file can list: the recording itself tells it.
 # Events or blood gases that are listed here replace those.
@@ -70,13 +75,19 @@ class Retold:
     def text(self) -> str:
         """The session file, in the order of time; what is dated while nobody knows the date of a sample is left out."""
         writer: Any = importlib.import_module("adapters._sidecar")
-        if not self._is_whole:
-            return UNLISTED + str(writer.session_toml(self._label, ["."], Sidecar()))
+        told = Sidecar()
+        try:
+            told = self._listed() if self._is_whole else told
+        except OverflowError:  # a configured time, in milliseconds perhaps, that no date can be given
+            self._is_whole = False
+        heading = "" if self._is_whole else UNLISTED
+        return heading + str(writer.session_toml(self._label, ["."], told))
+
+    def _listed(self) -> Sidecar:
         is_dated = self._utc_ns(0.0) is not None
         events = [self._dated(event) for event in self._events]
         gases = [self._dated(gas) for gas in self._gases]
-        told = Sidecar(event=_in_order(events, is_dated), blood_gas=_in_order(gases, is_dated))
-        return str(writer.session_toml(self._label, ["."], told))
+        return Sidecar(event=_in_order(events, is_dated), blood_gas=_in_order(gases, is_dated))
 
     def _dated(self, entry: Entry) -> Entry:
         """By UTC, where the clock knows it."""
@@ -87,5 +98,20 @@ class Retold:
 
 
 def _in_order(entries: Sequence[Entry], is_dated: bool) -> tuple[Entry, ...]:  # noqa: FBT001 (a fact)
-    kept = [entry for entry in entries if (entry.at is not None) is is_dated]
-    return tuple(sorted(kept, key=lambda entry: entry.at.timestamp() if entry.at is not None else entry.at_s or 0.0))
+    """By time, each turn and draw once."""
+    listed: list[Entry] = []
+    newest_s: dict[Entry, float] = {}
+    for entry in sorted((one for one in entries if (one.at is not None) is is_dated), key=_time_s):
+        at_s, said = _time_s(entry), msgspec.structs.replace(entry, at=None, at_s=None)
+        is_turn = isinstance(entry, SessionEvent) and entry.kind in TURNS
+        if (is_turn or isinstance(entry, BloodGas)) and at_s - newest_s.get(said, -math.inf) < AGAIN_S:
+            continue
+        if is_turn:
+            newest_s.clear()  # back and there again is a turn
+        listed.append(entry)
+        newest_s[said] = at_s
+    return tuple(listed)
+
+
+def _time_s(entry: SessionEvent | BloodGas) -> float:
+    return entry.at.timestamp() if entry.at is not None else entry.at_s or 0.0
