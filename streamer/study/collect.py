@@ -44,12 +44,10 @@ MAX_NOTICES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
-    """What a recording came to, breath by breath, on its device's clock.
+class Breaths:
+    """What is kept of breaths, in order of time.
 
     Attributes:
-        findings: Counts, format, rates, the error if reading ended early.
-        sha256: Of the file, or of the files of a folder.
         start_s: (n,) onset of each breath.
         end_s: (n,) onset of the next.
         whole: (n,) it was recorded whole.
@@ -60,12 +58,8 @@ class Course:
         drawn_s: (n,) draw of the blood gas that it was measured against, NaN before the first.
         context: (n,) place in ``contexts`` of what was known of patient and sensors.
         contexts: Those.
-        notices: Events, blood gases, suspicions and clock resets.
-        withheld: (key, reason) → breaths; all metrics.
     """
 
-    findings: Findings
-    sha256: str
     start_s: FloatArray
     end_s: FloatArray
     whole: NDArray[np.bool_]
@@ -76,6 +70,21 @@ class Course:
     drawn_s: FloatArray
     context: NDArray[np.int16]
     contexts: tuple[Context, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course(Breaths):
+    """What a recording came to, on its device's clock.
+
+    Attributes:
+        findings: Counts, format, rates, the error if reading ended early.
+        sha256: Of the file, or of the files of a folder.
+        notices: Events, blood gases, suspicions and clock resets.
+        withheld: (key, reason) → breaths; all metrics.
+    """
+
+    findings: Findings
+    sha256: str
     notices: tuple[Notice, ...]
     withheld: Counter[tuple[str, str]]
 

@@ -15,11 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.chunk import FloatArray
 from streamer.context import BloodGas, Context
 from streamer.errors import ConfigError
 from streamer.records import Notice, NoticeKind
-from streamer.study.collect import Course
+from streamer.study.collect import Breaths, Course
 from streamer.study.files import Session
 from streamer.study.placing import POSITIONS, check_near, times_of
 
@@ -40,15 +39,12 @@ class Happening:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timeline:
-    """One patient.
+class Timeline(Breaths):
+    """One patient: the breaths of all recordings on one clock.
 
     Attributes:
         label: Of the session.
         is_utc: Times are seconds since 1970, else of the device's clock.
-        start_s, end_s, whole, values, reasons, methods, grades, drawn_s: As in ``Course``, of all recordings in order.
-        context: (n,) place in ``contexts``.
-        contexts: What was known of patient and sensors.
         devices: Of each of ``contexts``: what the recording says it was made with, else its format.
         events: In order of time, without blood gases.
         gases: Blood gases in order of time.
@@ -57,16 +53,6 @@ class Timeline:
 
     label: str
     is_utc: bool
-    start_s: FloatArray
-    end_s: FloatArray
-    whole: NDArray[np.bool_]
-    values: FloatArray
-    reasons: NDArray[np.int8]
-    methods: NDArray[np.int8]
-    grades: NDArray[np.int8]
-    drawn_s: FloatArray
-    context: NDArray[np.int16]
-    contexts: tuple[Context, ...]
     devices: tuple[str, ...]
     events: tuple[Happening, ...]
     gases: tuple[Happening, ...]
