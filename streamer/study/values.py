@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.chunk import FloatArray
-from streamer.context import PointSettings
+from streamer.context import PointSettings, doubts
 from streamer.metrics import METRICS
 from streamer.reasons import Reason
 from streamer.rolling import QUARTILES, RollingSettings
@@ -124,6 +124,8 @@ def of_draw(timeline: Timeline, gas: Happening, quantity: Quantity) -> Value:
         told = getattr(gas.gas, quantity.key)
         if told is None:
             return Value(quantity=quantity, reason=Reason.ABG_MISSING, detail="this blood gas does not say it")
+        if gas.gas is not None and (doubt := doubts(gas.gas).get(quantity.key)):
+            return Value(quantity=quantity, reason=Reason.IMPLAUSIBLE, detail=doubt)
         return Value(quantity=quantity, value=told, n=1)
     is_its = np.abs(timeline.drawn_s - gas.at_s) < SAME_S
     since_s = timeline.end_s - gas.at_s

@@ -166,6 +166,15 @@ def test_a_gas_is_never_carried_into_a_window(name: str) -> None:
     assert (none.value, none.reason, none.detail) == (None, "abg_missing", "no blood gas was told")
 
 
+def test_a_gas_in_kilopascals_is_not_shown_as_mmhg() -> None:
+    """A session file with it is refused; a recording's own sidecar is not, and the core gives no P/F of it."""
+    doubted = patient(gases=(gas(1.0, po2_art_mmhg=10.7, pco2_art_mmhg=50.0, fio2=0.6),))
+    value = found(doubted, "po2_art_mmhg")
+    assert (value.value, value.reason) == (None, "implausible")
+    assert value.detail == "po2_art_mmhg 10.7 is unusually low: is it in kPa?"
+    assert found(doubted, "pco2_art_mmhg").value == 50.0
+
+
 def test_a_gas_drawn_in_a_turn_is_none_of_the_point() -> None:
     turned = patient(events=(event(0, "prone"), event(0.95, "supine"), event(1.3, "prone")), gases=(gas(1.0),))
     value = found(turned, "pco2_art_mmhg")
