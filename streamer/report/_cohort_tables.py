@@ -64,7 +64,9 @@ def _reasons(found: list[Row], column: str) -> Refused:
 def _level(quantity: Quantity, row: Row | None, absent: Counter[str]) -> str:
     if row is None or row["median"] is None:
         return together((f"{NONE} ", small(", ".join(sorted(absent)) or "not told")))
-    return together((_spread(quantity, row, "", number), " ", small(f"({row['n']})")))
+    ways = row["methods"] or ""
+    mixed = small(f" in different ways: {ways}") if "," in ways else None
+    return together((_spread(quantity, row, "", number), " ", small(f"({row['n']})"), mixed))
 
 
 def _spread(quantity: Quantity, row: Row, of: str, written: Callable[[float | None, int], str]) -> Html:

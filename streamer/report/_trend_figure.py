@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,17 +108,19 @@ def _way(quantity: Quantity) -> Way:
 
 
 def _draw_course(axes: Axes, found: list[Row], style: dict[str, Any]) -> None:
-    """A line that breaks where bins are missing or withheld; a bin between two breaks is a point."""
+    """A line that breaks where bins are missing, method or sensor change; a bin between two breaks is a point."""
     hours = np.array([row["hours"] for row in found], dtype=float)
     values = np.array([row["value"] for row in found], dtype=float)
     kept = np.isfinite(values)
+    ways = [(row["method"], row["sensor"]) for row, is_kept in zip(found, kept, strict=True) if is_kept]
     hours, values = hours[kept], values[kept]
     if "marker" in style:
         axes.plot(hours, values, zorder=4, **style)
         return
     steps = np.diff(hours)
     usual = float(np.median(steps)) if steps.size else 0.0
-    pieces = np.split(np.arange(hours.size), np.flatnonzero(steps > GAP * usual) + 1)
+    is_other = np.array([after != before for before, after in pairwise(ways)], dtype=bool)
+    pieces = np.split(np.arange(hours.size), np.flatnonzero((steps > GAP * usual) | is_other) + 1)
     for piece in pieces:
         alone: dict[str, Any] = {"marker": ".", "ms": 4.0} if piece.size == 1 else {}
         axes.plot(hours[piece], values[piece], zorder=3, **style, **alone)

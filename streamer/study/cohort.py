@@ -35,6 +35,7 @@ COLUMNS = (
     "higher",
     "unchanged",
     "p",
+    "methods",
 )
 
 
@@ -55,9 +56,16 @@ def cohort_frame(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
                     QUANTITIES[str(name)].unit,
                     *_spread(numbers),
                     *_changed(pairs.get((point, name), nobody)),
+                    _methods(group.dropna(subset=["value"])),
                 )
             )
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _methods(group: pd.DataFrame) -> str:
+    """``vs_set_peep 3, vs_total_peep 1``: what lies in one median need not have been found in one way."""
+    counts = group["method"][group["method"] != ""].value_counts()
+    return ", ".join(f"{method} {count}" for method, count in sorted(counts.items()))
 
 
 def _spread(numbers: FloatArray) -> tuple[int, float, float, float, str]:

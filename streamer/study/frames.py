@@ -139,7 +139,7 @@ def withheld_rows(timeline: Timeline) -> Iterator[Row]:
     counts: Counter[tuple[str, str]] = Counter()
     for course in timeline.courses:
         counts.update(course.withheld)
-    breaths = timeline.end_s.size
+    breaths = sum(course.findings.breaths for course in timeline.courses)
     for key in METRICS:
         for (_, reason), count in sorted(
             ((pair, count) for pair, count in counts.items() if pair[0] == key), key=lambda entry: -entry[1]

@@ -37,8 +37,10 @@ class Results:
         changes: patient, point, quantity, unit, baseline, value, change, change_pct, smallest, direction (``lower``,
             ``higher``, ``no change`` or null), reason, detail, settings (which of them differ).
         cohort: point, quantity, unit, n, median, low, high, spread (``range`` or ``quartiles``), pairs, change_median,
-            change_low, change_high, lower, higher, unchanged, p (null for fewer than ten pairs).
-        trend: patient, hours, quantity, unit, value, n: medians or means over the width of the trend's bins.
+            change_low, change_high, lower, higher, unchanged, p (null for fewer than ten pairs), methods (how many
+            patients by each).
+        trend: patient, hours, quantity, unit, value, n, method, sensor: medians or means over the width of the trend's
+            bins.
         events: patient, hours, at, kind, detail: positions, settings, blood gases and notes.
         recordings: patient, path, sha256, format, source, device, rate_hz (text: there may be several), start,
             duration_h, breaths, coverage, gaps, damaged_rows, error.

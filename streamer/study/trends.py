@@ -11,18 +11,18 @@ from typing import TypeAlias
 
 import numpy as np
 
+from streamer.study.points import S_PER_HOUR
 from streamer.study.quantities import QUANTITIES, Rule
 from streamer.study.timeline import Timeline
-from streamer.study.values import of_draw, summarised
+from streamer.study.values import Value, of_draw, summarised
 from streamer.units import S_PER_MIN
 
-Row: TypeAlias = tuple[str, float, str, str, float, int]
-COLUMNS = ("patient", "hours", "quantity", "unit", "value", "n")
-S_PER_HOUR = 3600.0
+Row: TypeAlias = tuple[str, float, str, str, float | None, int, str, str]
+COLUMNS = ("patient", "hours", "quantity", "unit", "value", "n", "method", "sensor")
 
 
 def trend_rows(timeline: Timeline, zero_s: float, bin_min: float) -> Iterator[Row]:
-    """Patient, hours from time 0 to the bin's middle or the draw, quantity, unit, value, from how many breaths."""
+    """A row of ``COLUMNS`` for each number; ``hours`` from time 0 to the bin's middle, or to the draw."""
     wide_s = S_PER_MIN * bin_min
     places = np.floor((timeline.end_s - zero_s) / wide_s).astype(np.int64)
     firsts = np.flatnonzero(np.diff(places, prepend=places[:1] - 1))
@@ -34,11 +34,18 @@ def trend_rows(timeline: Timeline, zero_s: float, bin_min: float) -> Iterator[Ro
             if quantity.rule in {Rule.BREATHS, Rule.HOLDS}:
                 found = summarised(timeline, breaths, quantity)
                 if found.value is not None:
-                    yield timeline.label, hours, quantity.name, quantity.unit, found.value, found.n
+                    yield _row(timeline, hours, found)
     for gas in timeline.gases:
         for quantity in QUANTITIES.values():
             if quantity.rule in {Rule.GAS, Rule.DRAW}:
                 found = of_draw(timeline, gas, quantity)
                 if found.value is not None:
-                    hours = (gas.at_s - zero_s) / S_PER_HOUR
-                    yield timeline.label, hours, quantity.name, quantity.unit, found.value, found.n
+                    yield _row(timeline, (gas.at_s - zero_s) / S_PER_HOUR, found)
+
+
+def _row(timeline: Timeline, hours: float, found: Value) -> Row:
+    """With method and sensor: where either changes, a line through the course has to break."""
+    quantity = found.quantity
+    told = zip(quantity.sensor, found.sensor, strict=False)  # a gas by itself has no sensor
+    sensor = ", ".join(f"{key} {stated}" for key, stated in told if stated is not None)
+    return timeline.label, hours, quantity.name, quantity.unit, found.value, found.n, found.method, sensor

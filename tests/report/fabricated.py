@@ -56,13 +56,13 @@ COLUMNS = {
     ),
     "cohort": (
         "point quantity unit n median low high spread pairs change_median change_low change_high lower higher "
-        "unchanged p"
+        "unchanged p methods"
     ),
     "events": "patient hours at kind detail",
     "recordings": (
         "patient path sha256 format source device rate_hz start duration_h breaths coverage gaps damaged_rows error"
     ),
-    "trend": "patient hours quantity unit value n",
+    "trend": "patient hours quantity unit value n method sensor",
     "withheld": "patient key reason meaning breaths share",
 }
 
@@ -136,7 +136,7 @@ def cohort_of(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
         found.append((
             point, name, QUANTITIES[name].unit, len(kept), kept.median(), low, high,
             "quartiles" if many else "range", len(told), delta.median(), delta.min(), delta.max(),
-            way.get("lower", 0), way.get("higher", 0), way.get("no change", 0), 0.021 if len(told) >= 10 else None,
+            way.get("lower", 0), way.get("higher", 0), way.get("no change", 0), 0.021 if len(told) >= 10 else None, "",
         ))  # fmt: skip
     return pd.DataFrame(found, columns=COLUMNS["cohort"].split())
 
@@ -153,7 +153,7 @@ def trend_of(patients: tuple[str, ...]) -> pd.DataFrame:
                 level = USUAL[key] + DRIFT.get(key, 0.0) * min(max(hour, 0.0), 3.0)
                 is_null = key == "vd_vt_bohr" and 2.0 < hour < 2.4
                 value = None if is_null else level * random.normal(1.0, 0.012)
-                found.append((patient, hour, key, QUANTITIES[key].unit, value, 0 if is_null else 60))
+                found.append((patient, hour, key, QUANTITIES[key].unit, value, 0 if is_null else 60, "", ""))
     return pd.DataFrame(found, columns=COLUMNS["trend"].split())
 
 

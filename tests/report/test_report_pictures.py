@@ -21,6 +21,9 @@ from streamer.study.quantities import QUANTITIES
 from streamer.study.results import Results
 from tests.report.fabricated import results
 
+PLACE_OF_MP = 2 + [names[0] for names in TREND_PANELS].index("mp")
+"""Behind the two lanes of events."""
+
 
 @pytest.fixture(scope="module")
 def study() -> Results:
@@ -127,6 +130,23 @@ def test_trend_breaks_at_gaps_and_tells_holds_from_estimates(study: Results) -> 
         "time point",
     ):
         assert told in text, told
+
+
+def test_a_line_breaks_where_the_method_changes(study: Results) -> None:
+    trend = study.trend.copy()
+    of_power = (trend["patient"] == "P1") & (trend["quantity"] == "mp")
+    lines = [
+        sum(len(line.get_xdata()) > 2 for line in trend_figure(replace(study, trend=one), "P1").axes[PLACE_OF_MP].lines)
+        for one in (trend, trend.assign(method=trend["method"].mask(of_power & (trend["hours"] > 7.0), "other")))
+    ]
+    assert lines[1] == lines[0] + 1
+
+
+def test_a_cohort_measured_in_different_ways_says_so(study: Results) -> None:
+    cohort = study.cohort.copy()
+    cohort.loc[cohort["quantity"] == "crs", "methods"] = "a 1, b 3"
+    assert "in different ways: a 1, b 3" in cohort_tables(replace(study, cohort=cohort))
+    assert "in different ways: " not in cohort_tables(study)
 
 
 def test_names_of_many_events_have_room_or_are_left_out(study: Results) -> None:

@@ -67,6 +67,30 @@ def test_every_value_and_every_comparison_is_a_number_or_a_reason() -> None:
     assert len(changes) == 2 * changes["quantity"].nunique()
 
 
+def test_a_median_of_patients_measured_in_different_ways_says_so() -> None:
+    kinds = ("slope_vcv", "lsf4", "lsf4")
+    timelines = [
+        patient(label=f"P{n}", hours=((-0.6, 0.0), (0.7, 1.3)), values={"crs_est": 40.0}, methods={"crs_est": kind})
+        for n, kind in enumerate(kinds)
+    ]
+    table = frames(timelines, [0.0] * 3, SETTINGS)["cohort"].set_index(["point", "quantity"])
+    assert table.loc[("baseline", "crs_est"), "methods"] == "lsf4 2, slope_vcv 1"
+    assert table.loc[("baseline", "vt_exp"), "methods"] == ""
+
+
+def test_a_trend_tells_where_method_and_sensor_change() -> None:
+    timeline = patient(
+        hours=((-0.6, 1.3),),
+        values={"crs_est": 40.0},
+        methods={"crs_est": lambda hours: "slope_vcv" if hours < 0.5 else "lsf4"},
+    )
+    trend = frames([timeline], [0.0], SETTINGS)["trend"]
+    crs = trend[trend["quantity"] == "crs_est"]
+    assert list(crs[crs["hours"] < 0.5]["method"].unique()) == ["slope_vcv"]
+    assert list(crs[crs["hours"] > 0.5]["method"].unique()) == ["lsf4"]
+    assert list(crs["sensor"].unique()) == ["device bench, sensor_site wye, flow_conditions BTPS"]
+
+
 def test_a_trend_lies_on_one_grid_for_all_patients() -> None:
     timelines = [patient(label="P1", hours=((-0.6, 1.3),)), patient(label="P2", hours=((-0.53, 1.2),))]
     trend = frames(timelines, [0.0, 0.0], SETTINGS)["trend"]

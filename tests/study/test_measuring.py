@@ -134,6 +134,7 @@ def test_what_comes_after_a_clock_that_began_anew_is_left_out(tmp_path: Path) ->
     assert rows.loc["0.6 min prone", "value"] == pytest.approx(500, rel=0.02)
     assert rows.loc["1.8 min prone", "reason"] == "not_recorded"
     assert any("left out, since its time is unknown" in note for note in results.notes)
+    assert results.withheld["share"].max() <= 1.0
 
 
 def test_what_cannot_be_read_at_all_is_an_error(tmp_path: Path) -> None:
