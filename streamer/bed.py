@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from streamer.align import Aligner, AlignSettings, Co2Aligner, btps_factor
+from streamer.align import Aligner, AlignSettings, Co2Aligner, Repeats, btps_factor
 from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
@@ -89,6 +89,7 @@ class Bed:
         segment = settings.segment
         if segment == SegmentSettings():
             segment = segment_settings(self._context.patient_class)
+        self._repeats = Repeats(settings.align)
         self._aligner = Aligner(settings.align, flow_factor=btps_factor(self._context))
         self._segmenter = Segmenter(segment)
         self._co2 = Co2Aligner(self._context, settings.align)
@@ -107,7 +108,14 @@ class Bed:
         if isinstance(item, Notice):
             self._wait(item)
             return [*self._due(self._watermark_s)]
-        return [event for part in item.parts(MAX_PART_S) for event in self._push(part)]
+        return [event for part in item.parts(MAX_PART_S) for event in self._sift(part)]
+
+    def _sift(self, chunk: Chunk) -> list[Event]:
+        """Take out what a stuck source repeats."""
+        chunks, notices = self._repeats.push(chunk)
+        for notice in notices:
+            self._wait(notice)
+        return [event for settled in chunks for event in self._push(settled)]
 
     def _push(self, chunk: Chunk) -> list[Event]:
         found: list[Event] = []
@@ -166,7 +174,7 @@ class Bed:
 
     def close(self) -> list[Event]:
         """The end of the stream: what is open or waits; session events planned for later never happened in it."""
-        found: list[Event] = []
+        found = [event for chunk in self._repeats.close() for event in self._push(chunk)]
         for notice in (*self._suspicions.close(), *self._aligner.close(), *self._co2.close()):
             self._wait(notice)
         for breath in self._segmenter.close():

@@ -1,0 +1,118 @@
+"""A recorder that writes its last values again and again: such samples are missing. Floor 1, before every aligner.
+
+When flow and pressure repeat one value to the last bit for longer than 0.5 s while gas should move, no gas was seen: a
+recorder, a link or a buffer was stuck, and integrating the repeats would make litres of a breath. What repeats rightly
+passes: a closed valve (no flow), a quantised signal at the end of its decay, a device in standby, a slower signal that
+is sampled faster. Samples are held back only while both repeat, so that nothing has to be taken back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.align._settings import AlignSettings
+from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.records import Notice, NoticeKind
+
+HALF_SAMPLE = 0.5 + 1e-3
+NO_SAMPLES: FloatArray = np.zeros(0)
+
+
+class _Source:
+    """What is known of one source between two chunks."""
+
+    def __init__(self, chunk: Chunk, size: int) -> None:
+        self.rate_hz = chunk.rate_hz
+        self.channels = frozenset(chunk.channels)
+        self.state: FloatArray = np.zeros(size)
+        self.held: Chunk | None = None
+        self.told_s = -math.inf
+        self.begin(chunk)
+
+    def begin(self, chunk: Chunk) -> None:
+        """Count samples from here."""
+        self.origin_s, self.next = chunk.start_s, 0
+
+    def is_next(self, chunk: Chunk) -> bool:
+        return abs(chunk.start_s - self.time_s(self.next)) * self.rate_hz <= HALF_SAMPLE
+
+    def time_s(self, index: int) -> float:
+        """Counted from a chunk as the source gave it, so that times are equal in any cutting."""
+        return self.origin_s + index / self.rate_hz
+
+
+class Repeats:
+    """Chunks in; the same samples out, missing where a source was stuck, and notices. One per bed."""
+
+    def __init__(self, settings: AlignSettings | None = None) -> None:
+        from streamer.align import _repeat_scan  # noqa: PLC0415 (loads the compiler: settings alone should not)
+
+        self._kernels: Any = _repeat_scan
+        self._every_s = (settings or AlignSettings()).report_every_s
+        self._sources: dict[str, _Source] = {}
+
+    def push(self, chunk: Chunk) -> tuple[list[Chunk], list[Notice]]:
+        """What is settled by ``chunk``; the end of it waits while flow and pressure repeat."""
+        if Channel.FLOW not in chunk.channels or not len(chunk):
+            return [chunk], []
+        source = self._sources.get(chunk.source)
+        settled: list[Chunk] = []
+        if source is None or source.rate_hz != chunk.rate_hz or source.channels != chunk.channels.keys():
+            settled = [source.held] if source is not None and source.held is not None else []
+            source = self._sources[chunk.source] = _Source(chunk, self._kernels.STATE_SIZE)
+        elif not source.is_next(chunk):
+            settled = [source.held] if source.held is not None else []
+            source.held = None
+            source.begin(chunk)
+        source.next += len(chunk)
+        whole = chunk if source.held is None else _joined(source.held, chunk)
+        good, notices = self._scan(whole, source)
+        return ([*settled, good] if len(good) else settled), notices
+
+    def close(self) -> list[Chunk]:
+        """What still waits."""
+        return [source.held for source in self._sources.values() if source.held is not None]
+
+    def _scan(self, whole: Chunk, source: _Source) -> tuple[Chunk, list[Notice]]:
+        flow, paw, pco2 = (whole.channels.get(name, NO_SAMPLES) for name in (Channel.FLOW, Channel.PAW, Channel.PCO2))
+        was_stuck = source.state[self._kernels.RUN] == self._kernels.STUCK
+        stuck = np.zeros(flow.size, dtype=np.int8)
+        settled = self._kernels.repeats(flow, paw, pco2, whole.rate_hz, source.state, stuck)
+        source.held = whole.cut(settled, flow.size) if settled < flow.size else None
+        good = whole if source.held is None else whole.cut(0, settled)
+        if not stuck.any():
+            return good, []
+        channels = {
+            name: np.where(stuck[:settled] >= (2 if name is Channel.PCO2 else 1), np.nan, samples)
+            for name, samples in good.channels.items()
+        }
+        return replace(good, channels=channels), self._told(
+            source, source.next - flow.size, _starts(stuck, was_stuck=bool(was_stuck))
+        )
+
+    def _told(self, source: _Source, first: int, starts: Sequence[int]) -> list[Notice]:
+        """A notice of each stretch, but not more often than every ten seconds."""
+        notices = []
+        for at_s in (source.time_s(first + start) for start in starts):
+            if at_s - source.told_s >= self._every_s:
+                source.told_s = at_s
+                detail = "flow and pressure repeat one value to the last digit: taken as missing samples"
+                notices.append(Notice(bed="", at_s=at_s, kind=NoticeKind.IMPLAUSIBLE, detail=detail))
+        return notices
+
+
+def _starts(stuck: NDArray[np.int8], *, was_stuck: bool) -> list[int]:
+    """Where a stretch of missing samples begins; ``was_stuck``: the first one may continue another chunk's."""
+    is_stuck = stuck > 0
+    return np.flatnonzero(is_stuck & ~np.append(was_stuck, is_stuck[:-1])).tolist()
+
+
+def _joined(held: Chunk, chunk: Chunk) -> Chunk:
+    channels = {name: np.concatenate((samples, chunk.channels[name])) for name, samples in held.channels.items()}
+    return replace(held, channels=channels, received_ns=chunk.received_ns)

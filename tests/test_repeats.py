@@ -1,0 +1,171 @@
+"""A stuck recorder is a gap; what repeats rightly is not, over the range of rates, steps and noises."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from adapters._scenario import Capnogram, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator import simulate
+from streamer.align import Repeats
+from streamer.bed import Bed
+from streamer.chunk import Channel, Chunk
+from streamer.records import BreathRecord, Flag, Notice, NoticeKind
+from tests.helpers import chunk, random_cuts
+from tests.simulated import joined, lung
+
+RATES = [25.0, 50.0, 100.0, 250.0, 500.0]
+
+
+def ventilated(rate_hz: float, *, seed: int = 1, noise: float = 1.0, step: float = 0.1, **vent: float) -> Chunk:
+    """A minute of pressure control, 16 a minute; ``noise`` scales that of the sensors."""
+    sensor = Sensor(
+        paw_noise_cmh2o=0.1 * noise, flow_noise_l_min=0.4 * noise, pco2_noise_mmhg=0.3 * noise,
+        paw_step_cmh2o=step, flow_step_l_min=step, pco2_step_mmhg=step,
+    )  # fmt: skip
+    ventilator = Ventilator(**({"mode": "pcv", "rate_per_min": 16.0, "ti_s": 1.2, "rise_s": 0.1} | vent))  # type: ignore[arg-type]
+    one = Segment(lung=lung(0.05, 10.0), ventilator=ventilator, sensor=sensor, capnogram=Capnogram())
+    return Chunk(
+        source="vent",
+        start_s=0.0,
+        rate_hz=rate_hz,
+        channels=joined(simulate(Scenario(duration_s=60.0, rate_hz=rate_hz, seed=seed, segments=(one,)))),
+    )
+
+
+def frozen(whole: Chunk, first: int, count: int, names: tuple[Channel, ...] = tuple(Channel)) -> Chunk:
+    """``count`` samples after ``first`` repeat it."""
+    channels = {name: samples.copy() for name, samples in whole.channels.items()}
+    for name in names:
+        channels[name][first + 1 : first + 1 + count] = channels[name][first]
+    return Chunk(source="vent", start_s=whole.start_s, rate_hz=whole.rate_hz, channels=channels)
+
+
+def sifted(whole: Chunk, cuts: list[int] | None = None) -> tuple[dict[Channel, np.ndarray], list[Notice]]:
+    operator, found, notices = Repeats(), [], []
+    for first, last in pairwise([0, *(cuts or []), len(whole)]):
+        chunks, told = operator.push(whole.cut(first, last))
+        found += chunks
+        notices += told
+    found += operator.close()
+    return {name: np.concatenate([one.channels[name] for one in found]) for name in whole.channels}, notices
+
+
+def missing(whole: Chunk) -> int:
+    return int(np.isnan(sifted(whole)[0][Channel.FLOW]).sum())
+
+
+def within(whole: Chunk, share: float, *, breath: int = 6) -> int:
+    """A sample at which a part of an inspiration (or, beyond 1, of an expiration) has passed."""
+    flow = whole.channels[Channel.FLOW]
+    smooth = np.convolve(flow, np.ones(5) / 5, mode="same")
+    rising = np.flatnonzero((smooth[1:] > 0.1) & (smooth[:-1] <= 0.1))
+    onset = next(i for i in rising if i > breath * 3.75 * whole.rate_hz - 0.4 * whole.rate_hz)
+    return int(onset + share * 1.2 * whole.rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+@pytest.mark.parametrize("share", [0.15, 0.5, 1.15])
+def test_a_recorder_that_sticks_while_gas_moves_leaves_missing_samples(rate_hz: float, share: float) -> None:
+    whole = ventilated(rate_hz)
+    at, limit = within(whole, share), math.floor(0.5 * rate_hz)
+    stuck = frozen(whole, at, limit + 1)
+    found, notices = sifted(stuck)
+    lost = np.flatnonzero(np.isnan(found[Channel.FLOW]))
+    assert lost[0] == at + 1
+    assert lost.size >= limit + 1
+    assert lost.size <= limit + 3  # noise may continue the run by chance
+    assert all(np.isnan(found[name][lost]).all() for name in Channel)
+    assert [notice.kind for notice in notices] == [NoticeKind.IMPLAUSIBLE]
+    assert notices[0].at_s == (at + 1) / rate_hz
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_shorter_repeats_pass(rate_hz: float) -> None:
+    whole = ventilated(rate_hz)
+    stuck = frozen(whole, within(whole, 0.5), math.floor(0.5 * rate_hz) - 3)
+    found, notices = sifted(stuck)
+    assert notices == []
+    assert all(np.array_equal(found[name], stuck.channels[name]) for name in Channel)
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_noise_that_falls_silent_at_rest_is_stuck_too(rate_hz: float) -> None:
+    whole = ventilated(rate_hz)
+    assert missing(frozen(whole, within(whole, 2.4), round(2.2 * rate_hz))) >= 2.2 * rate_hz - 1
+
+
+def test_pco2_that_goes_on_is_kept() -> None:
+    whole = ventilated(100.0)
+    stuck = frozen(whole, within(whole, 0.3), 300, (Channel.FLOW, Channel.PAW))
+    found, _ = sifted(stuck)
+    lost = np.isnan(found[Channel.FLOW])
+    assert lost.sum() >= 300
+    assert np.isnan(found[Channel.PCO2][lost]).mean() < 0.3
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+@pytest.mark.parametrize("noise", [0.0, 0.2, 1.0, 3.0])
+@pytest.mark.parametrize("step", [0.0, 0.1, 0.5, 1.0])
+def test_honest_signals_pass_whole(rate_hz: float, noise: float, step: float) -> None:
+    for seed, vent in enumerate((
+        {},
+        {"mode": "vcv", "tidal_volume_ml": 450.0, "flow_l_min": 40.0, "pause_s": 0.9},
+        {"mode": "vcv", "tidal_volume_ml": 450.0, "flow_l_min": 20.0, "pause_s": 0.0},
+        {"rate_per_min": 8.0},
+    )):  # fmt: skip
+        assert missing(ventilated(rate_hz, seed=seed, noise=noise, step=step, **vent)) == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("factor", [2, 4, 10])
+def test_a_slower_signal_sampled_faster_passes(factor: int) -> None:
+    whole = ventilated(25.0)
+    held = {name: np.repeat(samples, factor) for name, samples in whole.channels.items()}
+    assert missing(Chunk(source="vent", start_s=0.0, rate_hz=25.0 * factor, channels=held)) == 0
+
+
+def test_standby_passes() -> None:
+    whole = ventilated(50.0)
+    off = {name: np.append(samples, np.zeros(3000)) for name, samples in whole.channels.items()}
+    found, notices = sifted(Chunk(source="vent", start_s=0.0, rate_hz=50.0, channels=off))
+    assert notices == []
+    assert not np.isnan(found[Channel.FLOW]).any()
+
+
+def test_constant_flow_without_pressure_may_be_set_flow() -> None:
+    whole = ventilated(50.0, noise=0.0, mode="vcv", tidal_volume_ml=450.0, flow_l_min=20.0)  # type: ignore[arg-type]
+    assert missing(chunk(whole.channels[Channel.FLOW], rate_hz=50.0)) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cutting_changes_nothing(seed: int) -> None:
+    whole = ventilated(50.0, seed=seed, step=0.5)
+    for at, seconds in ((0.2, 5.0), (0.7, 0.52), (1.2, 0.6), (2.0, 1.4)):
+        whole = frozen(whole, within(whole, at, breath=round(3 * at)), round(50.0 * seconds))
+    expected, told = sifted(whole)
+    assert np.isnan(expected[Channel.FLOW]).sum() > 280
+    for single in (False, True):
+        found, notices = sifted(whole, sorted(random_cuts(len(whole), seed, single=single)))
+        assert notices == told
+        assert all(np.array_equal(found[name], expected[name], equal_nan=True) for name in Channel)
+
+
+def test_a_breath_with_a_stuck_stretch_has_only_its_duration_or_none() -> None:
+    whole = ventilated(50.0)
+    at = within(whole, 0.3)
+    for seconds, flag in ((0.7, Flag.GAP), (5.0, None)):
+        bed = Bed("b")
+        events = bed.push(frozen(whole, at, round(50 * seconds))) + bed.close()
+        records = [event for event in events if isinstance(event, BreathRecord)]
+        (hit,) = [one for one in records if one.start_s < at / 50.0 < one.end_s] or [None]
+        volumes = [one.values["vt_insp"] for one in records if "vt_insp" in one.values]
+        assert max(volumes) < 1.1 * np.median(volumes)
+        gaps = [event for event in events if isinstance(event, Notice) and event.kind is NoticeKind.GAP]
+        if flag:
+            assert hit is not None
+            assert flag in hit.flags
+        else:
+            assert [gap.values["duration_s"] for gap in gaps] == [pytest.approx(seconds, abs=0.1)]
