@@ -12,10 +12,10 @@ import math
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 
 from adapters._scenario import Capnograph, Scenario
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 TRACE_HZ = 1000.0
 RUN_IN = 12.0
@@ -131,7 +131,7 @@ class _Line:
         self._gas, self._first_gas = self._gas[passed:], self._first_gas + passed
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def respond(seen: FloatArray, tau: float, shown: FloatArray) -> FloatArray:
     """First-order response, exact for a gas constant over each interval: the means of what is shown.
 

@@ -25,11 +25,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from adapters._samples import Samples
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
 from streamer.errors import DecodeError
+from streamer.jit import kernel
 from streamer.records import NoticeKind
 
 LEARN = 1000
@@ -43,7 +43,7 @@ RESOLUTION_S = 1e-6
 KEEP, JUMP, DROP, RESET = 0, 1, 2, 3
 
 
-@njit(cache=True)
+@kernel
 def _agree(stamps: Any, i: int, dt: float, tolerance: float) -> tuple[int, int]:
     """Of the stamps after ``i``: how many go on from it, and how many there are."""
     agree, seen = 0, 0
@@ -54,7 +54,7 @@ def _agree(stamps: Any, i: int, dt: float, tolerance: float) -> tuple[int, int]:
     return agree, seen
 
 
-@njit(cache=True)
+@kernel
 def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, verdict: Any) -> int:  # noqa: FBT001, PLR0917 (compiled)
     """Judge each stamp (NaN: a damaged row, which keeps its slot): what becomes of it. Returns how many are settled.
 

@@ -16,12 +16,12 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from adapters import _places as at
 from adapters._course import FLOW_ABOVE, NOTHING, PAW_BELOW, Phase
 from streamer.chunk import FloatArray
+from streamer.jit import inlined, kernel
 
 Fixed: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 Samples: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
@@ -31,7 +31,7 @@ OPEN_ORIFICE = 2.0
 TINY_L = 1e-9
 
 
-@njit(cache=True)
+@kernel
 def muscles(now: float, pulls: FloatArray) -> float:
     """Pressure of the respiratory muscles, cmH2O; each pull is a row of start, rise, plateau, fall (s) and height."""
     pressure = 0.0
@@ -49,7 +49,7 @@ def muscles(now: float, pulls: FloatArray) -> float:
     return pressure
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _driven(drop: float, extra: float, lung: FloatArray) -> float:
     """Flow that a pressure drives through the airway: drop = (R + extra)·F + K2·F·abs(F), solved for F."""
     resistance = (lung[at.R_INSP] if drop >= 0.0 else lung[at.R_EXP]) + extra
@@ -58,7 +58,7 @@ def _driven(drop: float, extra: float, lung: FloatArray) -> float:
     return float(2.0 * drop / (resistance + math.sqrt(resistance * resistance + 4.0 * lung[at.K2] * abs(drop))))
 
 
-@njit(cache=True, inline="always")
+@inlined
 def airway(alveolar: float, level: float, phase: Phase, lung: FloatArray) -> tuple[float, float, float]:
     """Flow into the lung, flow through the sensor, airway pressure, for a source at ``level`` (L/s or cmH2O)."""
     leak = lung[at.LEAK]
@@ -81,7 +81,7 @@ def airway(alveolar: float, level: float, phase: Phase, lung: FloatArray) -> tup
     return flow, flow + leak * math.sqrt(max(paw, 0.0)), paw
 
 
-@njit(cache=True)
+@kernel
 def _motion(  # noqa: PLR0917 (compiled: positions only)
     volume: float, second: float, unrelaxed: float, pull: float, level: float, phase: Phase, lung: FloatArray
 ) -> tuple[float, float, float, float, float]:
@@ -93,7 +93,7 @@ def _motion(  # noqa: PLR0917 (compiled: positions only)
     return flow, sensed, paw, branch, lung[at.STIFFNESS] * flow - lung[at.RELAXING] * unrelaxed
 
 
-@njit(cache=True)
+@kernel
 def exhaled_co2(volume: float, beat: float, gas: FloatArray) -> float:
     """PCO2 at the sensor after ``volume`` of an expiration, mmHg (algorithms.md §11.3); the heart adds ``beat``."""
     alveolar = volume - gas[at.DEAD_SPACE]
@@ -104,7 +104,7 @@ def exhaled_co2(volume: float, beat: float, gas: FloatArray) -> float:
     return float(gas[at.INSPIRED_CO2] + height * share)
 
 
-@njit(cache=True)
+@kernel
 def exhaled_area(volume: float, beat: float, gas: FloatArray) -> float:
     """Integral of ``exhaled_co2`` over volume, mmHg·L, up to a constant; closed form."""
     x = volume - gas[at.DEAD_SPACE]
@@ -120,7 +120,7 @@ def exhaled_area(volume: float, beat: float, gas: FloatArray) -> float:
     return float(area)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _sense_co2(moved: float, beat: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray) -> float:  # noqa: PLR0917 (compiled: positions only)
     """Let ``moved`` litres (towards the patient) go by where the heart adds ``beat``; the mean PCO2 seen, mmHg."""
     inspired = gas[at.INSPIRED_CO2]
@@ -144,7 +144,7 @@ def _sense_co2(moved: float, beat: float, phase: Phase, gas: FloatArray, state: 
     return float(inspired + area / (after - before))
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _step(  # noqa: PLR0917 (compiled: positions only)
     phase: Phase, now: float, h: float, fixed: Fixed, state: FloatArray, tally: FloatArray
 ) -> tuple[float, float]:
@@ -189,7 +189,7 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
     return q4, p4
 
 
-@njit(cache=True)
+@kernel
 def _is_met(phase: Phase, flow: float, paw: float, tally: FloatArray) -> bool:
     """What the phase watches for has come."""
     if phase.watch == FLOW_ABOVE:
@@ -199,7 +199,7 @@ def _is_met(phase: Phase, flow: float, paw: float, tally: FloatArray) -> bool:
     return bool(tally[at.PEAK_FLOW] > 0.0 and flow < phase.threshold * tally[at.PEAK_FLOW])
 
 
-@njit(cache=True)
+@kernel
 def advance(  # noqa: PLR0917 (compiled: positions only)
     phase: Phase,
     fixed: Fixed,

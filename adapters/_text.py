@@ -14,10 +14,10 @@ from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 MAX_LINE = 65_536
 """Bytes; a longer line is damaged, and no more of it than this is kept."""
@@ -50,7 +50,7 @@ class Line(NamedTuple):
     text: bytes
 
 
-@njit(cache=True)
+@kernel
 def _long_quotient(mantissa: int, power: float) -> float:
     """The double nearest to ``mantissa / power``, or -1 where it lies too near the middle of two.
 
@@ -72,7 +72,7 @@ def _long_quotient(mantissa: int, power: float) -> float:
     return above if above == below else -1.0
 
 
-@njit(cache=True)
+@kernel
 def _field(buf: Any, at: int, end: int, decimals: int, empty: bool, powers: Any) -> tuple[int, float]:  # noqa: FBT001, PLR0917 (compiled)
     """One decimal from ``at``: where it stops and its value, or -1 where the strict grammar does not hold."""
     while at < end and buf[at] == _BLANK:
@@ -107,7 +107,7 @@ def _field(buf: Any, at: int, end: int, decimals: int, empty: bool, powers: Any)
     return at if value >= 0.0 else -1, -value if negative else value
 
 
-@njit(cache=True)
+@kernel
 def _passed(buf: Any, at: int, end: int, delimiter: int) -> int:
     """Where a field stops that nobody reads, or -1 where it needs the careful path: quotes, comments, NUL."""
     while at < end and buf[at] != delimiter:
@@ -117,7 +117,7 @@ def _passed(buf: Any, at: int, end: int, delimiter: int) -> int:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _row(  # noqa: PLR0917 (compiled)
     buf: Any, at: int, end: int, delimiter: int, decimals: int, filled: int, used: Any, powers: Any, out: Any
 ) -> bool:
@@ -137,7 +137,7 @@ def _row(  # noqa: PLR0917 (compiled)
     return bool(at == end)
 
 
-@njit(cache=True)
+@kernel
 def _scan(  # noqa: PLR0917 (compiled)
     buf: Any,
     final: bool,  # noqa: FBT001 (compiled)

@@ -29,7 +29,10 @@ class Breath:
         pco2: (n,) mmHg, moved onto the time of flow; NaN where missing, None where no capnograph is connected.
         insp_end: Index of the first sample of expiration (``n - 1`` at most).
         insp_end_s: Expiratory onset, interpolated; device clock.
-        leak_conductance: (L/s)/sqrt(cmH2O); leak-corrected flow is ``flow - leak_conductance * sqrt(max(paw, 0))``.
+        leak_conductance: (L/s)/sqrt(cmH2O).
+        flow_zero: Zero offset of the flow sensor, L/s; 0 while unknown. Flow into the lung is
+            ``flow - flow_zero - leak_conductance * sqrt(max(paw, 0))``.
+        flow_noise: Standard deviation of the white noise found on flow, L/s; 0 while unknown.
         leak_frac: 1 - sum(VTe)/sum(VTi) of up to 20 breaths before this one and itself; NaN while unknown.
         interpolated: Samples of this breath that were missing and filled by interpolation.
         flags: What the segmenter saw.
@@ -49,6 +52,8 @@ class Breath:
     leak_frac: float
     interpolated: int
     flags: frozenset[Flag]
+    flow_zero: float = 0.0
+    flow_noise: float = 0.0
 
 
 class Capnograph(NamedTuple):

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 NEXT, IS_HIGH, LOW, TOP, ROSE_AT, KNOWN, STATE_SIZE = range(7)
 """Places of the state. ``NEXT``: sample to look at next; ``ROSE_AT``: where the expiration began; ``KNOWN``: samples
@@ -33,7 +32,7 @@ ON_SAMPLE = 1e-6
 """Of a sample: nearer than this, a place is the sample's own."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def scan(  # noqa: PLR0917 (compiled: positions only)
     pco2: FloatArray, filled: int, rate_hz: float, fill_n: int, state: FloatArray, falls: FloatArray
 ) -> int:
@@ -74,7 +73,7 @@ def scan(  # noqa: PLR0917 (compiled: positions only)
     return count
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatArray, fall: FloatArray) -> int:  # noqa: PLR0917 (compiled: positions only)
     """One sample, as the median of itself and two before; 1 if a fall has ended there."""
     if state[IS_HIGH] == 0.0:
@@ -103,7 +102,7 @@ def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatA
     return 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _crossing(pco2: FloatArray, i: int, first: int, level: float) -> float:
     """Where PCO2 last fell through ``level`` before sample ``i`` and after ``first``, between samples."""
     below = i
@@ -113,7 +112,7 @@ def _crossing(pco2: FloatArray, i: int, first: int, level: float) -> float:
     return below - (level - under) / (above - under) if above > level >= under else float(below)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def is_outside(pco2: FloatArray, low: float, high: float) -> bool:
     """Whether a sample lies beyond the limits; NaN is missing, not implausible."""
     count = 0
@@ -123,7 +122,7 @@ def is_outside(pco2: FloatArray, low: float, high: float) -> bool:
     return count > 0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def moved(pco2: FloatArray, known: int, place: float, step: float, out: FloatArray) -> None:
     """Fill ``out`` with PCO2 at places ``place``, ``place + step`` … of the buffer, interpolated; NaN where unknown."""
     for k in range(out.size):
@@ -137,7 +136,7 @@ def moved(pco2: FloatArray, known: int, place: float, step: float, out: FloatArr
             out[k] = pco2[i] + share * (pco2[i + 1] - pco2[i])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def flushed(flow: FloatArray, onset: float, rate_hz: float, volume: float) -> tuple[float, float]:
     """When ``volume`` (L) has been inspired: seconds after sample 0, and the flow (L/s) then; NaN if it never is.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from streamer.jit import kernel
 
 
-@njit(cache=True)
+@kernel
 def stretch(flow: Any, paw: Any, first: int, wanted: bool, max_flow: float, min_paw: float, max_paw: float) -> int:  # noqa: FBT001, PLR0917 (compiled: positions only)
     """Where the stretch of samples that begins at ``first`` ends: all usable, or all not.
 

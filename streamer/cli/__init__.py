@@ -14,7 +14,6 @@ import sys
 import typer
 
 from streamer.cli._app import app
-from streamer.commands.cache import ensure_cache
 from streamer.errors import ConfigError, VentstreamError
 from streamer.lookup import refuse_strangers
 from streamer.output import log_in_lines, warn
@@ -27,7 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
     log_in_lines()
     try:
         refuse_strangers()
-        ensure_cache()
         status = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
     except VentstreamError as error:

@@ -1,7 +1,4 @@
-"""Fold one breath's arrays into numbers. Floor 1; between ``segment`` and the metrics. Imports the compiler.
-
-Each kernel is dispatched from here, none calls another file's: a compiled function's cache is keyed to its own file.
-"""
+"""Fold one breath's arrays into numbers. Floor 1; between ``segment`` and the metrics. Imports the compiler."""
 
 from __future__ import annotations
 

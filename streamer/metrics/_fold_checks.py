@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._sums import mean
 
 NAN = math.nan
@@ -23,7 +22,7 @@ TAU_FROM_S, TAU_TO_SHARE = 0.1, 0.2
 TAU_LIMIT, TAU_DEVIATIONS = 0.25, 2.5
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def checks(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray,
     volume: FloatArray,
@@ -62,7 +61,7 @@ def checks(  # noqa: PLR0917 (compiled: positions only)
     return (*strips, *_zero(flow, volume, paw, rate_hz, insp_end), *_tau(flow, volume, paw, rate_hz, insp_end))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _excess(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray,
     volume: FloatArray,
@@ -83,7 +82,7 @@ def _excess(  # noqa: PLR0917 (compiled: positions only)
     return total / n
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _zero(
     flow: FloatArray, volume: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int
 ) -> tuple[float, float, float, float]:
@@ -99,7 +98,7 @@ def _zero(
     return mean(paw, first, last), mean(flow, first, last), mean(volume, first, last), drift
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _tau(
     flow: FloatArray, volume: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int
 ) -> tuple[float, float, float, float]:
@@ -127,7 +126,7 @@ def _tau(
     return tau, error / abs(tau), abs(late - early) / allowed, fall
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _slope(flow: FloatArray, volume: FloatArray, first: int, last: int) -> tuple[float, float]:
     """Least-squares -dV/dF less the noise of flow, s, and its standard error."""
     n = last - first

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._sums import mean, running_sum
 
 NAN = math.nan
@@ -14,7 +13,7 @@ MIN_MEAN = 3
 """Samples of which a level is the mean, at least."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def capnogram(pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int) -> tuple[float, float, float]:
     """Fields ``co2_holes`` to ``co2_inhaled`` of a Fold; ``tidal``: the phase's own flow as ``volumes`` returns it."""
     holes = 0.0
@@ -29,7 +28,7 @@ def capnogram(pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int
     return holes, _inspired(pco2, insp_end), inhaled / rate_hz
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _inspired(pco2: FloatArray, insp_end: int) -> float:
     """Lowest mean over a quarter of inspiration within its second half; the last sample may hold expired gas.
 
@@ -47,7 +46,7 @@ def _inspired(pco2: FloatArray, insp_end: int) -> float:
     return lowest
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def returned(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float) -> float:
     """Field ``co2_returned`` of a Fold: most gas that came back in before expiration had ended, L.
 

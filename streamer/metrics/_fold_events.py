@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._sums import mean
 
 NAN = math.nan
@@ -46,7 +46,7 @@ VALVE_S = 0.2
 EARLY_S = 1.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def events(paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, flow_s: float) -> tuple[float, ...]:
     """Fields ``sag`` to ``sucked_s`` of a Fold, in order; ``flow_s`` is its field of that name."""
     flow_n = min(insp_end, int(flow_s * rate_hz + 0.5)) if flow_s > 0.0 else 0
@@ -63,7 +63,7 @@ def events(paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, flo
     return sagging + late + shaken
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _chord(flow: FloatArray, flow_n: int) -> tuple[int, int]:
     """First and last sample under the chord; both 0 where there are too few."""
     first, last = int(CHORD_FROM * flow_n + 0.5), int(CHORD_TO * flow_n + 0.5)
@@ -74,12 +74,12 @@ def _chord(flow: FloatArray, flow_n: int) -> tuple[int, int]:
     return (first, last) if fits else (0, 0)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _half(flow_n: int) -> int:
     return max(1, int(CHORD_END * flow_n + 0.5))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _tilt(flow: FloatArray, first: int, last: int) -> float:
     """Change of flow along its straight line over its mean; NaN where flow is not set by the ventilator."""
     n = last - first
@@ -97,7 +97,7 @@ def _tilt(flow: FloatArray, first: int, last: int) -> float:
     return tilt if is_set else NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sag(paw: FloatArray, first: int, last: int, half: int) -> tuple[float, float, float]:
     """Depth of pressure below its chord, where, and how far pressure falls in that time."""
     n = last - first
@@ -118,7 +118,7 @@ def _sag(paw: FloatArray, first: int, last: int, half: int) -> tuple[float, floa
     return deepest, moment / (area * n) if area > 0.0 else NAN, fall
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _deflection(  # noqa: PLR0917 (compiled: positions only)
     paw: FloatArray, flow: FloatArray, insp_end: int, flow_n: int, tilt: float, rate_hz: float
 ) -> tuple[float, float, float]:
@@ -137,7 +137,7 @@ def _deflection(  # noqa: PLR0917 (compiled: positions only)
     return fall, swing, (fall_at if fall * L_S_PER_CMH2O > swing else swing_at) / rate_hz
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fall(paw: FloatArray, flow: FloatArray, flow_n: int, tilt: float, width: int) -> tuple[float, float]:
     """How far pressure falls while set flow lasts, and when; both end before flow stops and takes its cost with it.
 
@@ -158,7 +158,7 @@ def _fall(paw: FloatArray, flow: FloatArray, flow_n: int, tilt: float, width: in
     return _trough(paw, 1.0, (middle, middle, last - width // 2), width, math.inf)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _trough(
     samples: FloatArray, sign: float, span: tuple[int, int, int], width: int, after: float
 ) -> tuple[float, float]:
@@ -190,7 +190,7 @@ def _trough(
     return deepest, at
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _top(paw: FloatArray) -> float:
     """Highest median of three neighbours in the whole breath."""
     top = -math.inf
@@ -200,7 +200,7 @@ def _top(paw: FloatArray) -> float:
     return float(top) if math.isfinite(top) else NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _reversals(flow: FloatArray, rate_hz: float) -> float:
     """Most reversals of flow within one second."""
     at = np.empty(flow.size)
@@ -219,7 +219,7 @@ def _reversals(flow: FloatArray, rate_hz: float) -> float:
     return float(most)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sucked(paw: FloatArray, flow: FloatArray, rate_hz: float) -> float:
     """Longest time at less than -3 cmH2O in which gas left, or its inflow fell to little."""
     longest, first = 0, -1

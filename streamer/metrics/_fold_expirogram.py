@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._sums import running_sum
 
 NAN = math.nan
@@ -25,7 +25,7 @@ ROUNDS = 3
 MIN_CELLS, MIN_LINE = 8, 3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def expirogram(
     pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, inspired: float
 ) -> tuple[tuple[float, ...], FloatArray]:
@@ -63,7 +63,7 @@ def expirogram(
     return (whole, area, end_tidal, count, *line, _flow(edges, rate_hz, dead), transit), _grid(edges, pressure)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cells(
     pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, inspired: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -83,7 +83,7 @@ def cells(
     return edges[: count + 1], pressure[:count], ends[: count + 1]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _lost(flow: FloatArray, insp_end: int) -> float:
     """Expired flow that a sample at the turn hides, L/s: the mean of its two directions tells of one only.
 
@@ -99,7 +99,7 @@ def _lost(flow: FloatArray, insp_end: int) -> float:
     return 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _between(edges: FloatArray, pressure: FloatArray, low: float, high: float) -> tuple[float, float, float]:
     """Cells, area in mmHg·L and volume in L between two volumes."""
     count, area, volume = 0.0, 0.0, 0.0
@@ -112,7 +112,7 @@ def _between(edges: FloatArray, pressure: FloatArray, low: float, high: float) -
     return count, area, volume
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _half(edges: FloatArray, pressure: FloatArray, half: float) -> float:
     """Where PCO2 first passes ``half``: only a place to start from."""
     for i in range(pressure.size):
@@ -121,7 +121,7 @@ def _half(edges: FloatArray, pressure: FloatArray, half: float) -> float:
     return NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _line(edges: FloatArray, pressure: FloatArray, dead: float) -> tuple[float, float, float, float]:
     """Phase III: slope in mmHg/L, PCO2 at no volume, standard error of the slope, samples.
 
@@ -158,7 +158,7 @@ def _line(edges: FloatArray, pressure: FloatArray, dead: float) -> tuple[float, 
     return slope, level - slope * (at + middle), error, n
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fowler(whole: float, area: float, slope: float, start: float) -> float:
     """Airway dead space: from which volume on the line of phase III holds as much CO2 as was expired.
 
@@ -171,7 +171,7 @@ def _fowler(whole: float, area: float, slope: float, start: float) -> float:
     return 2.0 * lacking / (start + math.sqrt(square))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _flow(edges: FloatArray, rate_hz: float, dead: float) -> float:
     """Mean expiratory flow of the cell that holds this volume and of its neighbours, L/s."""
     for i in range(1, edges.size - 2):
@@ -180,7 +180,7 @@ def _flow(edges: FloatArray, rate_hz: float, dead: float) -> float:
     return NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _when(edges: FloatArray, ends: FloatArray, volume: float) -> float:
     """At which sample, between two, this volume had been expired; NaN if it never was."""
     for i in range(1, edges.size):
@@ -189,7 +189,7 @@ def _when(edges: FloatArray, ends: FloatArray, volume: float) -> float:
     return NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _grid(edges: FloatArray, pressure: FloatArray) -> FloatArray:
     """(200,) means over equal parts of the expired volume; their sum keeps the area."""
     amounts = running_sum(pressure * np.diff(edges))

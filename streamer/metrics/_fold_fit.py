@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._parts import (
     E1,
     EARLY,
@@ -49,7 +49,7 @@ SPLIT_LIMIT, SPLIT_DEVIATIONS = 0.07, 2.5
 PLACE = np.array([[VV, VI, VE, V1], [VI, II, ZERO, I1], [VE, ZERO, EE, E1], [V1, I1, E1, ZERO]])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def fit(sums: FloatArray, noise: FloatArray, width: int) -> tuple[float, ...]:
     """Fields ``fit_elastance`` to ``fit_blind`` of a Fold in order, from what ``_fold_moments.moments`` returns."""
     whole = sums[FIRST] + sums[SECOND] + sums[EARLY] + sums[LATE]
@@ -67,7 +67,7 @@ def fit(sums: FloatArray, noise: FloatArray, width: int) -> tuple[float, ...]:
     return (elastance, ri, re, p0, *shares, condition, r2, rmse, abs(elastance / wide - 1.0), worst, blind)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solve(moments: FloatArray, noise: FloatArray, width: int) -> tuple[FloatArray, FloatArray, float, float, float]:
     """E, Ri, Re, P0; their standard errors; scaled condition number; R²; RMSE. NaN where it cannot be solved.
 
@@ -98,7 +98,7 @@ def _solve(moments: FloatArray, noise: FloatArray, width: int) -> tuple[FloatArr
     return theta, errors, condition, 1.0 - left / spread, math.sqrt(left / n)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _lengths(moments: FloatArray, excess: FloatArray, n: float) -> FloatArray:
     """Length of each column without its noise; 0 leaves a column out."""
     scale = np.zeros(4)
@@ -110,7 +110,7 @@ def _lengths(moments: FloatArray, excess: FloatArray, n: float) -> FloatArray:
     return scale
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _condition(values: FloatArray, scale: FloatArray) -> float:
     """Square root of the largest over the smallest eigenvalue of the columns that take part."""
     low, high = math.inf, 0.0
@@ -120,7 +120,7 @@ def _condition(values: FloatArray, scale: FloatArray) -> float:
     return math.sqrt(high / low) if low > 0.0 else math.inf
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _parameter(
     i: int, moments: FloatArray, scale: FloatArray, values: FloatArray, vectors: FloatArray
 ) -> tuple[float, float]:
@@ -136,7 +136,7 @@ def _parameter(
     return total / scale[i], inverse
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _eigen(moments: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Eigenvalues and -vectors (columns) of the products of columns of length 1, by Jacobi's rotations.
 
@@ -159,7 +159,7 @@ def _eigen(moments: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArr
     return np.diag(matrix), vectors
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _rotate(matrix: FloatArray, vectors: FloatArray, p: int, q: int) -> None:
     """Turn the plane of two axes until their product vanishes."""
     ratio = (matrix[q, q] - matrix[p, p]) / (2.0 * matrix[p, q])

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._sums import running_sum
 
 NAN = math.nan
@@ -27,7 +26,7 @@ OPENING_CMH2O = 0.5
 LEVEL_SLOPE_CMH2O_S = 1.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> tuple[float, ...]:
     """The fields ``hold_*`` and ``exp_hold_*`` of a Fold, in order, and the hold's first and last sample (or -1)."""
     peak = 0.0
@@ -46,7 +45,7 @@ def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> t
     return hold + exp_hold + (float(first), float(last), float(e_first))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _mean(total: FloatArray, first: int, last: int) -> float:
     """Mean of samples first to last (exclusive) from their running sum; NaN when there are none."""
     if last <= first:
@@ -54,14 +53,14 @@ def _mean(total: FloatArray, first: int, last: int) -> float:
     return float((total[last] - total[first]) / (last - first))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _is_zero(flow: FloatArray, total: FloatArray, first: int, width: int, zero: float) -> bool:
     if abs(total[first + width] - total[first]) > zero * width:
         return False
     return _highest(flow, first, first + width) <= STOP_FACTOR * zero
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _highest(flow: FloatArray, first: int, last: int) -> float:
     """Largest magnitude; 0 where there are no samples."""
     highest = 0.0
@@ -70,7 +69,7 @@ def _highest(flow: FloatArray, first: int, last: int) -> float:
     return highest
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _highest_pair(flow: FloatArray, first: int, last: int) -> float:
     """Largest magnitude that two neighbours reach: one sample alone may be noise."""
     highest = 0.0
@@ -79,7 +78,7 @@ def _highest_pair(flow: FloatArray, first: int, last: int) -> float:
     return highest
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, total: FloatArray, sign: float, span: tuple[int, int], rate_hz: float, zero: float
 ) -> tuple[int, int, float]:
@@ -106,7 +105,7 @@ def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
     return best_first, best_last, _abruptness(flow, total, sign, (best_first, best_last), rate_hz, zero)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _noise(flow: FloatArray, total: FloatArray, first: int, last: int) -> float:
     """Standard deviation."""
     mean = _mean(total, first, last)
@@ -116,7 +115,7 @@ def _noise(flow: FloatArray, total: FloatArray, first: int, last: int) -> float:
     return math.sqrt(spread / (last - first))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, total: FloatArray, sign: float, run: tuple[int, int], rate_hz: float, zero: float
 ) -> float:
@@ -133,7 +132,7 @@ def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     return before / max(STOP_FACTOR * zero + NOISE_FACTOR * noise, decayed)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _trimmed(paw: FloatArray, total: FloatArray, run: tuple[int, int], rate_hz: float) -> int:
     """End of the run before the valve opened: pressure leaves its level before a lagging flow sensor shows it."""
     tenth = int(0.1 * rate_hz)
@@ -144,7 +143,7 @@ def _trimmed(paw: FloatArray, total: FloatArray, run: tuple[int, int], rate_hz: 
     return last
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _line(samples: FloatArray, first: int, last: int) -> tuple[float, float]:
     """Least squares over samples first to last: value at ``first``, slope per sample."""
     n = last - first
@@ -160,7 +159,7 @@ def _line(samples: FloatArray, first: int, last: int) -> tuple[float, float]:
     return mean - slope * mid, slope
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _insp_readings(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, total: FloatArray, paw: FloatArray, run: tuple[int, int], insp_end: int, rate_hz: float
 ) -> tuple[float, float, float, float, float, float, float, float]:
@@ -185,12 +184,12 @@ def _insp_readings(  # noqa: PLR0917 (compiled: positions only)
     return (last - first) / rate_hz, share, p1, p01, p03, p05, end, rise
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _reading(total: FloatArray, first: int, last: int, end: int) -> float:
     return _mean(total, first, max(last, first + 1)) if last <= end else NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _rise(total: FloatArray, first: int, last: int, rate_hz: float) -> float:
     """Largest rise of 50 ms means above their running minimum."""
     width = max(1, int(0.05 * rate_hz))
@@ -202,7 +201,7 @@ def _rise(total: FloatArray, first: int, last: int, rate_hz: float) -> float:
     return rise
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _exp_readings(
     total: FloatArray, paw: FloatArray, run: tuple[int, int], rate_hz: float
 ) -> tuple[float, float, float, float, float]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 from streamer.metrics._parts import (
     E1,
     EE,
@@ -42,7 +42,7 @@ EDGE = 2
 ROUNDING = 1e-9
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def moments(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float, stop: int
 ) -> tuple[FloatArray, FloatArray, int, FloatArray, FloatArray]:
@@ -78,7 +78,7 @@ def moments(  # noqa: PLR0917 (compiled: positions only)
     return sums, noise, width, tidal, volume
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _closed(flow: FloatArray, paw: FloatArray, leak: float, rate_hz: float) -> tuple[FloatArray, FloatArray]:
     """Leak-corrected flow and its volume, less the constant flow that leaves it open at the end (algorithms §2.3)."""
     n = flow.size
@@ -94,7 +94,7 @@ def _closed(flow: FloatArray, paw: FloatArray, leak: float, rate_hz: float) -> t
     return tidal, volume
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _edges(volume: FloatArray, rate_hz: float, insp_end: int, stop: int, half: int) -> tuple[int, ...]:
     """First and last (exclusive) sample of each part; an empty part ends before it begins."""
     reach = EDGE + half
@@ -126,7 +126,7 @@ def _edges(volume: FloatArray, rate_hz: float, insp_end: int, stop: int, half: i
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _collect(
     into: FloatArray,
     sums: tuple[FloatArray, FloatArray, FloatArray],
@@ -165,7 +165,7 @@ def _collect(
     into[IP if inspires else EP] += fp
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _noise(samples: FloatArray, first: int, last: int) -> float:
     """Variance of white noise from second differences: those of a smooth signal are far smaller."""
     square, count = 0.0, 0

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 NAN = math.nan
 MAX_EVALUATIONS = 30
@@ -25,7 +25,7 @@ FAR = 30.0
 NOTHING = (NAN, NAN, NAN, NAN)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def param4(
     grid: FloatArray, volume: float, dead: float, slope: float, start: float
 ) -> tuple[float, float, float, float]:
@@ -70,7 +70,7 @@ def param4(
     return NOTHING
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _width(grid: FloatArray, p0: float) -> float:
     """Points from a quarter to three quarters of ``p0``, as the width of a logistic edge."""
     low, high = 0, 0
@@ -84,7 +84,7 @@ def _width(grid: FloatArray, p0: float) -> float:
     return (high - low) / math.log(9.0)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _evaluate(grid: FloatArray, step: float, at: FloatArray, normal: FloatArray, right: FloatArray) -> float:
     """Sum of squares; ``normal`` becomes JᵀJ (lower half) and ``right`` Jᵀ(measured - curve)."""
     p0, slope, dead, width = at
@@ -124,7 +124,7 @@ def _evaluate(grid: FloatArray, step: float, at: FloatArray, normal: FloatArray,
     return cost
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _damped(normal: FloatArray, damping: float, damped: FloatArray) -> None:
     for i in range(4):
         for k in range(i):
@@ -132,7 +132,7 @@ def _damped(normal: FloatArray, damping: float, damped: FloatArray) -> None:
         damped[i, i] = normal[i, i] * (1.0 + damping) + 1e-300
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solved(normal: FloatArray, right: FloatArray) -> FloatArray:
     """Root of ``normal`` · x = ``right``, by Cholesky in place; ``normal`` is positive definite once damped."""
     x = np.empty(4)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 NAN = math.nan
 BLOCK_S = 0.04
@@ -24,7 +24,7 @@ NEAR_BLOCKS = 10
 """An effort lasts at most 0.4 s from its onset to its trough, and again to its end."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def pressures(  # noqa: PLR0917 (compiled: positions only)
     paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, leak: float, exp_hold: int
 ) -> tuple[float, ...]:
@@ -45,7 +45,7 @@ def pressures(  # noqa: PLR0917 (compiled: positions only)
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _peak(paw: FloatArray, insp_end: int) -> float:
     """Highest median of three neighbours during inspiration."""
     peak = -math.inf
@@ -55,7 +55,7 @@ def _peak(paw: FloatArray, insp_end: int) -> float:
     return float(peak) if math.isfinite(peak) else NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _time_mean(paw: FloatArray) -> float:
     if paw.size <= 1:
         return NAN
@@ -65,7 +65,7 @@ def _time_mean(paw: FloatArray) -> float:
     return float(total / (paw.size - 1))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _end_window(insp_end: int, end: int, rate_hz: float) -> tuple[int, int]:
     te_s = (end - insp_end) / rate_hz
     lead = min(0.5, 0.25 * te_s)
@@ -73,7 +73,7 @@ def _end_window(insp_end: int, end: int, rate_hz: float) -> tuple[int, int]:
     return end - int(lead * rate_hz + 0.5), end - int(trail * rate_hz + 0.5)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _end(
     paw: FloatArray, flow: FloatArray, window: tuple[int, int], rate_hz: float, leak: float
 ) -> tuple[float, float, float]:
@@ -93,7 +93,7 @@ def _end(
     return level, product / square * rate_hz, outflow / (last - late)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _median(samples: FloatArray, first: int, last: int) -> float:
     """Median by insertion: windows are short, and a library sort takes seconds to compile."""
     n = last - first
@@ -107,7 +107,7 @@ def _median(samples: FloatArray, first: int, last: int) -> float:
     return float(0.5 * (ordered[(n - 1) // 2] + ordered[n // 2]))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _lowest(paw: FloatArray, first: int, last: int) -> float:
     """Lowest mean of three neighbours."""
     lowest = math.inf
@@ -116,7 +116,7 @@ def _lowest(paw: FloatArray, first: int, last: int) -> float:
     return float(lowest) if lowest < math.inf else NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _low_second(paw: FloatArray, rate_hz: float) -> float:
     """The smallest of the maxima over one second, in steps of 40 ms."""
     step = max(1, int(BLOCK_S * rate_hz))
@@ -135,7 +135,7 @@ def _low_second(paw: FloatArray, rate_hz: float) -> float:
     return float(lowest) if lowest < math.inf else NAN
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _efforts(paw: FloatArray, flow: FloatArray, first: int, last: int, rate_hz: float) -> float:
     """Count troughs of pressure at which expiratory flow slows and then speeds up again, on 40 ms means."""
     step = max(1, int(BLOCK_S * rate_hz))
@@ -155,7 +155,7 @@ def _efforts(paw: FloatArray, flow: FloatArray, first: int, last: int, rate_hz: 
     return float(count)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _is_effort(level: FloatArray, speed: FloatArray, at: int) -> bool:
     """Pressure is 0.5 cmH2O lower than on both sides; outflow slows towards the trough and speeds up after it."""
     first, last = max(0, at - NEAR_BLOCKS), min(level.size, at + NEAR_BLOCKS + 1)

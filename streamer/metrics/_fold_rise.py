@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 EDGE = 2
 """Samples left out before flow ends: the valve may already move in them."""
 PARTS = 4
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rise(
     flow: FloatArray, paw: FloatArray, rate_hz: float, stop: int, late_s: float
 ) -> tuple[float, float, float, float]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 NAN = math.nan
 FROM, TO = 0.2, 0.8
@@ -32,7 +32,7 @@ STRESS_STEPS, STRESS_DONE = 12, 1e-6
 STRESS_LOW, STRESS_HIGH = 0.2, 4.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def square(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, volume: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, flow_s: float, late_s: float
 ) -> tuple[float, ...]:
@@ -73,7 +73,7 @@ def square(  # noqa: PLR0917 (compiled: positions only)
     return (*seen, stress, rmse, below, below_at / rate_hz)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _line(samples: FloatArray, first: int, last: int) -> tuple[float, float, float]:
     """Mean, slope per sample, standard error of the slope."""
     n = last - first
@@ -91,7 +91,7 @@ def _line(samples: FloatArray, first: int, last: int) -> tuple[float, float, flo
     return mean, slope, math.sqrt(left / (n - 2) / spread)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _below(
     paw: FloatArray, span: tuple[int, int, int], start: float, slope: float, rate_hz: float
 ) -> tuple[float, float]:
@@ -114,7 +114,7 @@ def _below(
     return deepest, at
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _expiration(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, volume: FloatArray, paw: FloatArray, elastance: float, rate_hz: float, insp_end: int
 ) -> tuple[float, float, float]:
@@ -145,7 +145,7 @@ def _expiration(  # noqa: PLR0917 (compiled: positions only)
     return y_mean - resistance * x_mean, resistance, math.sqrt(left / (n - 2) / xx) / abs(resistance)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _stress(  # noqa: PLR0917 (compiled: positions only)
     paw: FloatArray, rate_hz: float, flow_s: float, late_s: float, slope: float, insp_end: int
 ) -> tuple[float, float]:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 FLOW_ON_L_S = 2.0 / 60.0
 """Inspiratory flow above which gas counts as flowing: the segmenter's low threshold for adults."""
@@ -24,7 +24,7 @@ MIN_PAUSE_S = 0.05
 MIN_SQUARE = 3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volumes(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float, hold: tuple[int, int]
 ) -> tuple[tuple[float, ...], FloatArray]:
@@ -50,7 +50,7 @@ def volumes(  # noqa: PLR0917 (compiled: positions only)
     return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + work, tidal
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _by_phase(flow: FloatArray, insp_end: int, rate_hz: float, hold: tuple[int, int]) -> FloatArray:
     """Flow where it runs the way of its phase, else 0; the breath's first and last sample count half."""
     total = np.empty(flow.size + 1)
@@ -71,7 +71,7 @@ def _by_phase(flow: FloatArray, insp_end: int, rate_hz: float, hold: tuple[int, 
     return kept
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _less_leak(flow: FloatArray, paw: FloatArray, leak: float) -> FloatArray:
     tidal = np.empty(flow.size)
     for i in range(flow.size):
@@ -79,7 +79,7 @@ def _less_leak(flow: FloatArray, paw: FloatArray, leak: float) -> FloatArray:
     return tidal
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _highest(flow: FloatArray, first: int, last: int, sign: float) -> float:
     """Peak flow of this sign; 0 when there is none."""
     peak = 0.0
@@ -88,7 +88,7 @@ def _highest(flow: FloatArray, first: int, last: int, sign: float) -> float:
     return peak
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sum(samples: FloatArray, first: int, last: int) -> float:
     total = 0.0
     for i in range(first, last):
@@ -96,7 +96,7 @@ def _sum(samples: FloatArray, first: int, last: int) -> float:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _work(flow: FloatArray, paw: FloatArray, first: int, last: int) -> float:
     total = 0.0
     for i in range(first, last):
@@ -104,7 +104,7 @@ def _work(flow: FloatArray, paw: FloatArray, first: int, last: int) -> float:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _flow_times(flow: FloatArray, insp_end: int, dt: float) -> tuple[float, float]:
     """Time in inspiration with flow above the threshold, and from its end to expiration; crossings interpolated."""
     flowing, ended = 0.0, 0.0
@@ -126,7 +126,7 @@ def _flow_times(flow: FloatArray, insp_end: int, dt: float) -> tuple[float, floa
     return flowing, pause if pause >= MIN_PAUSE_S else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _square(
     flow: FloatArray, paw: FloatArray, insp_end: int, flow_samples: float, volume_samples: float
 ) -> tuple[float, float, float]:

@@ -1,7 +1,4 @@
-"""Places in the sums that ``_fold_moments`` makes and ``_fold_fit`` solves. Floor 1.
-
-Compiled code takes these numbers in: after a change here alone, Numba's caches of both files have to be cleared.
-"""
+"""Places in the sums that ``_fold_moments`` makes and ``_fold_fit`` solves. Floor 1."""
 
 from __future__ import annotations
 

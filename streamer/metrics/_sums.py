@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def running_sum(samples: FloatArray) -> FloatArray:
     """(n + 1,) sums of the samples before each place."""
     total = np.empty(samples.size + 1)
@@ -18,7 +18,7 @@ def running_sum(samples: FloatArray) -> FloatArray:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean(samples: FloatArray, first: int, last: int) -> float:
     """Mean of samples first to last (exclusive), of which there is at least one."""
     total = 0.0

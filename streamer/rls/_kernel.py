@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 VOLUME, FLOW, DIRECTION, TURNED, EXPIRED, STATE_SIZE = range(6)
 """Volume since the onset (L), the flow before (L/s), its direction and samples since that changed, whether gas left."""
@@ -17,7 +17,7 @@ ONSET_L_S, EXPIRED_L_S = 2.0 / 60.0, 6.0 / 60.0
 """Flow in at which a breath begins once flow out has exceeded the other: noise in a hold does neither."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def advance(  # noqa: PLR0917 (compiled: positions only)
     flow: FloatArray,
     paw: FloatArray,
@@ -52,7 +52,7 @@ def advance(  # noqa: PLR0917 (compiled: positions only)
                 spread[j, k] = (spread[j, k] - product[j] * product[k] / total) / keep
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _follow(flow: float, step_s: float, state: FloatArray) -> None:
     """Volume from the newest onset on, and samples since flow last changed its direction."""
     state[VOLUME] += 0.5 * step_s * (flow + state[FLOW])

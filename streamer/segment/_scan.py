@@ -32,8 +32,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, njit
+from numba import config
 
+from streamer.jit import kernel
 from streamer.segment._records import APNOEA, EXPIRATION, INSPIRATION, MORE, ONSET
 
 
@@ -46,13 +47,13 @@ def one_record(kind: np.dtype[np.void]) -> Any:
     return array.view(np.recarray) if config.DISABLE_JIT else array  # type: ignore[attr-defined]
 
 
-@njit(cache=True)
+@kernel
 def corrected(flow: float, paw: float, leak: float) -> float:
     """Flow without the leak, L/s. A pressure that is unknown (NaN) leaves flow as it is."""
     return flow - leak * math.sqrt(paw) if paw > 0.0 else flow
 
 
-@njit(cache=True)
+@kernel
 def scan(state: Any, limits: Any, flow: Any, paw: Any, base: int, stop: int) -> int:  # noqa: PLR0917 (compiled: positions only)
     """Advance to the next confirmed event, or to sample ``stop``; returns MORE, ONSET or APNOEA."""
     s, p = state[0], limits[0]
@@ -75,7 +76,7 @@ def scan(state: Any, limits: Any, flow: Any, paw: Any, base: int, stop: int) -> 
     return MORE
 
 
-@njit(cache=True)
+@kernel
 def force_close(s: Any, i: int) -> None:
     """End the open breath at sample ``i``, the last one looked at; a pending candidate starts anew there."""
     s.end = i
@@ -86,7 +87,7 @@ def force_close(s: Any, i: int) -> None:
         s.candidate_volume = 0.0
 
 
-@njit(cache=True)
+@kernel
 def rises(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
     """Expiration → inspiration."""
     if s.candidate < 0:
@@ -116,7 +117,7 @@ def rises(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float,
     return True
 
 
-@njit(cache=True)
+@kernel
 def follow_pressure(s: Any, p: Any, paw: Any, base: int) -> None:
     """Move the candidate back to where pressure began to rise, if it rose well before flow turned."""
     last = s.candidate - 1
@@ -135,7 +136,7 @@ def follow_pressure(s: Any, p: Any, paw: Any, base: int) -> None:
     s.candidate_at = foot
 
 
-@njit(cache=True)
+@kernel
 def stacks(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
     """Inspiration → next inspiration, with no expiration between: a steep rise out of a valley."""
     if x < p.trigger or x <= before:
@@ -160,7 +161,7 @@ def stacks(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float
     return True
 
 
-@njit(cache=True)
+@kernel
 def begin_inspiration(s: Any, i: int, peak: float) -> None:
     """Enter INSPIRATION, confirmed at sample ``i``."""
     s.phase = INSPIRATION
@@ -170,7 +171,7 @@ def begin_inspiration(s: Any, i: int, peak: float) -> None:
     s.peak_index = i
 
 
-@njit(cache=True)
+@kernel
 def falls(s: Any, p: Any, i: int, before: float, x: float) -> None:
     """Inspiration → expiration, the mirror image of ``rises``."""
     if s.candidate < 0:
@@ -193,7 +194,7 @@ def falls(s: Any, p: Any, i: int, before: float, x: float) -> None:
         s.candidate = -1
 
 
-@njit(cache=True)
+@kernel
 def turn_page(state: Any, event: int) -> Any:
     """After an event: close the breath that was open, open the next.
 
@@ -210,7 +211,7 @@ def turn_page(state: Any, event: int) -> Any:
     return closed
 
 
-@njit(cache=True)
+@kernel
 def reconsider(state: Any, limits: Any, flow: Any, paw: Any, base: int) -> None:
     """The leak has just been learned anew: an onset that was nothing but leak is taken back, its breath never was."""
     s, p = state[0], limits[0]
@@ -221,7 +222,7 @@ def reconsider(state: Any, limits: Any, flow: Any, paw: Any, base: int) -> None:
         s.open = -1
 
 
-@njit(cache=True)
+@kernel
 def watermark(state: Any, limits: Any) -> int:
     """The newest sample known to lie before the end of every breath still to come."""
     s, p = state[0], limits[0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
+from streamer.jit import kernel
 
 
-@njit(cache=True)
+@kernel
 def tally(flow: Any, paw: Any, marks: Any, insp_end: int, step: float) -> Any:
     """Sums over one breath's samples (trapezoids of raw flow).
 
@@ -38,7 +38,7 @@ def tally(flow: Any, paw: Any, marks: Any, insp_end: int, step: float) -> Any:
     return half * vti, half * vte, half * net, half * root, filled, worst, 0 < unknown < flow.size
 
 
-@njit(cache=True)
+@kernel
 def root_of(paw: float) -> float:
     """Square root of a pressure above atmosphere; NaN stays NaN."""
     return 0.0 if paw <= 0.0 else math.sqrt(paw)
