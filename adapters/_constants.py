@@ -32,6 +32,19 @@ def lung_constants(segment: Segment) -> FloatArray:
     if relaxation:
         constants[at.STIFFNESS] = relaxation.stiffness_cmh2o_l
         constants[at.RELAXING] = 1 / relaxation.time_constant_s
+    if segment.water:
+        constants[at.WATER], constants[at.WATER_RATE] = (
+            segment.water.amplitude_cmh2o,
+            math.tau * segment.water.rate_hz,
+        )
+    if segment.cardiogenic:
+        heart = segment.cardiogenic
+        constants[at.HEART], constants[at.HEART_RATE] = (
+            heart.amplitude_cmh2o,
+            math.tau * heart.rate_per_min / S_PER_MIN,
+        )
+    constants[at.ADDED] = segment.nebuliser.flow_l_min / S_PER_MIN if segment.nebuliser else 0.0
+    constants[at.TUBING] = segment.circuit.compliance_ml_cmh2o / ML_PER_L
     constants[at.LONGEST_STEP] = _longest_step_s(constants)
     return constants
 
@@ -62,6 +75,7 @@ def gas_constants(segment: Segment) -> FloatArray:
     constants[at.SLOPE] = part.slope_mmhg_l * (1.0 - share)
     constants[at.INSPIRED_CO2], constants[at.SENSOR_VOLUME] = part.inspired_mmhg, part.sensor_volume_ml / ML_PER_L
     constants[at.REBREATHED] = rebreathing.volume_ml / ML_PER_L if rebreathing else 0.0
+    constants[at.DILUTED] = 1.0 if segment.nebuliser and segment.nebuliser.dilutes else 0.0
     if heart:
         constants[at.BEAT], constants[at.BEAT_RATE] = heart.amplitude_mmhg, math.tau * heart.rate_per_min / S_PER_MIN
     return constants
@@ -69,10 +83,12 @@ def gas_constants(segment: Segment) -> FloatArray:
 
 def resize(state: FloatArray, before: FloatArray, after: FloatArray) -> None:
     """New constants. Each compartment keeps its pressure: what changes is recruited or lost, not blown in."""
+    held = state[at.VOLUME] + state[at.VOLUME_2]
     elastic = state[at.VOLUME] / before[at.COMPLIANCE]
     second = state[at.VOLUME_2] * before[at.ELASTANCE_2] if before[at.ELASTANCE_2] else elastic
     state[at.VOLUME] *= after[at.COMPLIANCE] / before[at.COMPLIANCE]
     state[at.VOLUME_2] = second / after[at.ELASTANCE_2] if after[at.ELASTANCE_2] else 0.0
+    state[at.LOWEST] += state[at.VOLUME] + state[at.VOLUME_2] - held
     if not after[at.RELAXING]:
         state[at.UNRELAXED] = 0.0
 

@@ -13,13 +13,14 @@ from adapters import _lung as lung
 from adapters import _places as at
 from adapters._capnograph import reader
 from adapters._constants import alveolar_pressure, gas_constants, lung_constants, resize, static_pressure
-from adapters._course import Phase, PlannedBreath, Schedule
+from adapters._course import NOTHING, Phase, PlannedBreath, Schedule
 from adapters._effort import Muscles
 from adapters._scenario import Scenario, Segment
 from adapters._sensors import Sensors
 from adapters._told import Ran, tell_breath, tell_effort, tell_holds
 from adapters._truth import BreathTruth, EffortTruth, HoldTruth
 from streamer.chunk import FloatArray
+from streamer.units import S_PER_MIN
 
 MAX_SETTLING_BREATHS = 2000
 SETTLED = 1e-12
@@ -53,7 +54,7 @@ def run(scenario: Scenario) -> Iterator[Stretch]:
     bench = _Bench(scenario.segments[0], clock, index)
     bench.settle(scenario.segments[0])
     sensors = Sensors(scenario, 0)
-    number = 0
+    number = told_co2 = 0
     while onset_s < scenario.duration_s + capnograph.lead_s:
         breath = schedule.breath(onset_s)
         if breath.number != number:
@@ -63,11 +64,25 @@ def run(scenario: Scenario) -> Iterator[Stretch]:
         (paw, flow, gas), ran = bench.run(breath, muscles.during(breath))
         pco2 = capnograph.read(first, paw, gas, breath.segment.ventilator.peep_cmh2o)
         samples = paw[max(-first[0], 0) :], flow[max(-first[0], 0) :], pco2
+        counts = max(first[0], 0), told_co2
+        told_co2 += pco2.size
         over = muscles.ended(ran.end_s, triggered=ran.triggers)
         told = tell_breath(scenario, breath, ran, triggered=triggered)
         efforts = tuple(tell_effort(scenario, pull) for pull in over)
-        yield Stretch(*sensors.measure(*samples), told, tell_holds(breath, told, ran), efforts)
+        yield Stretch(*sensors.measure(*samples, counts), told, tell_holds(breath, told, ran), efforts)
         onset_s, triggered = ran.end_s, ran.triggers
+
+
+def _lagging(phase: Phase, met_s: float) -> Phase:
+    """What is left of a phase after the trigger, until the valve opens."""
+    return phase._replace(
+        start_s=met_s,
+        end_s=min(met_s + phase.lag_s, phase.end_s),
+        level=phase.level + phase.slope * (met_s - phase.start_s),
+        swing=0.0,
+        watch=NOTHING,
+        falls=False,
+    )
 
 
 def _first_sample(start_s: float, zero_s: float, rate_hz: float) -> int:
@@ -114,7 +129,8 @@ class _Bench:
         samples = np.empty(size), np.empty(size), np.empty(co2_size)
         self._index[2:] = 0
         fixed, tally = (self._lung, self._gas, pulls), np.zeros(at.TALLY_SIZE)
-        before = static_pressure(self._state, self._lung)
+        self._lung[at.LEAK] = breath.segment.circuit.leak_at(breath.start_s) / S_PER_MIN
+        before, lowest = static_pressure(self._state, self._lung), float(self._state[at.LOWEST])
         self._begin_half()
         drive_end_s = self._advance(breath.inspiration(), fixed, tally, samples)
         rest = breath.rest(drive_end_s)
@@ -124,11 +140,13 @@ class _Bench:
         inspired = float(self._state[at.CO2_NOW])
         turn = static_pressure(self._state, self._lung), self._alveolar(insp_end_s, pulls)
         self._begin_half()
+        self._state[at.LOWEST] = self._state[at.VOLUME] + self._state[at.VOLUME_2]
         end_s = self._advance(expiring, fixed, tally, samples)
         end = static_pressure(self._state, self._lung), self._alveolar(end_s, pulls)
+        exhaled = float(self._state[at.EXHALED])
         n, n_co2 = int(self._index[2]), int(self._index[3])
         paw, flow, pco2 = samples
-        ran = Ran(tally, insp_end_s, end_s, end_s < expiring[-1].end_s, before, turn, end, inspired)
+        ran = Ran(tally, insp_end_s, end_s, end_s < expiring[-1].end_s, before, turn, end, inspired, lowest, exhaled)
         return (paw[:n], flow[:n], pco2[:n_co2]), ran
 
     def _advance(self, phases: list[Phase], fixed: lung.Fixed, tally: FloatArray, samples: lung.Samples) -> float:
@@ -141,7 +159,7 @@ class _Bench:
                 phase = phase._replace(level=start, slope=slope)  # noqa: PLW2901 (the same phase, now known)
             ended_s = float(lung.advance(phase, fixed, self._clock, self._state, tally, self._index, samples))
             if ended_s < phase.end_s:
-                break
+                return self._advance([_lagging(phase, ended_s)], fixed, tally, samples) if phase.lag_s else ended_s
         return ended_s
 
     def _alveolar(self, now: float, pulls: FloatArray) -> float:

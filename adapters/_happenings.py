@@ -33,6 +33,21 @@ class Suction(Span, frozen=True, kw_only=True):
     pressure_cmh2o: Annotated[float, Meta(ge=-100, lt=0)] = -12.0
 
 
+Shown: TypeAlias = Literal["paw", "flow", "pco2"]
+
+
+class Fault(Span, frozen=True, kw_only=True):
+    """What a recorder writes instead of samples, again every ``every_s`` where that is stated.
+
+    ``repeats``: the last values before it. ``zero``: zeros, as a sensor that zeroes itself. ``missing``: nothing, in
+    its place. ``counter``: a number that grows by one every sample from 0, and wraps at 16 bits.
+    """
+
+    kind: Literal["repeats", "zero", "missing", "counter"] = "repeats"
+    channels: Annotated[tuple[Shown, ...], Meta(min_length=1, max_length=3)] = ("paw", "flow", "pco2")
+    every_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+
+
 class Effort(Table, frozen=True, kw_only=True):
     """Muscles that pull (positive: inspiratory) or push (negative: a cough, forced expiration), again and again.
 

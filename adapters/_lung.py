@@ -29,6 +29,8 @@ Samples: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 OPEN_ORIFICE = 2.0
 """A disconnected tube, (L/s)/sqrt(cmH2O): 1 L/s escapes at 0.25 cmH2O."""
 TINY_L = 1e-9
+WAXING = 0.6 * math.pi
+"""How fast water in a tube waxes and wanes, rad/s: 0.3 Hz."""
 
 
 @kernel
@@ -58,27 +60,49 @@ def _driven(drop: float, extra: float, lung: FloatArray) -> float:
     return float(2.0 * drop / (resistance + math.sqrt(resistance * resistance + 4.0 * lung[at.K2] * abs(drop))))
 
 
+@kernel
+def swings(now: float, phase: Phase, lung: FloatArray) -> float:
+    """What a ringing valve and water in the tube add to the source: cmH2O, or L/s where it is one of flow."""
+    swing = 0.0
+    if phase.swing != 0.0:
+        since = now - phase.start_s
+        swing = phase.swing * math.sin(phase.swing_rate * since) * math.exp(-phase.swing_decay * since)
+    if lung[at.WATER] > 0.0 and not phase.is_open:
+        push = lung[at.WATER] * math.sin(lung[at.WATER_RATE] * now) * (0.75 + 0.25 * math.sin(WAXING * now))
+        swing += push / lung[at.R_INSP] if phase.is_flow else push
+    return swing
+
+
+@kernel
+def _pushed(alveolar: float, level: float, lung: FloatArray) -> tuple[float, float, float]:
+    """As ``airway``, for ``level`` L/s that nothing can hold back; what a nebuliser adds goes the same way."""
+    leak, total = lung[at.LEAK], level + lung[at.ADDED]
+    inward = total >= leak * math.sqrt(max(alveolar, 0.0))
+    resistance, k2 = (lung[at.R_INSP], lung[at.K2]) if inward else (lung[at.R_EXP], -lung[at.K2])
+    paw = alveolar + resistance * total + k2 * total * total
+    leaks = leak > 0.0 and (paw > 0.0 or (total > 0.0 and not inward))
+    if leaks:  # total = F + g*sqrt(paw), paw = alveolar + R*F + k2*F*F, solved for sqrt(paw)
+        half = leak * resistance + 2.0 * k2 * total * leak
+        square = 1.0 - k2 * leak * leak
+        root = math.sqrt(half * half + 4.0 * square * paw)
+        root = 2.0 * paw / (root + half) if k2 > 0.0 else 0.5 * (root - half) / square
+        paw = root * root
+    return _driven(paw - alveolar, 0.0, lung), level, paw
+
+
 @inlined
 def airway(alveolar: float, level: float, phase: Phase, lung: FloatArray) -> tuple[float, float, float]:
     """Flow into the lung, flow through the sensor, airway pressure, for a source at ``level`` (L/s or cmH2O)."""
-    leak = lung[at.LEAK]
     if phase.is_open:  # the lung breathes out into the room, the source blows into it
         return _driven(-alveolar, 0.0, lung), level, (level / OPEN_ORIFICE) ** 2
     if phase.is_flow:
-        inward = level >= leak * math.sqrt(max(alveolar, 0.0))
-        resistance, k2 = (lung[at.R_INSP], lung[at.K2]) if inward else (lung[at.R_EXP], -lung[at.K2])
-        paw = alveolar + resistance * level + k2 * level * level
-        leaks = leak > 0.0 and (paw > 0.0 or (level > 0.0 and not inward))
-        if leaks:  # level = F + g*sqrt(paw), paw = alveolar + R*F + k2*F*F, solved for sqrt(paw)
-            half = leak * resistance + 2.0 * k2 * level * leak
-            square = 1.0 - k2 * leak * leak
-            root = math.sqrt(half * half + 4.0 * square * paw)
-            root = 2.0 * paw / (root + half) if k2 > 0.0 else 0.5 * (root - half) / square
-            paw = root * root
-        return _driven(paw - alveolar, 0.0, lung), level, paw
+        return _pushed(alveolar, level, lung)
     flow = _driven(level - alveolar, phase.resistance, lung)
     paw = level - phase.resistance * flow  # of a leak, what the valve sees is neglected
-    return flow, flow + leak * math.sqrt(max(paw, 0.0)), paw
+    sensed = flow + lung[at.LEAK] * math.sqrt(max(paw, 0.0)) - lung[at.ADDED]
+    if phase.limit > 0.0 and sensed > phase.limit:  # the source has no more: pressure falls as the patient draws
+        return _pushed(alveolar, phase.limit, lung)
+    return flow, sensed, paw
 
 
 @kernel
@@ -121,16 +145,24 @@ def exhaled_area(volume: float, beat: float, gas: FloatArray) -> float:
 
 
 @inlined
-def _sense_co2(moved: float, beat: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray) -> float:  # noqa: PLR0917 (compiled: positions only)
-    """Let ``moved`` litres (towards the patient) go by where the heart adds ``beat``; the mean PCO2 seen, mmHg."""
+def _sense_co2(  # noqa: PLR0917 (compiled: positions only)
+    moved: float, added: float, beat: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray
+) -> float:
+    """Let ``moved`` litres (towards the patient) go by where the heart adds ``beat``; the mean PCO2 seen, mmHg.
+
+    Of what leaves, ``added`` litres are a nebuliser's.
+    """
     inspired = gas[at.INSPIRED_CO2]
     if phase.is_expiration:
-        before, after = state[at.EXHALED], state[at.EXHALED] + max(-moved, 0.0)
+        before, after = state[at.EXHALED], state[at.EXHALED] + max(-moved - added, 0.0)
         state[at.EXHALED] = after
         area = exhaled_area(after, beat, gas) - exhaled_area(before, beat, gas)
         state[at.CO2_NOW] = exhaled_co2(after, beat, gas)
         tally[at.CO2_EXP] += area
-        return float(area / (after - before) if after - before > TINY_L else state[at.CO2_NOW])
+        seen = area / (after - before) if after - before > TINY_L else state[at.CO2_NOW]
+        if gas[at.DILUTED] > 0.0 and added > 0.0:
+            seen *= (after - before) / (after - before + added)
+        return float(seen)
     before, after = state[at.INHALED], state[at.INHALED] + max(moved, 0.0)
     state[at.INHALED] = after
     washed, excess, again = gas[at.SENSOR_VOLUME], state[at.CO2_BEFORE] - inspired, gas[at.REBREATHED]
@@ -144,18 +176,37 @@ def _sense_co2(moved: float, beat: float, phase: Phase, gas: FloatArray, state: 
     return float(inspired + area / (after - before))
 
 
+@kernel
+def _driving(
+    now: float, h: float, phase: Phase, lung: FloatArray, pulls: FloatArray
+) -> tuple[tuple[float, float, float], tuple[float, float, float], float]:
+    """What drives a step at its begin, middle and end: source, muscles with heart (cmH2O); the first, muscles alone."""
+    level = phase.level + phase.slope * (now - phase.start_s)
+    half = 0.5 * h
+    middle, last = level + half * phase.slope, level + h * phase.slope
+    if phase.swing != 0.0 or lung[at.WATER] > 0.0:
+        level += swings(now, phase, lung)
+        middle += swings(now + half, phase, lung)
+        last += swings(now + h, phase, lung)
+    m1 = m2 = m4 = 0.0
+    if pulls.shape[0] > 0:
+        m1, m2, m4 = muscles(now, pulls), muscles(now + half, pulls), muscles(now + h, pulls)
+    pull = m1
+    if lung[at.HEART] > 0.0:
+        m1 += lung[at.HEART] * math.sin(lung[at.HEART_RATE] * now)
+        m2 += lung[at.HEART] * math.sin(lung[at.HEART_RATE] * (now + half))
+        m4 += lung[at.HEART] * math.sin(lung[at.HEART_RATE] * (now + h))
+    return (level, middle, last), (m1, m2, m4), pull
+
+
 @inlined
 def _step(  # noqa: PLR0917 (compiled: positions only)
     phase: Phase, now: float, h: float, fixed: Fixed, state: FloatArray, tally: FloatArray
 ) -> tuple[float, float]:
     """One Runge-Kutta step of ``h`` seconds: volumes, work, means of the sample. Flow and pressure at its end."""
     lung, gas, pulls = fixed
-    level = phase.level + phase.slope * (now - phase.start_s)
     half = 0.5 * h
-    middle, last = level + half * phase.slope, level + h * phase.slope
-    m1 = m2 = m4 = 0.0
-    if pulls.shape[0] > 0:
-        m1, m2, m4 = muscles(now, pulls), muscles(now + half, pulls), muscles(now + h, pulls)
+    (level, middle, last), (m1, m2, m4), pull = _driving(now, h, phase, lung, pulls)
     v, w, u = state[at.VOLUME], state[at.VOLUME_2], state[at.UNRELAXED]
     f1, q1, p1, b1, u1 = _motion(v, w, u, m1, level, phase, lung)
     f2, q2, p2, b2, u2 = _motion(v - half * b1 + half * f1, w + half * b1, u + half * u1, m2, middle, phase, lung)
@@ -168,17 +219,28 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
     state[at.VOLUME_2] = w + beyond
     state[at.UNRELAXED] = u + h * (u1 + 2.0 * u2 + 2.0 * u3 + u4) / 6.0
     beat = gas[at.BEAT] * math.sin(gas[at.BEAT_RATE] * (now + half)) if gas[at.BEAT] > 0.0 else 0.0
-    pco2 = _sense_co2(passed, beat, phase, gas, state, tally)
+    pco2 = _sense_co2(passed, lung[at.ADDED] * h, beat, phase, gas, state, tally)
+    if lung[at.TUBING] > 0.0:
+        released = lung[at.TUBING] * (state[at.PAW_NOW] - p4)
+        if phase.is_flow and phase.level == 0.0 and not phase.is_open:  # valves closed: it has no other way
+            state[at.VOLUME] += released
+        else:
+            passed -= released
+        state[at.PAW_NOW] = p4
     peak = at.PMUS_EXP if phase.is_expiration else at.PMUS_INSP
-    if abs(m1) > abs(tally[peak]):
-        tally[peak] = m1
+    if abs(pull) > abs(tally[peak]):
+        tally[peak] = pull
+    held = state[at.VOLUME] + state[at.VOLUME_2]
     if phase.is_expiration:
         tally[at.VT_EXP] += max(-passed, 0.0)
+        state[at.LOWEST] = min(state[at.LOWEST], held)
     else:
         tally[at.VT_INSP] += max(passed, 0.0)
         tally[at.VT_LUNG] += max(entered, 0.0)
         work = p1 * max(f1, 0.0) + 2.0 * (p2 * max(f2, 0.0) + p3 * max(f3, 0.0)) + p4 * max(f4, 0.0)
         tally[at.WORK] += h * work / 6.0
+        tally[at.NET_WORK] += h * (p1 * f1 + 2.0 * (p2 * f2 + p3 * f3) + p4 * f4) / 6.0
+        tally[at.TOP] = max(tally[at.TOP], held)
         tally[at.PPEAK] = max(tally[at.PPEAK], p1, p4)
         tally[at.PEAK_FLOW] = max(tally[at.PEAK_FLOW], q1, q4)
     state[at.MEAN_S] += h

@@ -6,15 +6,15 @@ a ventilator does it; disconnects, suction and gaps happen at their second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from adapters._contradictions import MIN_TE_S, Place, contradictions
 from adapters._delay import DelayCourse
-from adapters._happenings import EARLIEST_S, LATEST_S, Delay, DelayS, Effort, Hold, Span, Suction
+from adapters._disturbances import Nebuliser, Ringing, Transducer, Water
+from adapters._happenings import Delay, DelayS, Effort, Fault, Hold, Shown, Span, Suction
 from adapters._tables import (
     Assist,
     Capnogram,
@@ -37,6 +37,7 @@ from streamer.context import BloodGas, Context, RecordingInfo, SessionEvent, Sid
 from streamer.errors import ConfigError
 
 __all__ = [
+    "MIN_TE_S",
     "Assist",
     "Capnogram",
     "Capnograph",
@@ -45,30 +46,32 @@ __all__ = [
     "Course",
     "Delay",
     "Effort",
+    "Fault",
     "GasExchange",
     "Hold",
     "Lung",
+    "Nebuliser",
     "Place",
     "Rebreathing",
     "Relaxation",
+    "Ringing",
     "Scenario",
     "Second",
     "SecondCompartment",
     "Segment",
     "Sensor",
+    "Shown",
     "Span",
     "Suction",
+    "Transducer",
     "Tube",
     "Valve",
     "Ventilator",
+    "Water",
     "contradictions",
 ]
 
 PPM = 1e-6
-MIN_TE_S = 0.1
-"""Shortest expiration the ventilator is allowed."""
-
-Place: TypeAlias = tuple[str | int, ...]
 
 
 class Segment(Table, frozen=True, kw_only=True):
@@ -88,11 +91,18 @@ class Segment(Table, frozen=True, kw_only=True):
     tube: Tube | None = None
     valve: Valve | None = None
     assist: Assist | None = None
+    ringing: Ringing | None = None
+    water: Water | None = None
+    nebuliser: Nebuliser | None = None
+    paw_sensor: Transducer | None = None
+    flow_sensor: Transducer | None = None
+    pco2_sensor: Transducer | None = None
 
     @property
     def assisting(self) -> Assist | None:
         """What the patient may decide; pressure support is never without."""
-        return self.assist or (Assist() if self.ventilator.mode == "psv" else None)
+        supports = self.ventilator.mode == "psv" or self.ventilator.simv_support_cmh2o is not None
+        return self.assist or (Assist() if supports else None)
 
 
 class Course(Table, frozen=True, kw_only=True):
@@ -107,6 +117,8 @@ class Course(Table, frozen=True, kw_only=True):
         first_onset_s: Time of the first inspiration; need not fall on a sample.
         co2_delay_s: How much later (earlier, if negative) the capnograph shows what passes the wye, until a
             ``[[co2_delay]]``.
+        channels: Those that are recorded; None: all there are.
+        exchanged: Two whose columns are interchanged: each shows the other's numbers (cmH2O, L/min, mmHg) as its own.
     """
 
     about: str = ""
@@ -123,6 +135,9 @@ class Course(Table, frozen=True, kw_only=True):
     suction: tuple[Suction, ...] = ()
     gap: tuple[Span, ...] = ()
     effort: tuple[Effort, ...] = ()
+    fault: tuple[Fault, ...] = ()
+    channels: Annotated[tuple[Shown, ...], Meta(min_length=1, max_length=3)] | None = None
+    exchanged: tuple[Shown, Shown] | None = None
     recording: RecordingInfo = RecordingInfo()
     context: Context = Context()
     event: tuple[SessionEvent, ...] = ()
@@ -169,78 +184,3 @@ class Scenario(Course, frozen=True, kw_only=True):
             device=self.recording.device or "ventstream simulator",
         )
         return Sidecar(recording=stated, context=self.context, event=self.event, blood_gas=self.blood_gas)
-
-
-def contradictions(course: Course, segments: tuple[Segment, ...]) -> Iterator[tuple[Place, str]]:
-    """What single values cannot show, and where: segment 0 is the file's base, 1 its first ``[[change]]``."""
-    for index, segment in enumerate(segments):
-        place: Place = ("change", index - 1) if index else ()
-        for at, problem in _within(segment):
-            yield (*place, *at), problem
-        if (segment.capnogram is None) != (segments[0].capnogram is None):
-            yield (*place, "capnogram"), "a capnograph is there from the beginning or not at all"
-    yield from _of_capnograph(course, segments[0])
-    shortest_s = min(60 / segment.ventilator.rate_per_min for segment in segments)
-    for index, effort in enumerate(course.effort):
-        for key, problem in _of_effort(effort, shortest_s):
-            yield ("effort", index, key), problem
-    for name, spans in (
-        ("change", [(segment.at_s, 0.0) for segment in segments[1:]]),
-        ("hold", [(hold.at_s, 0.0) for hold in course.hold]),
-        ("disconnect", [(span.at_s, span.duration_s) for span in course.disconnect]),
-        ("suction", [(span.at_s, span.duration_s) for span in course.suction]),
-        ("gap", [(span.at_s, span.duration_s) for span in course.gap]),
-        ("co2_delay", [(delay.at_s, 0.0) for delay in course.co2_delay]),
-    ):
-        for index, ((start_s, lasting_s), (next_s, _)) in enumerate(pairwise(spans)):
-            if start_s + lasting_s > next_s:
-                yield (name, index + 1, "at_s"), "begins before the one above it has ended; write them in order of time"
-
-
-def _within(segment: Segment) -> Iterator[tuple[Place, str]]:
-    ventilator, assist = segment.ventilator, segment.assist
-    longest = 60 / ventilator.rate_per_min - MIN_TE_S
-    if ventilator.ti_total_s > longest:
-        problem = f"inspiration takes {ventilator.ti_total_s:.2f} s, this rate leaves {longest:.2f} s at most"
-        yield ("ventilator", "rate_per_min"), problem
-    if ventilator.mode != "vcv" and ventilator.rise_s > ventilator.ti_s:
-        yield ("ventilator", "rise_s"), "the rise is longer than the inspiration (ti_s)"
-    if assist and assist.trigger == "pressure" and (segment.valve is None or segment.valve.resistance_cmh2o_s_l == 0):
-        problem = "pressure never falls at a valve without resistance: state [valve] resistance_cmh2o_s_l or use flow"
-        yield ("assist", "trigger"), problem
-    for name in ("gas_exchange", "rebreathing", "cardiogenic"):
-        if segment.capnogram is None and getattr(segment, name) is not None:
-            yield (name,), "nothing shows it without a [capnogram]"
-
-
-def _of_capnograph(course: Course, first: Segment) -> Iterator[tuple[Place, str]]:
-    device, delays = course.capnograph, DelayCourse(course.co2_delay_s, course.co2_delay, course.duration_s)
-    if first.capnogram is None and (device or course.co2_delay):
-        yield ("capnograph" if device else "co2_delay",), "there is nothing to show without a [capnogram]"
-    for index, reached_s in enumerate(delays.ends_s[1:]):
-        if not EARLIEST_S <= reached_s <= LATEST_S:
-            problem = f"the delay drifts to {reached_s:.2f} s; it may lie between {EARLIEST_S:g} and {LATEST_S:g} s"
-            yield ("co2_delay", index, "drift_ms_per_min"), problem
-    if device is None:
-        return
-    if device.flow_per_cmh2o and delays.shortest_s < 0.0:
-        yield ("capnograph", "flow_per_cmh2o"), "a sampling line is never early: co2_delay_s or [[co2_delay]] is"
-    for name in ("clock_offset_s", "clock_ppm"):
-        if device.rate_hz is None and getattr(device, name):
-            yield ("capnograph", name), "a clock of its own belongs to a device of its own: state its rate_hz as well"
-
-
-def _of_effort(effort: Effort, shortest_s: float) -> Iterator[tuple[str, str]]:
-    if effort.offset_s is not None and effort.offset_s < -shortest_s:
-        yield "offset_s", f"reaches back past the breath before: {-shortest_s:.2f} s at the least"
-    if effort.rate_per_min is None:
-        return
-    if effort.offset_s is not None:
-        yield "offset_s", "efforts at a rate of their own know no onset: leave out offset_s or rate_per_min"
-    if effort.every > 1:
-        yield "every", "efforts at a rate of their own count no breaths: leave out every or rate_per_min"
-    if effort.lasts_s > (period_s := 60 / effort.rate_per_min):
-        problem = (
-            f"one lasts {effort.lasts_s:.2f} s, this rate leaves {period_s:.2f} s: shorten rise_s, plateau_s, fall_s"
-        )
-        yield "rate_per_min", problem

@@ -21,17 +21,21 @@ from adapters._scenario import (
     Course,
     GasExchange,
     Lung,
+    Nebuliser,
     Place,
     Rebreathing,
     Relaxation,
+    Ringing,
     Scenario,
     Second,
     SecondCompartment,
     Segment,
     Sensor,
+    Transducer,
     Tube,
     Valve,
     Ventilator,
+    Water,
     contradictions,
 )
 from streamer.errors import ConfigError
@@ -64,6 +68,12 @@ class File(Course, frozen=True, kw_only=True):
     tube: Tube | None = None
     valve: Valve | None = None
     assist: Assist | None = None
+    ringing: Ringing | None = None
+    water: Water | None = None
+    nebuliser: Nebuliser | None = None
+    paw_sensor: Transducer | None = None
+    flow_sensor: Transducer | None = None
+    pco2_sensor: Transducer | None = None
     change: tuple[Change, ...] = ()
 
 

@@ -20,7 +20,8 @@ def streams(scenario: Scenario, chunk_s: float) -> list[Stream]:
     device = scenario.capnograph
     own_hz = device.rate_hz if device else None
     shows_co2 = scenario.segments[0].capnogram is not None and own_hz is None
-    channels = [channel for channel in Channel if shows_co2 or channel != Channel.PCO2]
+    there = [channel for channel in Channel if shows_co2 or channel != Channel.PCO2]
+    channels = [channel for channel in there if scenario.channels is None or channel.value in scenario.channels]
     cuts = _cuts(scenario, scenario.rate_hz, chunk_s)
     found = [Stream(VENTILATOR, scenario.start_s, (scenario.rate_hz, scenario.rate_hz), channels, cuts)]
     if device and own_hz is not None:

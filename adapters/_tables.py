@@ -79,6 +79,12 @@ class Ventilator(Table, frozen=True, kw_only=True):
     what the ventilator does for a patient who triggers nothing.
 
     Expiration: airway pressure falls linearly over ``fall_s`` from the lung's to PEEP, as the valve opens.
+
+    Attributes:
+        simv_support_cmh2o: SIMV: ``vcv`` or ``pcv`` at the rate, due on a fixed grid of times whoever breathes; what
+            the patient triggers more than a quarter of the period before the next is due gets this pressure support.
+        support_ti_s: The longest such a supported breath lasts.
+        sigh_every: Every so many breaths ``sigh_factor`` times the volume, or pressure above PEEP; 0: none.
     """
 
     mode: Literal["vcv", "pcv", "psv"] = "vcv"
@@ -87,10 +93,14 @@ class Ventilator(Table, frozen=True, kw_only=True):
     tidal_volume_ml: Annotated[float, Meta(ge=1, le=3000)] = 500.0
     flow_l_min: Annotated[float, Meta(ge=1, le=180)] = 30.0
     pause_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
-    inspiratory_pressure_cmh2o: Annotated[float, Meta(ge=1, le=80)] = 15.0
+    inspiratory_pressure_cmh2o: Annotated[float, Meta(ge=0, le=80)] = 15.0
     ti_s: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
     rise_s: Annotated[float, Meta(ge=0, le=2)] = 0.0
     fall_s: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    simv_support_cmh2o: Annotated[float, Meta(ge=0, le=40)] | None = None
+    support_ti_s: Annotated[float, Meta(ge=0.1, le=5)] = 1.5
+    sigh_every: Annotated[int, Meta(ge=0, le=1000)] = 0
+    sigh_factor: Annotated[float, Meta(ge=1, le=3)] = 1.5
 
     @property
     def ti_total_s(self) -> float:
@@ -103,9 +113,9 @@ class Ventilator(Table, frozen=True, kw_only=True):
 class Assist(Table, frozen=True, kw_only=True):
     """What lets the patient begin a breath, and end one of pressure support.
 
-    A breath begins as soon as expiration has lasted ``MIN_TE_S`` and flow through the sensor exceeds the trigger (a
+    A breath begins as soon as expiration has lasted ``min_te_s`` and flow through the sensor exceeds the trigger (a
     leak counts, so it may trigger by itself) or airway pressure falls by the trigger below PEEP, which needs a
-    ``[valve]``.
+    ``[valve]`` or a base flow that the patient exceeds.
     """
 
     trigger: Literal["flow", "pressure"] = "flow"
@@ -113,12 +123,36 @@ class Assist(Table, frozen=True, kw_only=True):
     trigger_pressure_cmh2o: Annotated[float, Meta(ge=0.1, le=20)] = 2.0
     cycle_off_fraction: Annotated[float, Meta(ge=0.01, le=0.9)] = 0.25
     """Of the breath's peak flow, at which pressure support ends."""
+    delay_s: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
+    """From the trigger to the opening of the valve."""
+    min_te_s: Annotated[float, Meta(ge=0.01, le=1)] = 0.1
+    """Of expiration the ventilator is deaf to its trigger so long."""
 
 
 class Circuit(Table, frozen=True, kw_only=True):
-    """Leak on the patient's side of the flow sensor, an orifice: leak flow = g·sqrt(Paw)."""
+    """Leak on the patient's side of the flow sensor, an orifice: leak flow = g·sqrt(Paw), g by breath.
+
+    Attributes:
+        leak_l_min_per_sqrt_cmh2o: g, or what it swings about.
+        leak_swing_l_min_per_sqrt_cmh2o: A mask that shifts: g swings so far to either side, never below zero.
+        leak_period_s: Of that swing.
+        base_flow_l_min: The most that the ventilator lets the patient draw before it opens its valve; None: any flow.
+        compliance_ml_cmh2o: Of the tubing between the flow sensor at the ventilator and the wye. The ventilator gives
+            the patient what is set, and beyond that what the tubing takes.
+    """
 
     leak_l_min_per_sqrt_cmh2o: Annotated[float, Meta(ge=0, le=30)] = 0.0
+    leak_swing_l_min_per_sqrt_cmh2o: Annotated[float, Meta(ge=0, le=30)] = 0.0
+    leak_period_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+    base_flow_l_min: Annotated[float, Meta(ge=0.5, le=60)] | None = None
+    compliance_ml_cmh2o: Annotated[float, Meta(ge=0, le=10)] = 0.0
+
+    def leak_at(self, at_s: float) -> float:
+        """Conductance at a time, L/min/sqrt(cmH2O)."""
+        swing = self.leak_swing_l_min_per_sqrt_cmh2o
+        if not swing:
+            return self.leak_l_min_per_sqrt_cmh2o
+        return max(self.leak_l_min_per_sqrt_cmh2o + swing * math.sin(math.tau * at_s / self.leak_period_s), 0.0)
 
 
 class Sensor(Table, frozen=True, kw_only=True):
@@ -169,9 +203,10 @@ class Rebreathing(Table, frozen=True, kw_only=True):
 
 
 class Cardiogenic(Table, frozen=True, kw_only=True):
-    """A sine that the heart adds to alveolar gas at the sensor, in time from the first sample on."""
+    """A sine of the heart, in time from the first sample on: on alveolar gas at the sensor, on the lung's pressure."""
 
     amplitude_mmhg: Annotated[float, Meta(ge=0, le=20)] = 1.0
+    amplitude_cmh2o: Annotated[float, Meta(ge=0, le=5)] = 0.0
     rate_per_min: Annotated[float, Meta(ge=10, le=300)] = 75.0
 
 

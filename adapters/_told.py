@@ -33,6 +33,10 @@ class Ran(NamedTuple):
     end: tuple[float, float]
     inspired: float
     """PCO2 at the sensor when inspiration ends, mmHg."""
+    lowest: float
+    """Least volume of the lung since the expiration before began, L."""
+    exhaled: float
+    """Of the patient's gas in expiration, L: what passed the sensor less what was added on the way."""
 
 
 def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggered: bool) -> BreathTruth:
@@ -54,6 +58,9 @@ def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggere
         peep_total_before=ran.before,
         peep_total=ran.end[0],
         energy=JOULE_PER_L_CMH2O * float(tally[at.WORK]),
+        energy_net=JOULE_PER_L_CMH2O * float(tally[at.NET_WORK]),
+        vt=ML_PER_L * (float(tally[at.TOP]) - ran.lowest),
+        supported=breath.is_supported,
         insp_hold_s=breath.insp_hold_s,
         exp_hold_s=breath.exp_hold_s,
         disconnected=_happens(scenario.disconnect, breath, ran),
@@ -99,7 +106,7 @@ def _happens(spans: tuple[Span, ...], breath: PlannedBreath, ran: Ran) -> bool:
 
 
 def _capnogram(scenario: Scenario, breath: PlannedBreath, ran: Ran) -> CapnogramTruth | None:
-    part, exhaled = breath.segment.capnogram, float(ran.tally[at.VT_EXP])
+    part, exhaled = breath.segment.capnogram, ran.exhaled
     if part is None or exhaled < MIN_EXHALED_L:
         return None
     gas = gas_constants(breath.segment)

@@ -19,16 +19,22 @@ from adapters._scenario import (
     Cardiogenic,
     Circuit,
     Delay,
+    Fault,
     GasExchange,
     Lung,
+    Nebuliser,
     Rebreathing,
     Relaxation,
+    Ringing,
     SecondCompartment,
+    Shown,
     Span,
     Suction,
+    Transducer,
     Tube,
     Valve,
     Ventilator,
+    Water,
 )
 
 
@@ -52,6 +58,12 @@ class SegmentTruth(_Part, frozen=True, kw_only=True):
     tube: Tube | None = None
     valve: Valve | None = None
     assist: Assist | None = None
+    ringing: Ringing | None = None
+    water: Water | None = None
+    nebuliser: Nebuliser | None = None
+    paw_sensor: Transducer | None = None
+    flow_sensor: Transducer | None = None
+    pco2_sensor: Transducer | None = None
 
     @property
     def crs(self) -> float:
@@ -161,6 +173,10 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
         pmus_exp: Likewise in expiration.
         effort: The larger of the two without sign, cmH2O; None in a passive breath.
         effort_phase: Where that was.
+        vt: What the lung holds at most in inspiration, less what it held at least before: gas drawn before the valve
+            opened belongs to the breath. mL.
+        energy_net: As ``energy``, less what gas gives back that leaves again in inspiration, J.
+        supported: Pressure support between the mandatory breaths of SIMV.
     """
 
     start_s: float
@@ -187,6 +203,9 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
     pmus_exp: float | None = None
     effort: float | None = None
     effort_phase: Literal["inspiration", "expiration"] | None = None
+    vt: float | None = None
+    energy_net: float | None = None
+    supported: bool = False
 
 
 class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1"):
@@ -208,6 +227,9 @@ class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1")
     gaps: tuple[Span, ...] = ()
     capnograph: Capnograph | None = None
     co2_delays: tuple[Delay, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    channels: tuple[Shown, ...] | None = None
+    exchanged: tuple[Shown, Shown] | None = None
 
 
 def rounded(truth: Truth) -> Truth:

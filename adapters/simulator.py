@@ -1,9 +1,10 @@
 """A lung on a ventilator as a source like any other, and the oracle: it states its truth.
 
 ``simulate(scenario)`` gives the same samples to the bit for the same scenario, whatever the chunk length. The model:
-one or two compartments that may relax, a tube, the patient's muscles; volume or pressure control and pressure support,
-triggered or not; holds, a leak, disconnects, suction, sensor noise; a mainstream capnogram, or one that is late and
-slow, drawn through a line, or a device of its own.
+one or two compartments that may relax, a tube, the patient's muscles; volume or pressure control, pressure support and
+SIMV, triggered or not; holds, a leak, disconnects, suction, a ringing valve, water in the tube, a nebuliser; a
+mainstream capnogram, or one that is late and slow, drawn through a line, or a device of its own; sensors that are noisy
+or wrong, and a recorder that repeats, loses or exchanges what they say.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters._scenario import Scenario
+from adapters._recorder import Recorder
+from adapters._scenario import Scenario, Segment
 from adapters._scenario_file import load_scenario
 from adapters._streams import in_order, streams
 from adapters._truth import BreathTruth, EffortTruth, HoldTruth, SegmentTruth, Truth, rounded
@@ -75,7 +77,7 @@ class Simulation:
         from adapters import _engine  # noqa: PLC0415 (Numba takes a second: only for who simulates)
 
         scenario = self.scenario
-        found = streams(scenario, chunk_s)
+        found, recorder = streams(scenario, chunk_s), Recorder(scenario)
         breaths: list[BreathTruth] = []
         holds: list[HoldTruth] = []
         efforts: list[EffortTruth] = []
@@ -84,7 +86,9 @@ class Simulation:
                 breaths.append(stretch.truth)
                 holds += stretch.holds
             efforts += [effort for effort in stretch.efforts if effort.start_s - scenario.start_s < scenario.duration_s]
-            samples = {Channel.PAW: stretch.paw, Channel.FLOW: stretch.flow, Channel.PCO2: stretch.pco2}
+            samples = recorder.record(
+                {Channel.PAW: stretch.paw, Channel.FLOW: stretch.flow, Channel.PCO2: stretch.pco2}
+            )
             for stream in found:
                 stream.append(samples)
             yield from in_order(found)
@@ -92,24 +96,7 @@ class Simulation:
 
     def _told(self, breaths: list[BreathTruth], holds: list[HoldTruth], efforts: list[EffortTruth]) -> Truth:
         scenario = self.scenario
-        segments = tuple(
-            SegmentTruth(
-                start_s=scenario.start_s + segment.at_s,
-                lung=segment.lung,
-                ventilator=segment.ventilator,
-                circuit=segment.circuit,
-                capnogram=segment.capnogram,
-                gas_exchange=segment.gas_exchange,
-                rebreathing=segment.rebreathing,
-                cardiogenic=segment.cardiogenic,
-                second_compartment=segment.second_compartment,
-                relaxation=segment.relaxation,
-                tube=segment.tube,
-                valve=segment.valve,
-                assist=segment.assisting,
-            )
-            for segment in scenario.segments
-        )
+        segments = tuple(_constants(segment, scenario.start_s) for segment in scenario.segments)
         truth = Truth(
             rate_hz=scenario.rate_hz,
             start_s=scenario.start_s,
@@ -123,8 +110,16 @@ class Simulation:
             gaps=scenario.gap,
             capnograph=scenario.capnograph,
             co2_delays=scenario.co2_delay,
+            faults=scenario.fault,
+            channels=scenario.channels,
+            exchanged=scenario.exchanged,
         )
         return rounded(truth)
+
+
+def _constants(segment: Segment, start_s: float) -> SegmentTruth:
+    told = {name: getattr(segment, name) for name in SegmentTruth.__struct_fields__ if name != "start_s"}
+    return SegmentTruth(start_s=start_s + segment.at_s, **{**told, "assist": segment.assisting})
 
 
 def simulate(scenario: Scenario | Path | str) -> Simulation:

@@ -57,6 +57,19 @@ BASE = "duration_s = 20\n[ventilator]\nrate_per_min = 15\n"
             DRIFT,
             ":6: [[co2_delay]] drift_ms_per_min = 1000: the delay drifts to 10.50 s; it may lie between -1 and 10 s",
         ),
+        ("[ringing]\nrate_hz = 0\n", ":2: [ringing] rate_hz = 0: expected"),
+        ("[water]\namplitude = 1\n", ":2: unknown key 'amplitude' in [water]"),
+        ("[paw_sensor]\nwraps = [5, 5]\n", ":2: [paw_sensor] wraps: the lower end of its range comes first"),
+        ("[flow_sensor]\nlowest = 5\nhighest = 4\n", ":2: [flow_sensor] lowest = 5: is not below highest"),
+        ("[pco2_sensor]\ngain = 2\n", ":1: [pco2_sensor]: nothing shows it without a [capnogram]"),
+        ("[ventilator]\nmode = 'psv'\nsimv_support_cmh2o = 5\n", ":3: [ventilator] simv_support_cmh2o = 5: mandatory"),
+        (
+            "[ventilator]\nsigh_every = 5\nsigh_factor = 3\nflow_l_min = 20\nrate_per_min = 20\n",
+            ":3: [ventilator] sigh_",
+        ),
+        ("[[fault]]\nat_s = 3\nduration_s = 4\nevery_s = 4\n", ":4: [[fault]] every_s = 4: it comes again before"),
+        ("[[fault]]\nat_s = 3\nduration_s = 4\nkind = 'noise'\n", ":4: [[fault]] kind"),
+        ('exchanged = ["paw", "paw"]\n', ":1: exchanged: name two channels"),
         ("rate_hz = 5\n", ":1: rate_hz = 5: expected"),
         ("duration_s = \n", ":1: not TOML"),
     ],
@@ -100,7 +113,7 @@ def test_tables_that_are_absent_by_default_come_with_a_change(tmp_path: Path) ->
 def test_the_examples_of_the_guide_can_be_simulated(tmp_path: Path) -> None:
     guide = (Path(adapters.__file__).parent / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         path = tmp_path / "example.toml"
         path.write_text(block, encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.trust import methods
+from tests.trust import methods, shares
 from tests.trust.readme import README, replaced
 from tests.trust.recordings import table
 from tests.trust.tables import TABLES
@@ -18,7 +18,7 @@ def main() -> None:
     options.add_argument("--methods", action="store_true", help="ways to find the airway dead space, instead")
     chosen = options.parse_args()
     if chosen.recordings:
-        print("\n".join(table()))
+        print("\n".join([*table(), "", *shares.table()]))
         return
     if chosen.methods:
         print("\n".join(methods.table()))
