@@ -33,7 +33,7 @@ class Phase(NamedTuple):
     One that ``falls`` starts at the lung's own pressure, which nobody knows when planning, and ends at ``level``.
     ``resistance`` is that of a source of pressure, cmH2O·s/L, ``limit`` the most it gives, L/s (0: all). Its level
     swings by a sine of ``swing`` cmH2O, ``swing_rate`` rad/s, that begins with the phase and decays by
-    ``swing_decay`` 1/s. What is watched for ends it ``lag_s`` later.
+    ``swing_decay`` 1/s. What is watched for ends it ``lag_s`` later; ``spared`` L/s of flow are a leak's.
     """
 
     start_s: float
@@ -53,6 +53,7 @@ class Phase(NamedTuple):
     swing_rate: float = 0.0
     swing_decay: float = 0.0
     lag_s: float = 0.0
+    spared: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ class PlannedBreath:
         if assist is None or self.exp_hold_s:
             return phase
         from_s = insp_end_s + assist.min_te_s
-        phase = phase._replace(lag_s=assist.delay_s)
+        phase = phase._replace(lag_s=assist.delay_s, spared=_spared(self.segment, self.start_s, phase.level))
         if assist.trigger == "flow":
             return phase._replace(watch=FLOW_ABOVE, watch_from_s=from_s, threshold=assist.trigger_flow_l_min / 60)
         low = self.segment.ventilator.peep_cmh2o - assist.trigger_pressure_cmh2o
@@ -228,11 +229,23 @@ def _inspiration(segment: Segment, onset_s: float) -> list[Phase]:
     pressing = Phase(risen_s, onset_s + ventilator.ti_s, peep + above)
     if ventilator.mode == "psv" and assist:
         from_s = max(risen_s, onset_s + MIN_SUPPORT_S)
-        pressing = pressing._replace(watch=FLOW_FADES, watch_from_s=from_s, threshold=assist.cycle_off_fraction)
+        pressing = pressing._replace(
+            watch=FLOW_FADES,
+            watch_from_s=from_s,
+            threshold=assist.cycle_off_fraction,
+            spared=_spared(segment, onset_s, peep + above),
+        )
     if segment.ringing and segment.ringing.amplitude_cmh2o:
         pressing = _ringing(pressing, segment.ringing, segment.ringing.amplitude_cmh2o)
     rising = [Phase(onset_s, risen_s, peep, slope=above / rise_s)] if rise_s else []
     return [*rising, pressing]
+
+
+def _spared(segment: Segment, at_s: float, paw: float) -> float:
+    """The leak at a pressure, L/s, as far as the ventilator leaves it out of account."""
+    if segment.assisting is None or not segment.assisting.spares_leak:
+        return 0.0
+    return segment.circuit.leak_at(at_s) * math.sqrt(max(paw, 0.0)) / 60
 
 
 def _supported(segment: Segment) -> Segment:

@@ -255,10 +255,11 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
 def _is_met(phase: Phase, flow: float, paw: float, tally: FloatArray) -> bool:
     """What the phase watches for has come."""
     if phase.watch == FLOW_ABOVE:
-        return flow > phase.threshold
+        return flow - phase.spared > phase.threshold
     if phase.watch == PAW_BELOW:
         return paw < phase.threshold
-    return bool(tally[at.PEAK_FLOW] > 0.0 and flow < phase.threshold * tally[at.PEAK_FLOW])
+    peak = tally[at.PEAK_FLOW] - phase.spared
+    return bool(peak > 0.0 and flow - phase.spared < phase.threshold * peak)
 
 
 @kernel

@@ -23,7 +23,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Lung(Table, frozen=True, kw_only=True):
     """Airway and first compartment: Paw = V/C + R·F. Expiratory resistance is the inspiratory one unless stated."""
 
-    compliance_ml_cmh2o: Annotated[float, Meta(ge=1, le=500)] = 50.0
+    compliance_ml_cmh2o: Annotated[float, Meta(ge=0.1, le=500)] = 50.0
     resistance_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=200)] = 10.0
     resistance_exp_cmh2o_s_l: Annotated[float, Meta(ge=0.5, le=200)] | None = None
 
@@ -127,6 +127,8 @@ class Assist(Table, frozen=True, kw_only=True):
     """From the trigger to the opening of the valve."""
     min_te_s: Annotated[float, Meta(ge=0.01, le=1)] = 0.1
     """Of expiration the ventilator is deaf to its trigger so long."""
+    spares_leak: bool = False
+    """The ventilator knows its leak: neither triggers nor ends a breath by it."""
 
 
 class Circuit(Table, frozen=True, kw_only=True):
@@ -178,7 +180,7 @@ class Capnogram(Table, frozen=True, kw_only=True):
     dead_space_ml: Annotated[float, Meta(ge=0, le=500)] = 150.0
     phase2_sd_ml: Annotated[float, Meta(ge=0, le=200)] = 18.0
     plateau_mmhg: Annotated[float, Meta(ge=0, le=150)] = 36.0
-    slope_mmhg_l: Annotated[float, Meta(ge=0, le=200)] = 10.0
+    slope_mmhg_l: Annotated[float, Meta(ge=0, le=10_000)] = 10.0
     inspired_mmhg: Annotated[float, Meta(ge=0, le=50)] = 0.0
     sensor_volume_ml: Annotated[float, Meta(ge=0.1, le=50)] = 6.0
 

@@ -28,7 +28,7 @@ class Ran(NamedTuple):
     insp_end_s: float
     end_s: float
     triggers: bool
-    before: float
+    before: tuple[float, float]
     turn: tuple[float, float]
     end: tuple[float, float]
     inspired: float
@@ -55,11 +55,12 @@ def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggere
         ppeak=float(tally[at.PPEAK]),
         pplat=ran.turn[0],
         peep=breath.segment.ventilator.peep_cmh2o,
-        peep_total_before=ran.before,
+        peep_total_before=ran.before[0],
         peep_total=ran.end[0],
         energy=JOULE_PER_L_CMH2O * float(tally[at.WORK]),
         energy_net=JOULE_PER_L_CMH2O * float(tally[at.NET_WORK]),
         vt=ML_PER_L * (float(tally[at.TOP]) - ran.lowest),
+        palv_before=None if ran.before[1] == ran.before[0] else ran.before[1],
         supported=breath.is_supported,
         insp_hold_s=breath.insp_hold_s,
         exp_hold_s=breath.exp_hold_s,

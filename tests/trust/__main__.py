@@ -1,37 +1,64 @@
-"""``python -m tests.trust [--write] [--recordings] [--methods]``: print the tables, or put them into README.md."""
+"""``python -m tests.trust``: print tables of how far numbers can be trusted, or put them where they are published.
+
+Without a choice: the tables of README.md. ``--situations``: those of docs/accuracy.md, and every wrong figure.
+``--recordings``: what recordings made by others come to. ``--methods``: ways to find the airway dead space.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.trust import methods, shares
+from tests.trust import accuracy, methods, shares, situations
 from tests.trust.readme import README, replaced
 from tests.trust.recordings import table
 from tests.trust.tables import TABLES
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--write", action="store_true", help="put the tables into README.md")
-    options.add_argument("--recordings", action="store_true", help="what recordings made by others come to, instead")
-    options.add_argument("--methods", action="store_true", help="ways to find the airway dead space, instead")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--write", action="store_true", help="put the tables into their page")
+    options.add_argument("--situations", action="store_true", help="situation by key: given, wrong, graded")
+    options.add_argument("--tune", action="store_true", help="of the seeds for tuning, not the reported ones")
+    options.add_argument("--only", default="", metavar="TEXT", help="situations whose name has this in it")
+    options.add_argument("--runs", type=int, default=situations.RUNS, help="recordings of a situation")
+    options.add_argument("--recordings", action="store_true", help="what recordings made by others come to")
+    options.add_argument("--methods", action="store_true", help="ways to find the airway dead space")
     chosen = options.parse_args()
     if chosen.recordings:
         print("\n".join([*table(), "", *shares.table()]))
-        return
-    if chosen.methods:
+    elif chosen.methods:
         print("\n".join(methods.table()))
-        return
-    tables = {name: make() for name, make in TABLES.items()}
-    if chosen.write:
-        text = README.read_text(encoding="utf-8")
-        for name, lines in tables.items():
-            text = replaced(text, name, lines)
-        Path(README).write_text(text, encoding="utf-8")
+    elif chosen.situations:
+        _situations(chosen)
     else:
-        for name, lines in tables.items():
-            print(f"\n{name}\n\n" + "\n".join(lines))
+        _publish(README, {name: make() for name, make in TABLES.items()}, write=chosen.write)
+
+
+def _situations(chosen: argparse.Namespace) -> None:
+    names = [name for name in situations.named() if chosen.only in name]
+    half = situations.TUNED if chosen.tune else situations.REPORTED
+    found = dict(situations.results(names, half=half, runs=chosen.runs))
+    is_whole = not (chosen.tune or chosen.only) and chosen.runs == situations.RUNS
+    if chosen.write and not is_whole:
+        raise SystemExit("--write is for all situations with the reported seeds: leave out --tune, --only, --runs")
+    _publish(accuracy.ACCURACY, {name: list(lines) for name, lines in accuracy.blocks(found)}, write=chosen.write)
+
+
+def _publish(page: Path, tables: Mapping[str, Sequence[str]], *, write: bool) -> None:
+    if not write:
+        print("\n".join(_printed(tables)))
+        return
+    text = page.read_text(encoding="utf-8")
+    for name, lines in tables.items():
+        text = replaced(text, name, lines)
+    page.write_text(text, encoding="utf-8")
+
+
+def _printed(tables: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for name, lines in tables.items():
+        yield from ("", name, "", *lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the tables stand in README.md: between ``<!-- trust NAME -->`` and ``<!-- /trust -->``."""
+"""Where generated tables stand in a page: between ``<!-- trust NAME -->`` and ``<!-- /trust -->``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"(<!-- trust (\w+) -->\n)(.*?)(<!-- /trust -->)", re.DOTALL)
 
 
-def published() -> dict[str, list[str]]:
+def published(page: Path = README) -> dict[str, list[str]]:
     """Name → lines of the table."""
-    return {name: body.strip().splitlines() for _, name, body, _ in BLOCK.findall(README.read_text(encoding="utf-8"))}
+    return {name: body.strip().splitlines() for _, name, body, _ in BLOCK.findall(page.read_text(encoding="utf-8"))}
 
 
 def replaced(text: str, name: str, lines: Sequence[str]) -> str:

@@ -1,0 +1,82 @@
+"""The generated part of docs/accuracy.md: a table for mechanics, one for CO2, what was told, what was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.trust.situations import GROUPS, Figure, Result, wrong_lines
+
+ACCURACY = Path(__file__).parents[2] / "docs" / "accuracy.md"
+MECHANICS = (
+    "rr", "vt", "minute_volume", "ppeak", "peep", "pplat", "peep_total", "driving_pressure", "crs", "crs_est",
+    "pplat_est", "peep_total_est", "mp",
+)  # fmt: skip
+CO2 = ("petco2", "pco2_alv", "pco2_mixed_exp", "vtco2", "vco2", "vd_aw", "vd_vt_bohr", "slope_3", "sn_3")
+
+
+def cell(figure: Figure) -> str:
+    """Share given in per cent with the worst grade that is common, and how many are wrong; a dot where none is."""
+    if not figure.given:
+        return "·"
+    grade = next(grade for grade in "CBA" if figure.grades[grade] > 0.1 * figure.given or grade == "A")
+    wrong = f" **{figure.wrong}**" if figure.wrong else ""
+    return f"{100 * figure.given / figure.breaths:.0f}{grade}{wrong}"
+
+
+def blocks(found: Mapping[str, Result]) -> Iterator[tuple[str, Iterator[str]]]:
+    """Name → lines of all that is generated."""
+    yield "totals", iter([totals(found)])
+    yield "mechanics", mechanics(found)
+    yield "capnogram", co2(found)
+    yield "wrong", wrong(found)
+
+
+def mechanics(found: Mapping[str, Result]) -> Iterator[str]:
+    """Breaths and pressures, volumes, power."""
+    yield from _table(("found / true", "near %", *MECHANICS, "told"), found, _mechanics_row)
+
+
+def _mechanics_row(result: Result) -> list[str]:
+    near = f"{100 * result.near / result.true:.0f}" if result.true else "-"
+    told = " ".join(sorted(result.told)) or "-"
+    return [f"{result.breaths} / {result.true}", near, *(cell(result.figures[key]) for key in MECHANICS), told]
+
+
+def co2(found: Mapping[str, Result]) -> Iterator[str]:
+    """What a capnogram gives, in the situations that have one."""
+    shown = {name: result for name, result in found.items() if _has_co2(result)}
+    yield from _table(CO2, shown, lambda result: [cell(result.figures[key]) for key in CO2])
+
+
+def _has_co2(result: Result) -> bool:
+    return set(result.figures["petco2"].reasons) != {"co2_missing"}
+
+
+def _table(heads: Sequence[str], found: Mapping[str, Result], row: Callable[[Result], list[str]]) -> Iterator[str]:
+    yield f"| situation | {' | '.join(heads)} |"
+    yield "|---" * (len(heads) + 1) + "|"
+    for group, listed in GROUPS.items():
+        shown = [name for name in listed if name in found]
+        if shown:
+            yield f"| **{group}** |{' |' * len(heads)}"
+        for name in shown:
+            yield f"| {name} | {' | '.join(row(found[name]))} |"
+
+
+def totals(found: Mapping[str, Result]) -> str:
+    """One line of sums."""
+    figures = [(name, key, one) for name, result in found.items() for key, one in result.figures.items() if one.given]
+    wrong = [one for _, _, one in figures if one.wrong]
+    return (
+        f"{len(found)} situations, {len(figures)} figures given, {len(wrong)} of them wrong in at least one breath, "
+        f"{sum(one.wrong > 0.05 * one.given for one in wrong)} in more than one of twenty; "
+        f"{sum(one.wrong for one in wrong)} wrong numbers of {sum(one.given for _, _, one in figures)}."
+    )
+
+
+def wrong(found: Mapping[str, Result]) -> Iterator[str]:
+    """A line for every wrong figure."""
+    for name, result in found.items():
+        for line in wrong_lines(name, result):
+            yield f"- {line}"
