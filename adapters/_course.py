@@ -7,53 +7,19 @@ watched for, and the kernel that runs it tells when that came; the phases after 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import msgspec
-
-from adapters._scenario import MIN_TE_S, Hold, Ringing, Scenario, Segment, Span, Suction
+from adapters._patterns import sighing, spared, supported
+from adapters._phase import FLOW_ABOVE, FLOW_FADES, PAW_BELOW, Phase, interrupted, restoring, with_ringing
+from adapters._scenario import MIN_TE_S, Hold, Scenario, Segment, Span
 
 SHORTEST_RAMP_S = 1e-3
 """A valve that takes less has switched at once."""
-FLOW_LIMIT_L_S = 2.0
-"""What a source of pressure delivers into an open tube."""
 MIN_SUPPORT_S = 0.1
 """Pressure support does not end earlier: flow has to come first."""
 SIMV_WINDOW = 0.25
 """Of the period before a mandatory breath is due: what is triggered in it is that breath."""
-NOTHING, FLOW_ABOVE, PAW_BELOW, FLOW_FADES = range(4)
-"""What may end a phase: flow above ``threshold`` (L/s), airway pressure below it, flow below that share of its peak."""
-
-
-class Phase(NamedTuple):
-    """A time in which the source of flow (L/s) or pressure (cmH2O) changes linearly from ``level``.
-
-    One that ``falls`` starts at the lung's own pressure, which nobody knows when planning, and ends at ``level``.
-    ``resistance`` is that of a source of pressure, cmH2O·s/L, ``limit`` the most it gives, L/s (0: all). Its level
-    swings by a sine of ``swing`` cmH2O, ``swing_rate`` rad/s, that begins with the phase and decays by
-    ``swing_decay`` 1/s. What is watched for ends it ``lag_s`` later; ``spared`` L/s of flow are a leak's.
-    """
-
-    start_s: float
-    end_s: float
-    level: float
-    slope: float = 0.0
-    is_flow: bool = False
-    is_expiration: bool = False
-    is_open: bool = False
-    falls: bool = False
-    resistance: float = 0.0
-    watch: int = NOTHING
-    watch_from_s: float = 0.0
-    threshold: float = 0.0
-    limit: float = 0.0
-    swing: float = 0.0
-    swing_rate: float = 0.0
-    swing_decay: float = 0.0
-    lag_s: float = 0.0
-    spared: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +92,7 @@ class PlannedBreath:
             [
                 Phase(flow_end_s, insp_end_s, 0.0, is_flow=True),
                 self._triggered(falling, insp_end_s),
-                *(self._triggered(part, insp_end_s) for part in _restoring(fallen, self.segment.ringing)),
+                *(self._triggered(part, insp_end_s) for part in restoring(fallen, self.segment.ringing)),
                 Phase(exp_end_s, exp_end_s + self.exp_hold_s, 0.0, is_flow=True, is_expiration=True),
             ]
         )
@@ -137,7 +103,7 @@ class PlannedBreath:
         if assist is None or self.exp_hold_s:
             return phase
         from_s = insp_end_s + assist.min_te_s
-        phase = phase._replace(lag_s=assist.delay_s, spared=_spared(self.segment, self.start_s, phase.level))
+        phase = phase._replace(lag_s=assist.delay_s, spared=spared(self.segment, self.start_s, phase.level))
         if assist.trigger == "flow":
             return phase._replace(watch=FLOW_ABOVE, watch_from_s=from_s, threshold=assist.trigger_flow_l_min / 60)
         low = self.segment.ventilator.peep_cmh2o - assist.trigger_pressure_cmh2o
@@ -154,7 +120,7 @@ class PlannedBreath:
     def _cut(self, phases: Sequence[Phase]) -> list[Phase]:
         parts = [phase for phase in phases if phase.end_s > phase.start_s]
         for span in self.spans:
-            parts = [part for phase in parts for part in _interrupted(phase, span)]
+            parts = [part for phase in parts for part in interrupted(phase, span)]
         return parts
 
 
@@ -190,9 +156,9 @@ class Schedule:
         self._count += 1
         segment, is_supported = self._segments[self._number], self._supports(onset_s)
         if is_supported:
-            segment = _supported(segment)
+            segment = supported(segment)
         elif segment.ventilator.sigh_every and self._count % segment.ventilator.sigh_every == 0:
-            segment = _sighing(segment)
+            segment = sighing(segment)
         return PlannedBreath(
             number=self._number,
             segment=segment,
@@ -233,71 +199,9 @@ def _inspiration(segment: Segment, onset_s: float) -> list[Phase]:
             watch=FLOW_FADES,
             watch_from_s=from_s,
             threshold=assist.cycle_off_fraction,
-            spared=_spared(segment, onset_s, peep + above),
+            spared=spared(segment, onset_s, peep + above),
         )
     if segment.ringing and segment.ringing.amplitude_cmh2o:
-        pressing = _ringing(pressing, segment.ringing, segment.ringing.amplitude_cmh2o)
+        pressing = with_ringing(pressing, segment.ringing, segment.ringing.amplitude_cmh2o)
     rising = [Phase(onset_s, risen_s, peep, slope=above / rise_s)] if rise_s else []
     return [*rising, pressing]
-
-
-def _spared(segment: Segment, at_s: float, paw: float) -> float:
-    """The leak at a pressure, L/s, as far as the ventilator leaves it out of account."""
-    if segment.assisting is None or not segment.assisting.spares_leak:
-        return 0.0
-    return segment.circuit.leak_at(at_s) * math.sqrt(max(paw, 0.0)) / 60
-
-
-def _supported(segment: Segment) -> Segment:
-    """The same patient, in a breath of pressure support."""
-    ventilator = segment.ventilator
-    support = msgspec.structs.replace(
-        ventilator,
-        mode="psv",
-        inspiratory_pressure_cmh2o=ventilator.simv_support_cmh2o or 0.0,
-        ti_s=ventilator.support_ti_s,
-    )
-    return msgspec.structs.replace(segment, ventilator=support)
-
-
-def _sighing(segment: Segment) -> Segment:
-    ventilator = segment.ventilator
-    sigh = msgspec.structs.replace(
-        ventilator,
-        tidal_volume_ml=ventilator.tidal_volume_ml * ventilator.sigh_factor,
-        inspiratory_pressure_cmh2o=ventilator.inspiratory_pressure_cmh2o * ventilator.sigh_factor,
-    )
-    return msgspec.structs.replace(segment, ventilator=sigh)
-
-
-def _ringing(phase: Phase, ringing: Ringing, amplitude: float) -> Phase:
-    decay = 1.0 / ringing.decay_s if ringing.decay_s else 0.0
-    return phase._replace(swing=amplitude, swing_rate=math.tau * ringing.rate_hz, swing_decay=decay)
-
-
-def _restoring(fallen: Phase, ringing: Ringing | None) -> Iterator[Phase]:
-    """Expiration at PEEP; a ringing controller lets it fall at last, and blows gas in to restore it."""
-    if ringing is None or not ringing.peep_amplitude_cmh2o:
-        yield fallen
-        return
-    begin_s = min(fallen.start_s + ringing.peep_after_s, fallen.end_s)
-    yield fallen._replace(end_s=begin_s)
-    yield _ringing(fallen._replace(start_s=begin_s), ringing, -ringing.peep_amplitude_cmh2o)
-
-
-def _interrupted(phase: Phase, span: Span) -> Iterator[Phase]:
-    """The phase, with that part of it replaced during which the circuit is disconnected or suction pulls."""
-    start_s, end_s = max(span.at_s, phase.start_s), min(span.at_s + span.duration_s, phase.end_s)
-    if end_s <= start_s or phase.is_open:
-        yield phase
-        return
-    if start_s > phase.start_s:
-        yield phase._replace(end_s=start_s)
-    inside = Phase(start_s, end_s, 0.0, is_expiration=phase.is_expiration)
-    if isinstance(span, Suction):
-        yield inside._replace(level=span.pressure_cmh2o)
-    else:
-        escaping = phase.level if phase.is_flow else 0.0 if phase.is_expiration else FLOW_LIMIT_L_S
-        yield inside._replace(level=escaping, is_flow=True, is_open=True)
-    if phase.end_s > end_s:
-        yield phase._replace(start_s=end_s, level=phase.level + phase.slope * (end_s - phase.start_s))

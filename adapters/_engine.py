@@ -13,8 +13,9 @@ from adapters import _lung as lung
 from adapters import _places as at
 from adapters._capnograph import reader
 from adapters._constants import alveolar_pressure, gas_constants, lung_constants, resize, static_pressure
-from adapters._course import NOTHING, Phase, PlannedBreath, Schedule
+from adapters._course import PlannedBreath, Schedule
 from adapters._effort import Muscles
+from adapters._phase import NOTHING, Phase
 from adapters._scenario import Scenario, Segment
 from adapters._sensors import Sensors
 from adapters._told import Ran, tell_breath, tell_effort, tell_holds

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters import _places as at
-from adapters._course import FLOW_ABOVE, NOTHING, PAW_BELOW, Phase
+from adapters._expired_gas import sense_co2
+from adapters._phase import FLOW_ABOVE, NOTHING, PAW_BELOW, Phase
 from streamer.chunk import FloatArray
 from streamer.jit import inlined, kernel
 
@@ -28,7 +29,6 @@ Samples: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 
 OPEN_ORIFICE = 2.0
 """A disconnected tube, (L/s)/sqrt(cmH2O): 1 L/s escapes at 0.25 cmH2O."""
-TINY_L = 1e-9
 WAXING = 0.6 * math.pi
 """How fast water in a tube waxes and wanes, rad/s: 0.3 Hz."""
 
@@ -117,66 +117,7 @@ def _motion(  # noqa: PLR0917 (compiled: positions only)
     return flow, sensed, paw, branch, lung[at.STIFFNESS] * flow - lung[at.RELAXING] * unrelaxed
 
 
-@kernel
-def exhaled_co2(volume: float, beat: float, gas: FloatArray) -> float:
-    """PCO2 at the sensor after ``volume`` of an expiration, mmHg (algorithms.md §11.3); the heart adds ``beat``."""
-    alveolar = volume - gas[at.DEAD_SPACE]
-    height = gas[at.PLATEAU] + beat + gas[at.SLOPE] * alveolar - gas[at.INSPIRED_CO2]
-    share = 1.0 if alveolar >= 0.0 else 0.0
-    if gas[at.PHASE2_SD] > 0.0:
-        share = 0.5 * (1.0 + math.erf(alveolar / (gas[at.PHASE2_SD] * math.sqrt(2.0))))
-    return float(gas[at.INSPIRED_CO2] + height * share)
-
-
-@kernel
-def exhaled_area(volume: float, beat: float, gas: FloatArray) -> float:
-    """Integral of ``exhaled_co2`` over volume, mmHg·L, up to a constant; closed form."""
-    x = volume - gas[at.DEAD_SPACE]
-    base, slope, sd = gas[at.PLATEAU] + beat - gas[at.INSPIRED_CO2], gas[at.SLOPE], gas[at.PHASE2_SD]
-    area = gas[at.INSPIRED_CO2] * volume
-    if sd > 0.0:
-        z = x / sd
-        share = 0.5 * (1.0 + math.erf(z / math.sqrt(2.0)))
-        density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-        area += base * (x * share + sd * density) + 0.5 * slope * ((x * x - sd * sd) * share + x * sd * density)
-    elif x > 0.0:
-        area += base * x + 0.5 * slope * x * x
-    return float(area)
-
-
 @inlined
-def _sense_co2(  # noqa: PLR0917 (compiled: positions only)
-    moved: float, added: float, beat: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray
-) -> float:
-    """Let ``moved`` litres (towards the patient) go by where the heart adds ``beat``; the mean PCO2 seen, mmHg.
-
-    Of what leaves, ``added`` litres are a nebuliser's.
-    """
-    inspired = gas[at.INSPIRED_CO2]
-    if phase.is_expiration:
-        before, after = state[at.EXHALED], state[at.EXHALED] + max(-moved - added, 0.0)
-        state[at.EXHALED] = after
-        area = exhaled_area(after, beat, gas) - exhaled_area(before, beat, gas)
-        state[at.CO2_NOW] = exhaled_co2(after, beat, gas)
-        tally[at.CO2_EXP] += area
-        seen = area / (after - before) if after - before > TINY_L else state[at.CO2_NOW]
-        if gas[at.DILUTED] > 0.0 and added > 0.0:
-            seen *= (after - before) / (after - before + added)
-        return float(seen)
-    before, after = state[at.INHALED], state[at.INHALED] + max(moved, 0.0)
-    state[at.INHALED] = after
-    washed, excess, again = gas[at.SENSOR_VOLUME], state[at.CO2_BEFORE] - inspired, gas[at.REBREATHED]
-    fresh_before, fresh = max(before - again, 0.0), max(after - again, 0.0)
-    state[at.CO2_NOW] = inspired + excess * math.exp(-fresh / washed)
-    if after - before <= TINY_L:
-        return float(state[at.CO2_NOW])
-    area = excess * washed * (math.exp(-fresh_before / washed) - math.exp(-fresh / washed))
-    area += excess * (min(after, again) - min(before, again))
-    tally[at.CO2_INSP] += inspired * (after - before) + area
-    return float(inspired + area / (after - before))
-
-
-@kernel
 def _driving(
     now: float, h: float, phase: Phase, lung: FloatArray, pulls: FloatArray
 ) -> tuple[tuple[float, float, float], tuple[float, float, float], float]:
@@ -219,7 +160,7 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
     state[at.VOLUME_2] = w + beyond
     state[at.UNRELAXED] = u + h * (u1 + 2.0 * u2 + 2.0 * u3 + u4) / 6.0
     beat = gas[at.BEAT] * math.sin(gas[at.BEAT_RATE] * (now + half)) if gas[at.BEAT] > 0.0 else 0.0
-    pco2 = _sense_co2(passed, lung[at.ADDED] * h, beat, phase, gas, state, tally)
+    pco2 = sense_co2(passed, lung[at.ADDED] * h, beat, phase, gas, state, tally)
     if lung[at.TUBING] > 0.0:
         released = lung[at.TUBING] * (state[at.PAW_NOW] - p4)
         if phase.is_flow and phase.level == 0.0 and not phase.is_open:  # valves closed: it has no other way

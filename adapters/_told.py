@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapters import _lung as lung
 from adapters import _places as at
 from adapters._constants import gas_constants
 from adapters._course import PlannedBreath
 from adapters._effort import Pull
+from adapters._expired_gas import exhaled_co2
 from adapters._scenario import PPM, Capnograph, Scenario, Segment, Span
 from adapters._truth import BreathTruth, CapnogramTruth, EffortTruth, HoldTruth
 from streamer.chunk import FloatArray
@@ -115,7 +115,7 @@ def _capnogram(scenario: Scenario, breath: PlannedBreath, ran: Ran) -> Capnogram
     mixed = float(ran.tally[at.CO2_EXP]) / exhaled
     pco2_alv = float(gas[at.PLATEAU] + gas[at.SLOPE] * alveolar / 2)
     expirogram = CapnogramTruth(
-        petco2=float(lung.exhaled_co2(exhaled, 0.0, gas)),
+        petco2=float(exhaled_co2(exhaled, 0.0, gas)),
         pco2_alv=pco2_alv,
         pco2_mixed_exp=mixed,
         vd_aw=part.dead_space_ml,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters import _lung
 from adapters._constants import lung_constants
-from adapters._course import Phase
+from adapters._phase import Phase
 from adapters._scenario import (
     Circuit,
     Hold,

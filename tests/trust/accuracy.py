@@ -45,12 +45,8 @@ def _mechanics_row(result: Result) -> list[str]:
 
 def co2(found: Mapping[str, Result]) -> Iterator[str]:
     """What a capnogram gives, in the situations that have one."""
-    shown = {name: result for name, result in found.items() if _has_co2(result)}
+    shown = {name: result for name, result in found.items() if result.has_co2}
     yield from _table(CO2, shown, lambda result: [cell(result.figures[key]) for key in CO2])
-
-
-def _has_co2(result: Result) -> bool:
-    return set(result.figures["petco2"].reasons) != {"co2_missing"}
 
 
 def _table(heads: Sequence[str], found: Mapping[str, Result], row: Callable[[Result], list[str]]) -> Iterator[str]:

@@ -55,7 +55,6 @@ def _spontaneous(draw: Draw, **given: object) -> Run:
         effort=(effort,),
         assist=Assist(trigger_flow_l_min=0.5, cycle_off_fraction=0.05),
         channels=("flow", "pco2"),
-        known={"sensor_site": "wye"},
         breaths=30,
         **given,
     )
@@ -109,8 +108,8 @@ GAS: Mapping[str, Make] = MappingProxyType(
         "apparatus 35 mL, declared": ("healthy", lambda d: _tubed(d, declared=True)),
         "sensor of 30 ms": ("healthy", lambda d: d.run(d.vcv(), co2={}, capnograph=Capnograph(time_constant_s=0.03))),
         "CO2 50 ms late": ("healthy", lambda d: d.run(d.vcv(), co2={}, co2_delay_s=0.05)),
-        "spontaneous, pneumotachograph": ("healthy", _spontaneous),
-        "spontaneous, late": ("healthy", lambda d: _spontaneous(d, co2_delay_s=0.3)),
+        "spontaneous, pneumotachograph": ("healthy", lambda d: _spontaneous(d, known={"co2_delay_s": 0.0})),
+        "spontaneous, delay not declared": ("healthy", lambda d: _spontaneous(d, co2_delay_s=0.3)),
         "rebreathing, inspired CO2": ("healthy", lambda d: d.run(d.vcv(), co2={"inspired_mmhg": d.between(4, 9)})),
         "dry sample": (
             "healthy",

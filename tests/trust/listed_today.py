@@ -9,6 +9,7 @@ import msgspec
 
 from adapters._scenario import (
     Circuit,
+    Effort,
     Relaxation,
     SecondCompartment,
     Segment,
@@ -67,6 +68,24 @@ TODAY: Mapping[str, Make] = MappingProxyType(
             "stiff",
             lambda d: d.run(d.pcv(rate_per_min=8, simv_support_cmh2o=8, share=0.15), effort=d.efforts()),
         ),
+        "vcv, efforts that trigger nothing": (
+            "healthy",
+            lambda d: d.run(d.vcv(), effort=(_effort(d, d.between(-0.2, 0.1)),)),
+        ),
+        "pcv, efforts late in inspiration": ("healthy", lambda d: d.run(d.pcv(), effort=(_effort(d, 0.7),))),
+        "vcv, reverse triggering": ("stiff", lambda d: d.run(d.vcv(), effort=(_effort(d, 0.8),))),
+        "pcv, one breath in four with an effort": (
+            "stiff",
+            lambda d: d.run(d.pcv(), effort=(_effort(d, 0.2, every=4),), breaths=40),
+        ),
+        "pcv, forced expiration": (
+            "healthy",
+            lambda d: d.run(
+                d.pcv(),
+                effort=(Effort(amplitude_cmh2o=-d.between(3, 6), at_s=20, offset_s=1.2, plateau_s=0.4, every=2),),
+                circuit=Circuit(base_flow_l_min=6.0),
+            ),
+        ),
         "vcv, sighs": ("healthy", lambda d: d.run(d.vcv(sigh_every=8, sigh_factor=1.8, share=0.2))),
         "pcv, sighs": ("healthy", lambda d: d.run(d.pcv(sigh_every=8, sigh_factor=1.6))),
         "vcv, PEEP stairs": ("stiff", lambda d: d.run(d.vcv(), changes=stairs(12, 16, 12, 8), breaths=40)),
@@ -113,6 +132,12 @@ TODAY: Mapping[str, Make] = MappingProxyType(
         ),
     }
 )  # fmt: skip
+
+
+def _effort(draw: Draw, offset_s: float, every: int = 1) -> Effort:
+    return Effort(
+        amplitude_cmh2o=draw.between(3, 8), offset_s=offset_s, every=every, amplitude_cv=0.2, timing_sd_s=0.05
+    )
 
 
 def _child(draw: Draw) -> dict[str, object]:

@@ -42,6 +42,8 @@ RUNS = 3
 """Recordings of a situation, each of another patient."""
 TUNED, REPORTED = 1, 2
 """Which half of the seeds."""
+CHUNK_S, SIDE_BY_SIDE_S = 600.0, 0.25
+"""Length of the chunks; that of two sources, which a bed joins as they come."""
 NEAR_S = 0.1
 """An onset this close to the valve's is found."""
 TOLD = frozenset({NoticeKind.SUSPICION, NoticeKind.IMPLAUSIBLE, NoticeKind.DISCONNECT})
@@ -92,6 +94,7 @@ class Result:
     true: int = 0
     near: int = 0
     """True onsets with a found one within ``NEAR_S``."""
+    has_co2: bool = False
     told: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
@@ -99,7 +102,9 @@ class Result:
         """Measure one recording and compare it with its truth."""
         simulation = simulate(run.scenario)
         bed = Bed("trust", context=run.context, settings=NO_WINDOWS)
-        events = [event for chunk in simulation.chunks(600.0) for event in bed.push(chunk)] + bed.close()
+        chunk_s = CHUNK_S if run.scenario.co2_rate_hz == run.scenario.rate_hz else SIDE_BY_SIDE_S
+        events = [event for chunk in simulation.chunks(chunk_s) for event in bed.push(chunk)] + bed.close()
+        self.has_co2 = run.scenario.segments[0].capnogram is not None
         told = {_told(event) for event in events if isinstance(event, Notice) and event.kind in TOLD}
         self.told.update(told)
         records = [event for event in events if isinstance(event, BreathRecord)]
