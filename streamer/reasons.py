@@ -71,5 +71,5 @@ class Reason(Code):
         "ventilation, PEEP, position or settings changed since the arterial blood gas, or settings just before it",
     )
     NONSTEADY_STATE = "nonsteady_state", "ventilation or CO2 was changing when the arterial blood gas was drawn"
-    CONTEXT_MISSING = "context_missing", "sex or height of the patient is not known"
+    CONTEXT_MISSING = "context_missing", "sex or height of the patient, or a child's weight, is not known"
     IMPLAUSIBLE = "implausible", "the number lies outside what is physically plausible"

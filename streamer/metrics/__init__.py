@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamer.breath import Breath
+from streamer.metrics._balance import Balance, balance_of
 from streamer.metrics._capnogram import capnogram_of, scale_of
 from streamer.metrics._crosscheck import CrossCheck
 from streamer.metrics._draws import Draws
@@ -33,6 +34,7 @@ from streamer.metrics._registry import (
     Metric,
     NotMeasurable,
     Step,
+    Volume,
     declared,
     in_order,
     metric,
@@ -43,7 +45,7 @@ from streamer.records import Flag
 
 __all__ = [
     "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Draws", "Estimate", "Fold", "Given", "Graded",
-    "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "fold", "measure", "metric", "nothing",
+    "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "Volume", "fold", "measure", "metric", "nothing",
     "scale_of",
 ]  # fmt: skip
 
@@ -110,6 +112,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
         "capnogram": capnogram_of(breath, folded, given),
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
+    balance = balance_of(breath, folded, given.past)
     for step in _PLAN:
         if step.key not in missing:
             for key in step.keys:
@@ -117,7 +120,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
                     missing[step.key] = missing[key]
                     break
             else:
-                reason = _apply(step, pool, found, worst)
+                reason = _apply(step, pool, found, worst, balance)
                 if reason is not None:
                     missing[step.key] = reason
         if step.maybe:
@@ -141,7 +144,7 @@ def _labelled(flags: frozenset[Flag]) -> Mapping[str, str]:
     return {step.key: reason.value for step in _PLAN for flag, reason in reversed(step.withheld) if flag in flags}
 
 
-def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str | None:
+def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str, balance: Balance) -> str | None:
     """Run one formula; its value goes into ``found``, or its reason is returned."""
     try:
         value = step.run(pool)
@@ -155,9 +158,10 @@ def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str) -> str
         grade = max(grade, quality or "")
     if not step.low <= value <= step.high:
         return step.absent if math.isnan(value) else Reason.IMPLAUSIBLE.value
-    for key in step.keys:
-        if key in found.quality:
-            grade = max(grade, found.quality[key])
+    refused = balance.refused[step.volume]
+    if refused is not None:
+        return refused.value
+    grade = max(grade, balance.grade[step.volume], *(found.quality.get(key, "") for key in step.keys))
     if method:
         found.methods[step.key] = method
     if grade:

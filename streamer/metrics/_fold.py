@@ -30,6 +30,7 @@ LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
 NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
 NO_LEVEL = (math.nan,) * 4
 CO2 = Fold._fields.index("co2_returned") + 1 - Fold._fields.index("co2_holes")
+EXP_HOLD = Fold._fields.index("exp_hold_s")
 NO_GRID = np.empty(0)
 
 
@@ -39,17 +40,25 @@ def fold(breath: Breath) -> Fold:
 
 
 def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
-    """The fold, the leak-corrected flow of each phase in L/s, and the grid of ``breathed_co2``."""
-    rate_hz, insp_end, leak = breath.rate_hz, breath.insp_end, breath.leak_conductance
-    *held, first, last, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
-    moved, tidal = volumes(breath.flow, breath.paw, rate_hz, insp_end, leak, (int(first), int(last)))
-    before = int(exp_first) if is_stopped(*held[10:13]) else -1
-    pressed = pressures(breath.paw, breath.flow, rate_hz, insp_end, leak, before)
+    """The fold, corrected flow as ``volumes`` sums it in L/s, and the grid of ``breathed_co2``."""
+    rate_hz, insp_end, flow = breath.rate_hz, breath.insp_end, corrected(breath)
+    *held, first, exp_first = holds(flow, breath.paw, rate_hz, insp_end)
+    moved, tidal = volumes(breath.flow, flow, breath.paw, rate_hz, insp_end)
+    before = int(exp_first) if is_stopped(*held[EXP_HOLD : EXP_HOLD + 3]) else -1
+    pressed = pressures(breath.paw, flow, rate_hz, insp_end, before)
     gas, grid = breathed_co2(breath, tidal)
     shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
     risen = _rise(breath, moved, tidal, int(first))
-    folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, moved), *risen))
+    folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, flow, moved), *risen))
     return folded, tidal, grid
+
+
+def corrected(breath: Breath) -> FloatArray:
+    """Flow of the lung, (n,) L/s: less the sensor's zero and the leak; where no pressure is known, less the zero."""
+    flow = breath.flow - breath.flow_zero if breath.flow_zero else breath.flow
+    if breath.leak_conductance > 0.0:
+        flow = flow - breath.leak_conductance * np.sqrt(np.nan_to_num(np.maximum(breath.paw, 0.0)))
+    return flow
 
 
 def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], FloatArray]:
@@ -66,15 +75,14 @@ def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], 
     return (*seen, *expired, *param4(grid, volume, dead, slope, start), back), grid
 
 
-def _lung(breath: Breath, moved: tuple[float, ...]) -> list[float]:
+def _lung(breath: Breath, tidal: FloatArray, moved: tuple[float, ...]) -> list[float]:
     """Fields ``fit_elastance`` to ``tau_fall``; all missing where there is no pressure, or too little of a breath."""
     flow_s, pause_s, mean, variation = moved[FLOW_S : FLOW_S + 4]
     rate_hz, insp_end = breath.rate_hz, breath.insp_end
     if insp_end < MIN_SAMPLES or breath.flow.size < 2 * MIN_SAMPLES or math.isnan(breath.paw[0]):
         return [math.nan] * LUNG
     stop = insp_end - round(pause_s * rate_hz)
-    leak = breath.leak_conductance
-    sums, noise, width, tidal, volume = moments(breath.flow, breath.paw, rate_hz, insp_end, leak, stop)
+    sums, noise, width, volume = moments(tidal, breath.paw, rate_hz, insp_end, stop)
     whole = fit(sums, noise, width)
     lung, ramp = whole, NO_RAMP
     if is_square(mean, variation, flow_s, moved[0]):

@@ -31,7 +31,7 @@ from streamer.metrics._parts import (
     VP,
     VV,
 )  # fmt: skip
-from streamer.metrics._sums import running_sum
+from streamer.metrics._sums import running_sum, white_noise
 
 SMOOTH_S = 0.02
 """Half the width of the mean: five samples at 100 Hz."""
@@ -43,25 +43,24 @@ ROUNDING = 1e-9
 
 
 @kernel
-def moments(  # noqa: PLR0917 (compiled: positions only)
-    flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float, stop: int
-) -> tuple[FloatArray, FloatArray, int, FloatArray, FloatArray]:
-    """Sums by part, noise of flow, width of the mean; leak-corrected flow and its closed volume.
+def moments(
+    tidal: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, stop: int
+) -> tuple[FloatArray, FloatArray, int, FloatArray]:
+    """Sums by part, noise of flow, width of the mean, closed volume.
 
     Args:
-        flow: (n,) L/s.
+        tidal: (n,) L/s, corrected.
         paw: (n,) cmH2O.
         rate_hz: Samples per second.
         insp_end: First sample of expiration.
-        leak: Conductance, (L/s)/sqrt(cmH2O).
         stop: First sample of inspiration without flow; ``insp_end`` where there is no pause.
 
     Returns:
         (6, 16) sums, in the places of ``_parts``; (2,) variance of the smoothed flow's noise in and out; samples of
-        the mean; (n,) L/s; (n,) L.
+        the mean; (n,) L.
     """
     half = int(SMOOTH_S * rate_hz + ROUNDING)
-    tidal, volume = _closed(flow, paw, leak, rate_hz)
+    volume = _closed(tidal, rate_hz)
     running = (running_sum(paw), running_sum(tidal), running_sum(volume))
     edges = _edges(volume, rate_hz, insp_end, stop, half)
     sums = np.zeros((6, SUMS))
@@ -74,24 +73,22 @@ def moments(  # noqa: PLR0917 (compiled: positions only)
         else:
             _collect(sums[part], running, span, half, inspires)
     width = 2 * half + 1
-    noise = np.array([_noise(tidal, edges[2], edges[5]), _noise(tidal, edges[8], edges[11])]) / width
-    return sums, noise, width, tidal, volume
+    noise = np.array([white_noise(tidal, edges[2], edges[5]), white_noise(tidal, edges[8], edges[11])]) / width
+    return sums, noise, width, volume
 
 
 @kernel
-def _closed(flow: FloatArray, paw: FloatArray, leak: float, rate_hz: float) -> tuple[FloatArray, FloatArray]:
-    """Leak-corrected flow and its volume, less the constant flow that leaves it open at the end (algorithms §2.3)."""
-    n = flow.size
-    tidal, volume = np.empty(n), np.empty(n)
-    for i in range(n):
-        tidal[i] = flow[i] - leak * math.sqrt(max(paw[i], 0.0)) if leak > 0.0 else flow[i]
+def _closed(tidal: FloatArray, rate_hz: float) -> FloatArray:
+    """Volume, less the constant flow that leaves it open at the end (algorithms §2.3)."""
+    n = tidal.size
+    volume = np.empty(n)
     volume[0] = 0.0
     for i in range(1, n):
         volume[i] = volume[i - 1] + 0.5 * (tidal[i - 1] + tidal[i]) / rate_hz
     left = volume[n - 1]
     for i in range(n):
         volume[i] -= left * i / (n - 1)
-    return tidal, volume
+    return volume
 
 
 @kernel
@@ -163,13 +160,3 @@ def _collect(
     into[II if inspires else EE] += ff
     into[I1 if inspires else E1] += f1
     into[IP if inspires else EP] += fp
-
-
-@kernel
-def _noise(samples: FloatArray, first: int, last: int) -> float:
-    """Variance of white noise from second differences: those of a smooth signal are far smaller."""
-    square, count = 0.0, 0
-    for i in range(max(first, 1), min(last, samples.size - 1)):
-        square += (samples[i - 1] - 2.0 * samples[i] + samples[i + 1]) ** 2
-        count += 1
-    return square / (6.0 * count) if count > 0 else 0.0

@@ -25,13 +25,11 @@ NEAR_BLOCKS = 10
 
 
 @kernel
-def pressures(  # noqa: PLR0917 (compiled: positions only)
-    paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, leak: float, exp_hold: int
-) -> tuple[float, ...]:
+def pressures(paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, exp_hold: int) -> tuple[float, ...]:
     """Fields ``peak_paw`` to ``efforts`` of a Fold, in order; ``exp_hold`` is the first sample of such a hold or -1."""
     end = exp_hold if exp_hold >= 0 else paw.size - 1
     window = _end_window(insp_end, end, rate_hz)
-    level, slope, outflow = _end(paw, flow, window, rate_hz, leak)
+    level, slope, outflow = _end(paw, flow, window, rate_hz)
     return (
         _peak(paw, insp_end),
         _time_mean(paw),
@@ -74,10 +72,8 @@ def _end_window(insp_end: int, end: int, rate_hz: float) -> tuple[int, int]:
 
 
 @kernel
-def _end(
-    paw: FloatArray, flow: FloatArray, window: tuple[int, int], rate_hz: float, leak: float
-) -> tuple[float, float, float]:
-    """Median pressure and its slope in the window, mean leak-corrected flow of the window's last 100 ms."""
+def _end(paw: FloatArray, flow: FloatArray, window: tuple[int, int], rate_hz: float) -> tuple[float, float, float]:
+    """Median pressure and its slope in the window, mean flow of the window's last 100 ms."""
     first, last = window
     n = last - first
     if n < MIN_WINDOW or first < 0:
@@ -89,7 +85,7 @@ def _end(
         square += (i - mid) * (i - mid)
     outflow, late = 0.0, max(first, last - max(1, int(0.1 * rate_hz)))
     for i in range(late, last):
-        outflow += flow[i] - leak * math.sqrt(max(paw[i], 0.0))
+        outflow += flow[i]
     return level, product / square * rate_hz, outflow / (last - late)
 
 

@@ -1,90 +1,118 @@
 """Volumes, flow times and work of one breath. Floor 1; compiled, plain scalar code.
 
-Trapezoids over arrays that share their boundary samples with the neighbouring breaths. Inspired volume is the
-integral of positive flow during inspiration, expired volume that of negative flow during expiration (algorithms §3).
-The sign is judged on a short centred mean (200 ms, narrower at the ends of a phase), and within a hold every sample
-counts: clipping noise sample by sample would add 13 mL in two seconds of zero flow with 1 L/min of noise.
+Trapezoids over arrays that share their boundary samples with the neighbouring breaths. A volume is the plain integral
+of flow over its phase: noise of the sensor averages out, and what is inspired less what is expired is the net volume of
+the breath, over a recording as well (algorithms §3). To clip samples by their sign would add volume, two fifths of the
+noise's standard deviation for as long as flow is near zero. The sign decides at the ends only. An onset is back-dated
+to the foot of pressure, and what still leaves the lung until flow turns is expired. Expiration ends where most has
+left, if more comes back until the next onset than noise brings: a leak, a base flow or a zero that is not known yet.
 
-Raw volumes are what the sensor saw. Leak-corrected ones (``tidal``: flow less conductance times the square root of
-pressure) are what the lung exchanged; mechanics and energy use them, since escaping gas does no work on the lung.
+Raw volumes are what the sensor saw. Corrected ones (``tidal``: flow less the sensor's zero and the leak) are what the
+lung exchanged; mechanics and energy use them, since escaping gas does no work on the lung.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
+from streamer.metrics._sums import unrest, white_noise
 
-FLOW_ON_L_S = 2.0 / 60.0
-"""Inspiratory flow above which gas counts as flowing: the segmenter's low threshold for adults."""
+FLOW_ON_L_S, FLOW_ON_SHARE = 2.0 / 60.0, 1.0 / 15.0
+"""Inspiratory flow above which gas counts as flowing: 2 L/min, or a fifteenth of the peak where that is less."""
 MIN_PAUSE_S = 0.05
 MIN_SQUARE = 3
+TURN_S = 0.25
+"""Flow turns within so long of the onset, and in the first half of inspiration."""
+PEAK_S = 0.02
+"""Half the width of the mean that a peak of flow is read from: one sample may be noise."""
+MAX_SMOOTH_S = 0.05
+"""Half the widest mean that flow times are read from, where noise would cross their threshold."""
+BACK_S = 0.5
+"""Gas that noise may bring back in expiration: as much as its standard deviation for so long."""
+CLOSING_S = 0.03
+"""End of inspiration, over which its last pressure is read."""
 
 
 @kernel
-def volumes(  # noqa: PLR0917 (compiled: positions only)
-    flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float, hold: tuple[int, int]
+def volumes(
+    flow: FloatArray, lung: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int
 ) -> tuple[tuple[float, ...], FloatArray]:
-    """Fields ``insp_volume`` to ``work_exp`` of a Fold, in order, and the leak-corrected flow used for them."""
+    """Fields ``insp_volume`` to ``closing_paw`` of a Fold, in order, and ``lung`` as it was summed.
+
+    Args:
+        flow: (n,) L/s, as the sensor saw it.
+        lung: (n,) L/s, corrected.
+        paw: (n,) cmH2O.
+        rate_hz: Samples per second.
+        insp_end: First sample of expiration.
+
+    Returns:
+        The fields, and (n,) L/s of which the first and the last sample are half: the breath shares them.
+    """
     dt = 1.0 / rate_hz
-    raw = _by_phase(flow, insp_end, rate_hz, hold)
-    tidal_flow = flow
-    tidal = raw
-    if leak > 0.0:
-        tidal_flow = _less_leak(flow, paw, leak)
-        tidal = _by_phase(tidal_flow, insp_end, rate_hz, hold)
-    peaks = (_highest(flow, 0, insp_end, 1.0), _highest(tidal_flow, insp_end, flow.size, -1.0))
-    flow_s, pause_s = _flow_times(tidal_flow, insp_end, dt)
-    moved = _sum(raw, 0, insp_end)
-    square, cv, stop_paw = _square(flow, paw, insp_end, flow_s * rate_hz, moved)
-    sums = (
-        dt * moved,
-        -dt * _sum(raw, insp_end, flow.size),
-        dt * _sum(tidal, 0, insp_end),
-        -dt * _sum(tidal, insp_end, flow.size),
-    )
-    work = (dt * _work(tidal, paw, 0, insp_end), -dt * _work(tidal, paw, insp_end, flow.size))
-    return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + work, tidal
+    raw, tidal = _halved(flow), _halved(lung)
+    begin = _turn(tidal, min(insp_end // 2, int(TURN_S * rate_hz)))
+    back = BACK_S * rate_hz * unrest(lung, insp_end, rate_hz)
+    end = _emptied(tidal, insp_end, back)
+    moved, returned = _parted(raw, begin, insp_end, _emptied(raw, insp_end, back))
+    inspired, expired = _parted(tidal, begin, insp_end, end)
+    work, work_exp = _parted(tidal * paw, begin, insp_end, end)
+    width = int(PEAK_S * rate_hz)
+    peaks = (_highest(lung, 0, insp_end, 1.0, width), _highest(lung, insp_end, flow.size, -1.0, width))
+    flow_s, pause_s = _flow_times(lung, insp_end, rate_hz, peaks[0])
+    square, cv, stop_paw = _square(lung, paw, insp_end, flow_s * rate_hz, inspired)
+    sums = (dt * moved, dt * returned, dt * inspired, dt * expired)
+    last = max(1, min(insp_end, int(CLOSING_S * rate_hz)))
+    closing = _sum(paw, max(0, insp_end - last), max(insp_end, last)) / last
+    return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + (dt * work, dt * work_exp, closing), tidal
 
 
 @kernel
-def _by_phase(flow: FloatArray, insp_end: int, rate_hz: float, hold: tuple[int, int]) -> FloatArray:
-    """Flow where it runs the way of its phase, else 0; the breath's first and last sample count half."""
-    total = np.empty(flow.size + 1)
-    total[0] = 0.0
-    for i in range(flow.size):
-        total[i + 1] = total[i] + flow[i]
-    kept = np.zeros(flow.size)
-    width = int(0.1 * rate_hz)
-    for i in range(flow.size):
-        inspires = i < insp_end
-        first, last = (0, insp_end - 1) if inspires else (insp_end, flow.size - 1)
-        half = min(width, i - first, last - i)
-        around = total[i + half + 1] - total[i - half]
-        if (around > 0.0) == inspires or hold[0] <= i < hold[1]:
-            kept[i] = flow[i]
-    kept[0] *= 0.5
-    kept[-1] *= 0.5
-    return kept
+def _halved(flow: FloatArray) -> FloatArray:
+    halved = flow.copy()
+    halved[0] *= 0.5
+    halved[-1] *= 0.5
+    return halved
 
 
 @kernel
-def _less_leak(flow: FloatArray, paw: FloatArray, leak: float) -> FloatArray:
-    tidal = np.empty(flow.size)
-    for i in range(flow.size):
-        tidal[i] = flow[i] - leak * math.sqrt(max(paw[i], 0.0))
-    return tidal
+def _turn(flow: FloatArray, latest: int) -> int:
+    """First sample after flow has turned into the patient: before it, no more gas leaves."""
+    total, lowest, begin = 0.0, 0.0, 0
+    for i in range(latest):
+        total += flow[i]
+        if total < lowest:
+            lowest, begin = total, i + 1
+    return begin
 
 
 @kernel
-def _highest(flow: FloatArray, first: int, last: int, sign: float) -> float:
-    """Peak flow of this sign; 0 when there is none."""
+def _emptied(flow: FloatArray, insp_end: int, back: float) -> int:
+    """Sample after which no more gas leaves: the last, unless more than ``back`` (in samples) returns after it."""
+    total, most, end = 0.0, 0.0, insp_end
+    for i in range(insp_end, flow.size):
+        total -= flow[i]
+        if total >= most:
+            most, end = total, i + 1
+    return end if most - total > back else flow.size
+
+
+@kernel
+def _parted(samples: FloatArray, begin: int, insp_end: int, end: int) -> tuple[float, float]:
+    """Sums over inspiration, and with the sign changed over what comes before and after it."""
+    inside = _sum(samples, begin, insp_end)
+    return inside, -_sum(samples, 0, begin) - _sum(samples, insp_end, end)
+
+
+@kernel
+def _highest(flow: FloatArray, first: int, last: int, sign: float, width: int) -> float:
+    """Peak flow of this sign over means of up to ``2 * width + 1`` samples; 0 when there is none."""
     peak = 0.0
     for i in range(first, last):
-        peak = max(peak, sign * flow[i])
+        half = min(width, i - first, last - 1 - i)
+        peak = max(peak, sign * _sum(flow, i - half, i + half + 1) / (2 * half + 1))
     return peak
 
 
@@ -97,19 +125,13 @@ def _sum(samples: FloatArray, first: int, last: int) -> float:
 
 
 @kernel
-def _work(flow: FloatArray, paw: FloatArray, first: int, last: int) -> float:
-    total = 0.0
-    for i in range(first, last):
-        total += flow[i] * paw[i]
-    return total
-
-
-@kernel
-def _flow_times(flow: FloatArray, insp_end: int, dt: float) -> tuple[float, float]:
+def _flow_times(flow: FloatArray, insp_end: int, rate_hz: float, peak: float) -> tuple[float, float]:
     """Time in inspiration with flow above the threshold, and from its end to expiration; crossings interpolated."""
+    on, dt = min(FLOW_ON_L_S, FLOW_ON_SHARE * peak), 1.0 / rate_hz
+    level = _quiet(flow, insp_end, on, int(MAX_SMOOTH_S * rate_hz))
     flowing, ended = 0.0, 0.0
     for i in range(min(insp_end, flow.size - 1)):
-        now, then = flow[i] - FLOW_ON_L_S, flow[i + 1] - FLOW_ON_L_S
+        now, then = level[i] - on, level[i + 1] - on
         if now > 0.0 and then > 0.0:
             flowing += dt
         elif now > 0.0 or then > 0.0:
@@ -120,10 +142,23 @@ def _flow_times(flow: FloatArray, insp_end: int, dt: float) -> tuple[float, floa
         if then > 0.0:
             ended = (i + 1) * dt
     crossing = insp_end * dt
-    if 0 < insp_end < flow.size and flow[insp_end] < -FLOW_ON_L_S < flow[insp_end - 1]:
-        crossing -= dt * (flow[insp_end] + FLOW_ON_L_S) / (flow[insp_end] - flow[insp_end - 1])
+    if 0 < insp_end < flow.size and flow[insp_end] < -on < flow[insp_end - 1]:
+        crossing -= dt * (flow[insp_end] + on) / (flow[insp_end] - flow[insp_end - 1])
     pause = crossing - ended
     return flowing, pause if pause >= MIN_PAUSE_S else 0.0
+
+
+@kernel
+def _quiet(flow: FloatArray, insp_end: int, on: float, widest: int) -> FloatArray:
+    """Flow of inspiration and one sample more, smoothed until noise is a third of the threshold."""
+    needed = 9.0 * white_noise(flow, (insp_end + flow.size) // 2, flow.size) / on**2
+    width = min(widest, int(0.5 * needed)) if on > 0.0 else 0
+    level = flow[: min(insp_end + 1, flow.size)].copy()
+    if width > 0:
+        for i in range(insp_end):
+            half = min(width, i, insp_end - 1 - i)
+            level[i] = _sum(flow, i - half, i + half + 1) / (2 * half + 1)
+    return level
 
 
 @kernel

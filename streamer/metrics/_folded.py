@@ -11,7 +11,7 @@ MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
 class Fold(NamedTuple):
     """One breath reduced to numbers: L, L/s, cmH2O, s, mmHg, cmH2O·L. NaN: not there. Made by ``_fold.fold``.
 
-    ``tidal`` quantities are leak-corrected (lung side): for mechanics and energy. Others are raw: for publication.
+    ``tidal`` quantities are corrected for zero and leak (lung side): for mechanics and energy. Raw ones: as measured.
     """
 
     # an end-inspiratory hold: flow at zero for 0.2 s or more, in or after inspiration: _fold_holds
@@ -31,6 +31,8 @@ class Fold(NamedTuple):
     """Mean pressure of its last 100 ms."""
     hold_rise: float
     """Largest rise of pressure above its running minimum."""
+    hold_error: float
+    """Standard error of a reading: noise, what swings slower than the mean it is read from, the converter's steps."""
     hold_at_s: float
     """Its start, counted from sample 0."""
     # an end-expiratory hold, likewise
@@ -40,9 +42,10 @@ class Fold(NamedTuple):
     """Rise of pressure across the instant when flow stopped, where it was level before; else NaN."""
     exp_hold_paw: float
     exp_hold_slope: float
-    """cmH2O/s over the last 0.5 s."""
+    """cmH2O/s over the last 0.5 s, less two standard errors."""
     exp_hold_rise: float
     """Pressure at the end less pressure half a second after flow stopped."""
+    exp_hold_error: float
     exp_hold_at_s: float
     # volumes, flow times, work: _fold_volumes
     insp_volume: float
@@ -51,9 +54,9 @@ class Fold(NamedTuple):
     tidal_exp: float
     peak_insp_flow: float
     peak_exp_flow: float
-    """Magnitude, leak-corrected."""
+    """Magnitude; both are means over 40 ms of corrected flow."""
     flow_s: float
-    """Time in inspiration with flow above 2 L/min."""
+    """Time in inspiration with flow above 2 L/min, or a fifteenth of its peak where that is less."""
     pause_s: float
     """Time at the end of inspiration without such flow; 0 below 50 ms."""
     square_flow: float
@@ -66,6 +69,8 @@ class Fold(NamedTuple):
     """Integral of pressure over inspired volume, cmH2O·L, PEEP included."""
     work_exp: float
     """Integral of pressure over expired volume, cmH2O·L."""
+    closing_paw: float
+    """Mean pressure of the last 30 ms of inspiration."""
     # airway pressure (see _fold_pressures)
     peak_paw: float
     mean_paw: float

@@ -21,6 +21,9 @@ MAX_END_FLOW_SHARE = 0.10
 """End-expiratory over peak expiratory flow beyond which set PEEP is not total PEEP (algorithms §12)."""
 MAX_HOLD_SLOPE = 0.5
 MAX_HOLD_RISE = 0.5
+SMALL = frozenset({"paediatric", "neonate"})
+"""Classes whose predicted weight no formula gives."""
+PREDICTED, STATED = "predicted_weight", "stated_weight"
 MIN_BODY_KG = 20.0
 """Predicted body weight below which the formula, made for adults, gives nonsense."""
 
@@ -91,6 +94,19 @@ def total_peep(folded: Fold) -> float:
     if abs(folded.exp_hold_slope) >= MAX_HOLD_SLOPE or folded.exp_hold_rise > MAX_HOLD_RISE:
         raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
     return folded.exp_hold_paw
+
+
+def weight_kg(context: Context) -> tuple[float, str]:
+    """Weight that volumes and power are given by, kg, and which: predicted for adults, stated for children.
+
+    Raises:
+        NotMeasurable: ``context_missing`` without what it needs, ``implausible`` where the formula does not hold.
+    """
+    if context.patient_class not in SMALL:
+        return body_kg(context), PREDICTED
+    if context.weight_kg is None:
+        raise NotMeasurable(Reason.CONTEXT_MISSING)
+    return context.weight_kg, STATED
 
 
 def body_kg(context: Context) -> float:

@@ -15,10 +15,11 @@ from streamer.breath import Breath
 from streamer.metrics._folded import Fold
 from streamer.metrics._running import middle
 
-MEMORY = 8
+MEMORY, VOLUMES, RECENT = 8, 20, 5
 ENOUGH = 3
 MIN_SIZE = 0.25
 """A breath of less than a quarter of the largest recent one is none: some ventilators blow in gas to keep PEEP."""
+UNSETTLED = 0.10
 NORMAL = 1.4826
 """Median absolute deviation → standard deviation of normal noise."""
 
@@ -29,7 +30,9 @@ class Past(NamedTuple):
     ``breaths`` counts them. ``elastance`` is each breath's own estimate, trusted or not (a breath without one is far
     off); ``error`` its median standard error as a share. ``unclosed``: share of the inspired volume that did not come
     back; ``efforts``: share of the breaths in which the patient was seen to breathe. ``hold_crs``: the last compliance
-    from a hold, mL/cmH2O, measured in the breath that ended at ``hold_at_s``.
+    from a hold, mL/cmH2O, measured in the breath that ended at ``hold_at_s``. ``volume_ratio``: expired over inspired
+    volume, as it persists over up to twenty breaths (``_balance``); NaN below three. ``unsettled``: breaths whose
+    volumes differ by a tenth more, or less, than those of the others.
     """
 
     breaths: int = 0
@@ -42,6 +45,8 @@ class Past(NamedTuple):
     efforts: float = 0.0
     hold_crs: float = math.nan
     hold_at_s: float = -math.inf
+    volume_ratio: float = math.nan
+    unsettled: int = 0
 
 
 NO_PAST = Past()
@@ -59,10 +64,11 @@ class Estimate(Protocol):
 
 
 class Memory:
-    """Collects ``Past`` breath by breath. ``forget`` where a run of breaths is broken; holds outlive it."""
+    """Collects ``Past`` breath by breath. ``forget`` where a run of breaths is broken; holds and volumes outlive it."""
 
     def __init__(self) -> None:
         self.hold: tuple[float, float] = (math.nan, -math.inf)
+        self._volumes: deque[tuple[float, float]] = deque(maxlen=VOLUMES)
         self.forget()
 
     def forget(self) -> None:
@@ -77,6 +83,8 @@ class Memory:
         """
         inspired = folded.tidal_insp
         self._inspired.append(inspired)
+        if inspired > 0.0:
+            self._volumes.append((inspired, folded.tidal_exp))
         if not inspired > MIN_SIZE * max(self._inspired):
             return
         hold_s = folded.hold_s if folded.is_hold else 0.0
@@ -89,10 +97,11 @@ class Memory:
 
     def past(self) -> Past:
         """What is known before the next breath."""
+        ratio = persistent(self._volumes)
         if not self._rows:
-            return NO_PAST._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1])
+            return NO_PAST._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1], volume_ratio=ratio)
         elastances, errors, periods, inspirations, unclosed, efforts = zip(*self._rows, strict=True)
-        middle = _median(elastances)
+        middle, typical = _median(elastances), _median(unclosed)
         return Past(
             len(self._rows),
             middle,
@@ -100,10 +109,25 @@ class Memory:
             _median([error for error in errors if error > 0.0] or [math.nan]),
             _spread(periods, _median(periods)),
             _spread(inspirations, _median(inspirations)),
-            _median(unclosed),
+            typical,
             sum(efforts) / len(efforts),
             *self.hold,
+            ratio,
+            sum(abs(one - typical) > UNSETTLED for one in unclosed),
         )
+
+
+def persistent(volumes: Sequence[tuple[float, float]]) -> float:
+    """Expired over inspired volume of recent breaths, of all views that nearest to 1; NaN below three breaths."""
+    if len(volumes) < ENOUGH:
+        return math.nan
+    views = _ratio(volumes), _ratio([*volumes][-RECENT:]), _median([out / into for into, out in volumes])
+    low, high = min(views), max(views)
+    return 1.0 if low <= 1.0 <= high else low if low > 1.0 else high
+
+
+def _ratio(volumes: Sequence[tuple[float, float]]) -> float:
+    return sum(out for _, out in volumes) / sum(into for into, _ in volumes)
 
 
 def _median(values: Sequence[float]) -> float:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from graphlib import CycleError, TopologicalSorter
 from operator import itemgetter
 from types import MappingProxyType
@@ -58,6 +59,18 @@ EXPIROGRAM: Withheld = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
 """For expired CO2 over expired volume: half an expiration is none to find a dead space in."""
 
 
+class Volume(IntEnum):
+    """What a metric asks of measured volumes; each asks for what stands before it, too. Judged in ``_balance``."""
+
+    NONE = 0
+    MOVED = 1
+    """Over recent breaths, inspired and expired volume agree once zero and leak are taken off: the sensors do."""
+    TIGHT = 2
+    """No more than a fifth of what goes in is a leak."""
+    CLOSED = 3
+    """In this very breath, what went in came back."""
+
+
 class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)
     """This breath does not give this number; ``reason`` says why."""
 
@@ -98,6 +111,7 @@ class Metric:
         withheld: Labels that withhold it, besides those that withhold everything.
         also: Metrics that must be there too, although the formula does not read them.
         maybe: Those of its parameters that are metrics which need not be there.
+        volume: What it asks of volumes; metrics that need it need not ask again.
         formula: The function.
         needs: Its parameters.
     """
@@ -116,6 +130,7 @@ class Metric:
     withheld: Withheld = EXCLUDED
     also: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
+    volume: Volume = Volume.NONE
     formula: Formula = field(repr=False)
     needs: tuple[str, ...]
 
@@ -183,6 +198,7 @@ class Step(NamedTuple):
     high: float
     absent: str
     withheld: Withheld
+    volume: Volume
 
 
 def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
@@ -199,6 +215,7 @@ def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
             *one.bounds,
             one.absent.value,
             one.withheld,
+            one.volume,
         )
         for one in metrics
     )

@@ -10,8 +10,8 @@ import math
 from streamer.breath import Breath
 from streamer.metrics._estimate import MAX_BLIND, SLOPE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, metric
-from streamer.metrics.mechanics import COMPLIANCE, leak_grade
+from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
+from streamer.metrics.mechanics import COMPLIANCE
 from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
 from streamer.reasons import Reason
 from streamer.records import Flag
@@ -45,11 +45,12 @@ def trusted(estimate: Estimate) -> Estimate:
     mdc=152600,
     methods=METHODS,
     withheld=FITTED,
+    volume=Volume.CLOSED,
 )
-def crs_est(estimate: Estimate, breath: Breath) -> Graded:
+def crs_est(estimate: Estimate) -> Graded:
     """1 / elastance, mL/cmH2O."""
     found = trusted(estimate)
-    return Graded(ML_PER_L / found.elastance, max(found.quality, leak_grade(breath)), found.method)
+    return Graded(ML_PER_L / found.elastance, found.quality, found.method)
 
 
 @metric(
@@ -131,17 +132,17 @@ def rrs_exp_est(estimate: Estimate) -> float:
     absent=Reason.FIT_ILLCOND,
     withheld=FITTED,
     also=("te",),
+    volume=Volume.TIGHT,
 )
-def tau_exp(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
+def tau_exp(folded: Fold, estimate: Estimate) -> float:
     """Slope of expired volume over flow from 0.1 s until a fifth is left, s; only where both halves give the same."""
-    grade = leak_grade(breath)
     if estimate.strained:
         raise NotMeasurable(Reason.PATIENT_EFFORT)
     if not folded.tau_error <= MAX_TAU_ERROR:
         raise NotMeasurable(Reason.FIT_ILLCOND)
     if not (folded.tau_apart <= 1.0 and abs(folded.tau_fall) <= MAX_TAU_FALL_CMH2O):
         raise NotMeasurable(Reason.FIT_WINDOW_DISAGREE)
-    return Graded(folded.tau, grade)
+    return folded.tau
 
 
 @metric(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from streamer.breath import Breath
+from streamer.metrics._balance import LEAK_NOTED, MAX_LEAK
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start
-from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, metric
-from streamer.metrics.volumes import LEAK_NOTED, SENSOR_RATIO
+from streamer.metrics._registry import MECHANICS, Graded, Maybe, NotMeasurable, Volume, metric
+from streamer.metrics.volumes import SENSOR_RATIO
 from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import ML_PER_L
 
 COMPLIANCE = (3.0, 250.0)
 """mL/cmH2O that are physically plausible (algorithms §12)."""
-MAX_LEAK = 0.20
+MAX_UNSETTLED = 1
+"""One breath of eight may leave the lung fuller or emptier, as a sigh does: from which volume the next ones begin is
+known again. More, and something besides the ventilator moves gas."""
+MAX_TRAPPED_CMH2O = 1.0
+"""Total PEEP above PEEP that a compliance against PEEP may hide."""
 
 
 @metric(
@@ -25,16 +30,18 @@ MAX_LEAK = 0.20
     held=True,
     methods=("quasi_static",),
     withheld=MECHANICS,
+    maybe=("peep_total_est",),
+    volume=Volume.TIGHT,
 )
-def crs(driving_pressure: float, pplat: float, tidal_insp: float, breath: Breath, given: Given, start: Start) -> Graded:  # noqa: PLR0917 (names are what it needs)
-    """VTi over driving pressure, mL/cmH2O; quasi-static: the plateau is always read at 0.5 s or before."""
-    grade = leak_grade(breath)
-    volume_ml = tidal_insp * ML_PER_L
-    if given.context.sensor_site == "ventilator":
-        circuit = given.context.circuit_compliance_ml_cmh2o
-        grade = max(grade, "A" if circuit is not None else "B")
-        volume_ml -= (circuit or 0.0) * (pplat - start.peep)
-    return Graded(volume_ml / driving_pressure, grade, "quasi_static")
+def crs(driving_pressure: float, vt: float, start: Start, given: Given, peep_total_est: Maybe) -> Graded:
+    """VT over driving pressure, mL/cmH2O; quasi-static: the plateau is always read at 0.5 s or before.
+
+    B where the driving pressure counts from PEEP and the fitted lung rests more than 1 cmH2O above it.
+    """
+    if given.past.unsettled > MAX_UNSETTLED:
+        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
+    rest = start.peep if start.is_total or not isinstance(peep_total_est, Graded) else peep_total_est.value
+    return Graded(vt / driving_pressure, "B" if rest - start.peep > MAX_TRAPPED_CMH2O else None, "quasi_static")
 
 
 @metric(
@@ -44,13 +51,13 @@ def crs(driving_pressure: float, pplat: float, tidal_insp: float, breath: Breath
     bounds=COMPLIANCE,
     absent=Reason.EXHALATION_INCOMPLETE,
     withheld=MECHANICS,
+    volume=Volume.TIGHT,
 )
-def cdyn(ppeak: float, tidal_insp: float, breath: Breath, start: Start) -> Graded:
+def cdyn(ppeak: float, tidal_insp: float, start: Start) -> Graded:
     """VTi / (Ppeak - PEEP at the breath's onset), mL/cmH2O."""
-    grade = leak_grade(breath)
     if ppeak <= start.peep:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Graded(tidal_insp * ML_PER_L / (ppeak - start.peep), max(grade, "B" if start.is_own else "A"))
+    return Graded(tidal_insp * ML_PER_L / (ppeak - start.peep), "B" if start.is_own else None)
 
 
 @metric(
@@ -62,6 +69,7 @@ def cdyn(ppeak: float, tidal_insp: float, breath: Breath, start: Start) -> Grade
     methods=("r_max",),
     absent=Reason.FLOW_NOT_CONSTANT,
     withheld=(*MECHANICS, (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT)),
+    volume=Volume.MOVED,
 )
 def rrs(pplat: float, folded: Fold) -> Graded:
     """(Pressure when constant flow stops - plateau) / that flow, cmH2O·s/L; ``r_max``: tissue resistance included.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from streamer.metrics._balance import MAX_UNCLOSED
 from streamer.metrics._crosscheck import is_apart
 from streamer.metrics._estimate import Estimate
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Start
-from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
+from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import JOULE_PER_L_CMH2O
@@ -21,7 +22,6 @@ from streamer.units import JOULE_PER_L_CMH2O
 POWER = (-60.0, 600.0)
 MAX_POWER = 120.0
 """J/min that are plausible (algorithms §12), except in the short first half of a double trigger."""
-MAX_UNCLOSED = 0.15
 DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
 EFFORTS = DOUBLES | NOT_PASSIVE
 
@@ -32,13 +32,17 @@ def is_unclosed(folded: Fold) -> bool:
 
 
 @metric(
-    unit="J", about="Energy delivered in inspiration, PEEP included", bounds=(-2.0, 20.0), absent=Reason.PAW_MISSING
+    unit="J",
+    about="Energy delivered in inspiration, PEEP included",
+    bounds=(-2.0, 20.0),
+    absent=Reason.PAW_MISSING,
+    volume=Volume.MOVED,
 )
 def energy(folded: Fold, flags: Collection[Flag], estimate: Estimate) -> float | Graded:
     """K · integral of pressure over inspired volume, J.
 
-    Quality B where an effort shares the work, by label or by what the estimates saw, and where volumes do not close: a
-    leak that has just opened still counts as volume until its conductance is learnt.
+    Quality B where an effort shares the work, by label or by what the estimates saw, and where this breath does not
+    close: a leak that has just opened still counts as volume until its conductance is learnt.
     """
     delivered = JOULE_PER_L_CMH2O * folded.work
     shared = estimate.effort is not None or not EFFORTS.isdisjoint(flags)
@@ -82,14 +86,13 @@ def mp_dyn(energy: float, tidal_insp: float, start: Start, rr: float) -> float |
     bounds=POWER,
     weighted_by="ttot",
     withheld=MECHANICS,
+    volume=Volume.CLOSED,
 )
 def mp_loop(folded: Fold, peep: float, rr: float) -> float:
     """K · loop integral of (pressure - PEEP) over volume times rate, J/min.
 
     PEEP is taken off so that the volume by which a loop stays open does not weigh in with PEEP.
     """
-    if is_unclosed(folded):
-        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
     unclosed = folded.tidal_insp - folded.tidal_exp
     return JOULE_PER_L_CMH2O * (folded.work - folded.work_exp - peep * unclosed) * rr
 

@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamer.breath import Breath
 from streamer.metrics._elastic import ESTIMATED, MEASURED, METHODS, PCV_FULL, VCV_SIMPLE, closed_form, elastic
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given, Start, body_kg
-from streamer.metrics._registry import MECHANICS, PASSIVE, Graded, Maybe, NotMeasurable, metric
-from streamer.metrics.mechanics import leak_grade
+from streamer.metrics._given import PREDICTED, STATED, Given, Start, weight_kg
+from streamer.metrics._registry import MECHANICS, PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.metrics.power import MAX_POWER, POWER
 from streamer.reasons import Reason
 from streamer.units import JOULE_PER_L_CMH2O
@@ -36,22 +34,20 @@ PRESSURES = ("pplat", "pplat_est", "peep_total_est")
     withheld=PASSIVE,
     source="Gattinoni 2016, Becher 2019",
     maybe=(*PRESSURES, "rrs_insp_est"),
+    volume=Volume.TIGHT,
 )
 def mp_surrogate(  # noqa: PLR0917 (names are what it needs)
     folded: Fold,
     rr: float,
     start: Start,
-    breath: Breath,
     pplat: Maybe,
     pplat_est: Maybe,
     peep_total_est: Maybe,
     rrs_insp_est: Maybe,
 ) -> Graded:
     """Square flow: ``vcv_simple``; level pressure: ``pcv_full``, its rise time from the waveform. J/min."""
-    grade = leak_grade(breath)
     lung = elastic(start, pplat, pplat_est, peep_total_est)
-    value, quality, method = closed_form(folded, rr, lung, rrs_insp_est)
-    return Graded(value, max(grade, quality or ""), method)
+    return closed_form(folded, rr, lung, rrs_insp_est)
 
 
 class Parts(NamedTuple):
@@ -64,18 +60,15 @@ class Parts(NamedTuple):
     method: str
 
 
-def _parts(
-    mp: float, rr: float, tidal_insp: float, breath: Breath, pressures: tuple[Start, Maybe, Maybe, Maybe]
-) -> Parts:
+def _parts(mp: float, rr: float, tidal_insp: float, pressures: tuple[Start, Maybe, Maybe, Maybe]) -> Parts:
     """The parts of one breath. Raises ``NotMeasurable`` where no pair of pressures is known or the rest is negative."""
-    grade = leak_grade(breath)
     lung = elastic(*pressures)
     per_cmh2o = JOULE_PER_L_CMH2O * rr * tidal_insp
     peep, stretch = per_cmh2o * lung.rest, per_cmh2o * 0.5 * lung.above
     resistive = mp - peep - stretch
     if resistive < 0.0:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Parts(peep, stretch, resistive, max(grade, lung.quality), lung.method)
+    return Parts(peep, stretch, resistive, lung.quality, lung.method)
 
 
 def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> None:
@@ -86,12 +79,11 @@ def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> Non
         rr: float,
         tidal_insp: float,
         start: Start,
-        breath: Breath,
         pplat: Maybe,
         pplat_est: Maybe,
         peep_total_est: Maybe,
     ) -> Graded:
-        parts = _parts(mp, rr, tidal_insp, breath, (start, pplat, pplat_est, peep_total_est))
+        parts = _parts(mp, rr, tidal_insp, (start, pplat, pplat_est, peep_total_est))
         return Graded(pick(parts), parts.quality, parts.method)
 
     formula.__name__, formula.__doc__ = key, doc
@@ -103,6 +95,7 @@ def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> Non
         methods=METHODS,
         withheld=PASSIVE,
         maybe=PRESSURES,
+        volume=Volume.TIGHT,
     )(formula)
 
 
@@ -128,13 +121,15 @@ _part(
 
 @metric(
     unit="J/min/kg",
-    about="Mechanical power by predicted body weight",
+    about="Mechanical power by body weight: predicted for adults, as stated for children and newborns",
     bounds=(-5.0, 30.0),
     weighted_by="ttot",
+    methods=(PREDICTED, STATED),
 )
-def mp_pbw(mp: float, given: Given) -> float:
-    """``mp`` over predicted body weight, J/min/kg."""
-    return mp / body_kg(given.context)
+def mp_pbw(mp: float, given: Given) -> Graded:
+    """``mp`` over weight, J/min/kg."""
+    weight, method = weight_kg(given.context)
+    return Graded(mp / weight, None, method)
 
 
 @metric(

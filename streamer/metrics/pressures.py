@@ -14,10 +14,14 @@ from streamer.records import Flag
 CMH2O = "cm[H2O]"
 AIRWAY_CMH2O = (-30.0, 120.0)
 STANDARD_HOLD_S = 0.5
-MAX_RISE_CMH2O = 0.5
-MAX_SWING_CMH2O = 1.0
-MAX_FALL_CMH2O = 3.0
-"""A fall of more than this after 0.1 s (0.3 s in longer holds) is not yet a plateau; not from the literature."""
+MAX_RISE_CMH2O, MAX_SWING_CMH2O = 0.5, 1.0
+"""A rise in a hold up to the first is a plateau; in a hold of 0.5 s up to the second: it may be the heart's, and the
+reading is then B."""
+MAX_ERROR_CMH2O, MAX_ERROR_A_CMH2O = 1.0, 0.5
+"""Standard error of a reading."""
+MAX_FALL_CMH2O_S, SETTLING_S = 3.0, 0.15
+"""A faster fall is not yet a plateau: with a time constant of 0.5 s, as of uneven lungs, 1.5 cmH2O are still to come.
+Judged over so long in a standard hold, from 0.1 s on in a shorter one."""
 ABOVE_PEAK_CMH2O = 1.0
 
 
@@ -89,27 +93,55 @@ def pplat(folded: Fold, given: Given, start: Start, ppeak: float, flags: Collect
     is_standard = not math.isnan(folded.hold_p05)
     if not _is_passive(folded, is_standard=is_standard):
         raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
-    value = folded.hold_p05 if is_standard else folded.hold_end_paw
+    value = _reading(folded, is_standard=is_standard)
     if not start.peep <= value <= ppeak + ABOVE_PEAK_CMH2O:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     if not is_standard:
         return Graded(value, "B", "pause_short")
-    return Graded(value, _grade(given, flags), "standard")
+    is_level = _rise(folded, is_standard=is_standard) <= MAX_RISE_CMH2O
+    return Graded(value, _grade(given, flags, folded.hold_error) if is_level else "B", "standard")
 
 
-def _grade(given: Given, flags: Collection[Flag]) -> str:
+@metric(
+    unit="cmH2O",
+    ucum=CMH2O,
+    about="Standard error of the plateau: noise, swings as of the heart, and steps of the sensor in the hold",
+    bounds=(0.0, MAX_ERROR_CMH2O),
+    held=True,
+    withheld=MECHANICS,
+    also=("pplat",),
+)
+def pplat_se(hold_error: float) -> float:
+    """Standard error of the reading, cmH2O."""
+    return hold_error
+
+
+def _grade(given: Given, flags: Collection[Flag], error: float) -> str:
     """Of a pressure read in a hold: A only where the patient is known to be passive and no label says otherwise."""
-    return "A" if given.context.passive == "asserted" and NOT_PASSIVE.isdisjoint(flags) else "B"
+    is_sure = given.context.passive == "asserted" and NOT_PASSIVE.isdisjoint(flags) and error <= MAX_ERROR_A_CMH2O
+    return "A" if is_sure else "B"
+
+
+def _reading(folded: Fold, *, is_standard: bool) -> float:
+    return folded.hold_p05 if is_standard else folded.hold_end_paw
+
+
+def _early(folded: Fold, *, is_standard: bool) -> float:
+    return folded.hold_p03 if is_standard else folded.hold_p01
+
+
+def _rise(folded: Fold, *, is_standard: bool) -> float:
+    """Largest rise in the hold, cmH2O."""
+    return max(folded.hold_rise, folded.hold_end_paw - _early(folded, is_standard=is_standard))
 
 
 def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
     """Pressure falls to a plateau or stays: no irregular rise, dip or steady fall (algorithms §4.1.3)."""
-    early = folded.hold_p03 if is_standard else folded.hold_p01
-    reading = folded.hold_p05 if is_standard else folded.hold_end_paw
-    swing = MAX_SWING_CMH2O if is_standard else MAX_RISE_CMH2O
-    if folded.hold_end_paw - early > MAX_RISE_CMH2O or folded.hold_rise > swing:
-        return False
-    return early - reading <= MAX_FALL_CMH2O
+    fall = _early(folded, is_standard=is_standard) - _reading(folded, is_standard=is_standard)
+    over_s = SETTLING_S if is_standard else max(folded.hold_s - SETTLING_S, 0.0)
+    settles = fall <= MAX_FALL_CMH2O_S * over_s + 2.0 * folded.hold_error
+    rises = _rise(folded, is_standard=is_standard) > (MAX_SWING_CMH2O if is_standard else MAX_RISE_CMH2O)
+    return settles and not rises and folded.hold_error <= MAX_ERROR_CMH2O
 
 
 @metric(
@@ -124,7 +156,7 @@ def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
 )
 def peep_total(folded: Fold, given: Given, flags: Collection[Flag]) -> Graded:
     """Mean of the last 100 ms of a settled end-expiratory hold of 1 s or more, cmH2O."""
-    return Graded(total_peep(folded), _grade(given, flags))
+    return Graded(total_peep(folded), _grade(given, flags, folded.exp_hold_error))
 
 
 @metric(

@@ -1,16 +1,23 @@
-"""Volumes and leak (algorithms §2.3, §3). Floor 1. Published volumes are raw; mechanics use leak-corrected ones."""
+"""Volumes and leak (algorithms §2.3, §3). Floor 1.
+
+``vt_insp``, ``vt_exp`` and ``minute_volume`` are what the sensor saw, leak and zero offset included. ``vt`` is what
+reached the lung, and what mechanics and energy are made of.
+"""
 
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._registry import Graded, NotMeasurable, metric
+from streamer.metrics._balance import LEAK_NOTED
+from streamer.metrics._given import PREDICTED, STATED, Given, Start, weight_kg
+from streamer.metrics._registry import Graded, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.units import ML_PER_L
 
 VOLUME_ML = (1.0, 6000.0)
 SENSOR_RATIO = 0.02
 """More gas back than in by more than this is a matter of sensors or of gas conditions, not a negative leak."""
-LEAK_NOTED = 0.10
+CORRECTED, AS_MEASURED = "circuit_corrected", "as_measured"
+"""Whether the gas that only fills the circuit is taken off; at the wye there is none."""
 
 
 @metric(unit="mL", about="Inspired tidal volume as the sensor saw it", bounds=VOLUME_ML)
@@ -23,6 +30,38 @@ def vt_insp(insp_volume: float) -> float:
 def vt_exp(exp_volume: float) -> float:
     """Expired volume, mL; missing where there is no expiration at all."""
     return exp_volume * ML_PER_L
+
+
+@metric(
+    unit="mL",
+    about="Tidal volume that reached the lung: inspired, less the sensor's zero, the leak and what fills the circuit",
+    bounds=VOLUME_ML,
+    mdc=151980,
+    methods=(CORRECTED, AS_MEASURED),
+    volume=Volume.MOVED,
+)
+def vt(tidal_insp: float, closing_paw: float, given: Given, start: Start) -> Graded:
+    """Corrected inspired volume, mL; at the ventilator less circuit compliance times the rise of pressure, or B."""
+    context, volume_ml = given.context, tidal_insp * ML_PER_L
+    if context.sensor_site != "ventilator":
+        return Graded(volume_ml, None, AS_MEASURED)
+    if context.circuit_compliance_ml_cmh2o is None:
+        return Graded(volume_ml, "B", AS_MEASURED)
+    filled = context.circuit_compliance_ml_cmh2o * (closing_paw - start.peep)
+    return Graded(volume_ml - filled, "B" if start.is_own else None, CORRECTED)
+
+
+@metric(
+    unit="mL/kg",
+    about="Tidal volume by body weight: predicted for adults, as stated for children and newborns",
+    bounds=(0.1, 100.0),
+    mdc=153208,
+    methods=(PREDICTED, STATED),
+)
+def vt_pbw(vt: float, given: Given) -> Graded:
+    """``vt`` over weight, mL/kg."""
+    weight, method = weight_kg(given.context)
+    return Graded(vt / weight, None, method)
 
 
 @metric(
@@ -41,10 +80,11 @@ def leak_frac(breath: Breath) -> float | Graded:
 
 @metric(
     unit="L/min",
-    about="Expired minute volume of this breath; over a window: volume over time",
+    about="Expired minute volume as the sensor saw it; over a window: volume over time",
     bounds=(0.0, 200.0),
     mdc=152000,
     weighted_by="ttot",
+    volume=Volume.MOVED,
 )
 def minute_volume(vt_exp: float, rr: float) -> float:
     """Minute volume, L/min."""

@@ -45,7 +45,7 @@ def test_pauses_of_a_slowly_closing_valve(name: str, pressure: float, at_least: 
     found = [record for record in servo(f"getinge-servo-u/{name}") if "pplat" in record.values]
     assert len(found) >= at_least
     assert statistics.median(record.values["pplat"] for record in found) == pytest.approx(pressure, abs=0.3)
-    assert {record.methods["pplat"] for record in found} == {"pause_short"}
+    assert [record.methods["pplat"] for record in found].count("pause_short") >= at_least
 
 
 def test_a_lung_pushed_by_hand_shows_as_an_irregular_hold() -> None:

@@ -10,7 +10,8 @@ from streamer.metrics._registry import Metric, NotMeasurable, in_order, plan
 from streamer.reasons import Reason
 
 KEYS = """
-ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp leak_frac minute_volume ppeak pmean peep pplat peep_total
+ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp vt vt_pbw leak_frac minute_volume ppeak pmean peep pplat
+pplat_se peep_total
 auto_peep driving_pressure crs cdyn rrs crs_est peep_total_est pplat_est driving_pressure_est rrs_insp_est rrs_exp_est
 tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre mp_surrogate
 mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio pf_ratio
@@ -45,7 +46,7 @@ def test_weights_and_holds() -> None:
         "mp_crs": "ttot", "energy_per_litre": "vt_insp", "vent_ratio": "ttot", "vd_vt_enghoff": "vt_exp",
         "pco2_mixed_exp": "vt_exp", "vd_vt_bohr": "vt_exp", "vco2": "ttot",
     }  # fmt: skip
-    assert {"pplat", "peep_total", "auto_peep", "driving_pressure", "crs", "rrs"} == HELD
+    assert {"pplat", "pplat_se", "peep_total", "auto_peep", "driving_pressure", "crs", "rrs"} == HELD
 
 
 def test_each_comes_after_what_it_needs() -> None:
