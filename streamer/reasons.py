@@ -50,6 +50,8 @@ class Reason(Code):
     GAP = "gap", "samples of this breath are missing"
     TRUNCATED = "truncated", "the first or last breath of a run, not recorded whole"
     APNOEA = "apnoea", "no breath for so long that this one was closed by force"
+    NOT_REPEATED = "not_repeated", "this breath and recent ones give different estimates"
+    PASSIVITY_CONTRADICTED = "passivity_contradicted", "the patient breathes, although passivity is asserted"
     LOW_COVERAGE = "low_coverage", "too few breaths with a value"
     PAW_MISSING = "paw_missing", "no airway pressure"
     CO2_MISSING = "co2_missing", "no capnogram"

@@ -65,6 +65,8 @@ METRICS: Mapping[str, Metric] = declared()
 WEIGHTED_BY: Mapping[str, str] = MappingProxyType({k: one.weighted_by for k, one in METRICS.items() if one.weighted_by})
 HELD = frozenset(key for key, one in METRICS.items() if one.held)
 _PLAN = plan(in_order(METRICS))
+CONTRADICTED = Reason.PASSIVITY_CONTRADICTED.value
+"""What an effort is called where the operator asserts that there is none."""
 
 
 class Measures(NamedTuple):
@@ -125,6 +127,8 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
                     missing[step.key] = reason
         if step.maybe:
             pool[step.maybe] = _maybe(step.key, found)
+    if given.context.passive == "asserted":
+        missing |= {key: CONTRADICTED for key, reason in missing.items() if reason == Reason.PATIENT_EFFORT}
     return found
 
 

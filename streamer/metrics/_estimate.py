@@ -37,13 +37,14 @@ MIN_R2, MIN_R2_A = 0.95, 0.98
 MAX_RMSE, MAX_RMSE_SHARE, MAX_RMSE_A = 0.8, 0.05, 0.5
 MAX_RI, MAX_RE = 60.0, 100.0
 MIN_R_RATIO, MAX_R_RATIO = 0.4, 1.6
-"""Inspiratory over expiratory resistance. In tubes the two are alike; an effort moves one of them."""
+"""Inspiratory over expiratory resistance. In tubes the two are alike; an effort moves one of them. Obstruction does so,
+too: this is asked only where passivity is not asserted, and never of a slope, which does not use resistance."""
 MAX_WIDE = 0.15
 APART_AT_ZERO_FLOW = 3.5
 """Parts may differ by so much more where the estimate does not rest on the fit: nonlinear resistance does that."""
-MAX_ZERO_FLOW_L_S, MAX_ZERO_SHARE, MAX_LOST_SHARE = 2.0 / S_PER_MIN, 0.05, 0.05
+MAX_ZERO_FLOW_L_S, MAX_ZERO_SHARE, MAX_LOST_SHARE, MAX_LOST_SURE = 2.0 / S_PER_MIN, 0.05, 0.05, 0.10
 """Zero flow: below this (twice the share in small breaths) or a share of its peak; or it costs no more than a share of
-the elastic pressure."""
+the elastic pressure, twice as large a one where passivity is asserted."""
 MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
 MAX_APART_METHODS, MAX_APART_HOLD = 0.15, 0.20
 MAX_HOLD_AGE_S = 900.0
@@ -85,7 +86,7 @@ class Estimate(NamedTuple):
 
 def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Estimate:
     """The estimate of a breath, trusted or refused."""
-    mode = given.context.mode
+    mode, is_sure = given.context.mode, given.context.passive == "asserted"
     if folded.is_square and mode not in {"pcv", "psv"}:
         method, error = SLOPE, folded.square_error
         elastance, ri, re, p0 = folded.square_elastance, folded.square_ri, folded.square_re, folded.square_p0
@@ -93,33 +94,40 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
     else:
         method, error, re_error = WHOLE, folded.fit_error, folded.fit_re_error
         elastance, ri, re, p0 = folded.fit_elastance, folded.fit_ri, folded.fit_re, folded.fit_p0
-        if mode != "vcv" and _dies_away(folded):
+        if mode != "vcv" and _dies_away(folded, is_sure=is_sure):
             method, elastance = ZERO_FLOW, _static(folded)
     strained = _strains(folded, p0)
     breathes = strained or mode == "psv"
-    breathes = breathes or (given.context.passive != "asserted" and _paces(breath, folded, given, start))
+    breathes = breathes or (not is_sure and _paces(breath, folded, given, start))
     effort = Reason.PATIENT_EFFORT if breathes else None
     refused = (
         _unfit(breath, folded, given.past)
         or _singular(method, folded, elastance, p0)
         or effort
         or _unsure(method, folded, error)
-        or _shaped(method, folded, ri, re, p0, re_error)
-        or _repeated(given.past, elastance)
+        or _shaped(method, folded, ri, re, p0)
+        or (None if is_sure or method == SLOPE else _resists_alike(ri, re, re_error))
+        or _repeated(given.past, elastance, is_sure=is_sure)
         or _held(breath, given.past, elastance)
     )
-    is_best = folded.fit_explained >= MIN_R2_A and folded.fit_left <= MAX_RMSE_A and given.context.passive == "asserted"
+    agrees = (folded.square_apart if method == SLOPE else folded.fit_apart) <= 1.0
+    is_best = is_sure and agrees and folded.fit_explained >= MIN_R2_A and folded.fit_left <= MAX_RMSE_A
     return Estimate(method, elastance, ri, re, p0, error, re_error, "A" if is_best else "B", effort, strained, refused)
 
 
-def _dies_away(folded: Fold) -> bool:
-    """Flow has decayed to zero under a pressure that no longer changes."""
+def _dies_away(folded: Fold, *, is_sure: bool) -> bool:
+    """Flow has decayed to zero under a pressure that no longer changes.
+
+    A passive lung without flow has the pressure of its airway, whatever that did before: where passivity is asserted a
+    valve may ring.
+    """
     above = folded.zero_paw - folded.fit_p0
+    lost = MAX_LOST_SURE if is_sure else MAX_LOST_SHARE
     peak = folded.peak_insp_flow
     small = max(min(MAX_ZERO_FLOW_L_S, 2.0 * MAX_ZERO_SHARE * peak), MAX_ZERO_SHARE * peak)
     return (
-        (abs(folded.zero_flow) <= small or abs(folded.fit_ri * folded.zero_flow) <= MAX_LOST_SHARE * above)
-        and abs(folded.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
+        (abs(folded.zero_flow) <= small or abs(folded.fit_ri * folded.zero_flow) <= lost * above)
+        and (is_sure or abs(folded.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above))
         and folded.zero_volume > 0.0
     )
 
@@ -190,28 +198,33 @@ def _paces(breath: Breath, folded: Fold, given: Given, start: Start) -> bool:
     )
 
 
-def _shaped(  # noqa: PLR0917 (a row)
-    method: str, folded: Fold, ri: float, re: float, p0: float, re_error: float
-) -> Reason | None:
-    """The passive equation describes this breath, all of its parts alike, with resistances of a tube."""
-    if not (_fits(folded) and _resists(ri, re)) or _empties_early(folded, p0):
+def _shaped(method: str, folded: Fold, ri: float, re: float, p0: float) -> Reason | None:
+    """The passive equation describes this breath, all of its parts alike."""
+    if not (_fits(folded) and _resists(ri, re)) or _empties_early(method, folded, p0):
         return Reason.FIT_POOR
     if method != SLOPE and not folded.fit_wide <= MAX_WIDE:
         return Reason.FIT_WINDOW_DISAGREE
     if method == ZERO_FLOW and not abs(folded.fit_elastance / _static(folded) - 1.0) <= MAX_APART_METHODS:
         return Reason.ESTIMATES_DISAGREE
     parts = folded.square_apart if method == SLOPE else folded.fit_apart
-    if not parts <= (APART_AT_ZERO_FLOW if method == ZERO_FLOW else 1.0):
-        return Reason.FIT_WINDOW_DISAGREE
+    return None if parts <= (APART_AT_ZERO_FLOW if method == ZERO_FLOW else 1.0) else Reason.FIT_WINDOW_DISAGREE
+
+
+def _resists_alike(ri: float, re: float, re_error: float) -> Reason | None:
+    """Resistances, where both are known, are those of one tube: an effort moves one of them."""
     known = re_error <= MAX_BLIND and not math.isnan(ri)
     return Reason.ESTIMATES_DISAGREE if known and not MIN_R_RATIO <= ri / re <= MAX_R_RATIO else None
 
 
-def _empties_early(folded: Fold, p0: float) -> bool:
-    """Expiration begins faster than one compartment's; at the onset a tube's turbulence alone leaves as much."""
+def _empties_early(method: str, folded: Fold, p0: float) -> bool:
+    """Expiration begins faster than one compartment's; at the onset a tube's turbulence alone leaves as much.
+
+    What an overshoot leaves at the onset is past where flow has died away.
+    """
     start, *late = _strips(folded)
     above = _allowed(folded, p0, MAX_ABOVE)
-    return start > _allowed(folded, p0, MAX_BELOW) or any(excess > above for excess in late)
+    overshoots = method != ZERO_FLOW and start > _allowed(folded, p0, MAX_BELOW)
+    return overshoots or any(excess > above for excess in late)
 
 
 def _fits(folded: Fold) -> bool:
@@ -225,13 +238,14 @@ def _resists(ri: float, re: float) -> bool:
     return not (ri < 0.0 or ri > MAX_RI or re < 0.0 or re > MAX_RE)
 
 
-def _repeated(past: Past, elastance: float) -> Reason | None:
-    """Recent breaths gave the same elastance."""
+def _repeated(past: Past, elastance: float, *, is_sure: bool) -> Reason | None:
+    """Recent breaths gave the same elastance. Where they did not, a patient who is not known to be passive breathes."""
     if past.breaths < ENOUGH:
         return Reason.LOW_COVERAGE
-    if abs(elastance / past.elastance - 1.0) > MAX_OFF:
-        return Reason.PATIENT_EFFORT
-    return Reason.PATIENT_EFFORT if past.spread > max(MAX_SPREAD, SPREAD_ERRORS * past.error) else None
+    apart = abs(elastance / past.elastance - 1.0) > MAX_OFF
+    if apart or past.spread > max(MAX_SPREAD, SPREAD_ERRORS * past.error):
+        return Reason.NOT_REPEATED if is_sure else Reason.PATIENT_EFFORT
+    return None
 
 
 def _held(breath: Breath, past: Past, elastance: float) -> Reason | None:

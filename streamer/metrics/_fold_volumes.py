@@ -5,7 +5,8 @@ of flow over its phase: noise of the sensor averages out, and what is inspired l
 the breath, over a recording as well (algorithms §3). To clip samples by their sign would add volume, two fifths of the
 noise's standard deviation for as long as flow is near zero. The sign decides at the ends only. An onset is back-dated
 to the foot of pressure, and what still leaves the lung until flow turns is expired. Expiration ends where most has
-left, if more comes back until the next onset than noise brings: a leak, a base flow or a zero that is not known yet.
+left, if more comes back until the next onset than noise brings and the breath closes better without it: a leak, a base
+flow or a zero that is not known yet, and no gas that a valve blows in.
 
 Raw volumes are what the sensor saw. Corrected ones (``tidal``: flow less the sensor's zero and the leak) are what the
 lung exchanged; mechanics and energy use them, since escaping gas does no work on the lung.
@@ -55,8 +56,8 @@ def volumes(
     raw, tidal = _halved(flow), _halved(lung)
     begin = _turn(tidal, min(insp_end // 2, int(TURN_S * rate_hz)))
     back = BACK_S * rate_hz * unrest(lung, insp_end, rate_hz)
-    end = _emptied(tidal, insp_end, back)
-    moved, returned = _parted(raw, begin, insp_end, _emptied(raw, insp_end, back))
+    end = _emptied(tidal, begin, insp_end, back)
+    moved, returned = _parted(raw, begin, insp_end, _emptied(raw, begin, insp_end, back))
     inspired, expired = _parted(tidal, begin, insp_end, end)
     work, work_exp = _parted(tidal * paw, begin, insp_end, end)
     width = int(PEAK_S * rate_hz)
@@ -89,21 +90,25 @@ def _turn(flow: FloatArray, latest: int) -> int:
 
 
 @kernel
-def _emptied(flow: FloatArray, insp_end: int, back: float) -> int:
-    """Sample after which no more gas leaves: the last, unless more than ``back`` (in samples) returns after it."""
-    total, most, end = 0.0, 0.0, insp_end
+def _emptied(flow: FloatArray, begin: int, insp_end: int, back: float) -> int:
+    """Sample after which no gas moves: the last, unless more than ``back`` seems to return and leaves volumes open."""
+    inspired, early = _sum(flow, begin, insp_end), _sum(flow, 1, begin)
+    total, most, end = -early, -early, insp_end
     for i in range(insp_end, flow.size):
         total -= flow[i]
         if total >= most:
             most, end = total, i + 1
-    return end if most - total > back else flow.size
+    return end if most - total > back and abs(most - inspired) < abs(total - inspired) else flow.size
 
 
 @kernel
 def _parted(samples: FloatArray, begin: int, insp_end: int, end: int) -> tuple[float, float]:
-    """Sums over inspiration, and with the sign changed over what comes before and after it."""
+    """Sums over inspiration, and with the sign changed over what comes before and after it.
+
+    The first sample, of which half is this breath's, is not expired: it lies before the onset, or holds it.
+    """
     inside = _sum(samples, begin, insp_end)
-    return inside, -_sum(samples, 0, begin) - _sum(samples, insp_end, end)
+    return inside, -_sum(samples, 1, begin) - _sum(samples, insp_end, end)
 
 
 @kernel

@@ -206,7 +206,7 @@ def test_quality_a_needs_a_word_on_passivity() -> None:
 def test_labels_of_effort_withhold_all(flag: Flag) -> None:
     found = measure(SQUARE, fold(SQUARE), given_(SQUARE, passive="asserted"), frozenset({flag}))
     for key in (*FIELDS, "rrs_insp_est", "rrs_exp_est", "tau_exp", "stress_index"):
-        assert found.missing[key] == Reason.PATIENT_EFFORT, key
+        assert found.missing[key] == Reason.PASSIVITY_CONTRADICTED, key
 
 
 def test_samples_that_were_filled_in_are_not_fitted() -> None:
