@@ -41,15 +41,22 @@ def exhaled_area(volume: float, beat: float, gas: FloatArray) -> float:
 
 @inlined
 def sense_co2(  # noqa: PLR0917 (compiled: positions only)
-    moved: float, added: float, beat: float, phase: Phase, gas: FloatArray, state: FloatArray, tally: FloatArray
+    moved: float,
+    expired: float,
+    added: float,
+    beat: float,
+    phase: Phase,
+    gas: FloatArray,
+    state: FloatArray,
+    tally: FloatArray,
 ) -> float:
     """Let ``moved`` litres (towards the patient) go by where the heart adds ``beat``; the mean PCO2 seen, mmHg.
 
-    Of what leaves, ``added`` litres are a nebuliser's.
+    In expiration ``expired`` litres leave the lung; a leak takes some of them, a nebuliser adds ``added``.
     """
     inspired = gas[at.INSPIRED_CO2]
     if phase.is_expiration:
-        before, after = state[at.EXHALED], state[at.EXHALED] + max(-moved - added, 0.0)
+        before, after = state[at.EXHALED], state[at.EXHALED] + max(expired, 0.0)
         state[at.EXHALED] = after
         area = exhaled_area(after, beat, gas) - exhaled_area(before, beat, gas)
         state[at.CO2_NOW] = exhaled_co2(after, beat, gas)
@@ -57,6 +64,12 @@ def sense_co2(  # noqa: PLR0917 (compiled: positions only)
         seen = area / (after - before) if after - before > TINY_L else state[at.CO2_NOW]
         if gas[at.DILUTED] > 0.0 and added > 0.0:
             seen *= (after - before) / (after - before + added)
+        # A leak that takes more than the lung gives draws fresh gas past the sensor.
+        state[at.WASHED] = state[at.WASHED] + moved if moved > 0.0 and expired > -moved else 0.0
+        if state[at.WASHED] > 0.0:
+            kept = math.exp(-state[at.WASHED] / gas[at.SENSOR_VOLUME])
+            state[at.CO2_NOW] = inspired + (state[at.CO2_NOW] - inspired) * kept
+            seen = inspired + (seen - inspired) * kept
         return float(seen)
     before, after = state[at.INHALED], state[at.INHALED] + max(moved, 0.0)
     state[at.INHALED] = after

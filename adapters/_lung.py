@@ -160,7 +160,8 @@ def _step(  # noqa: PLR0917 (compiled: positions only)
     state[at.VOLUME_2] = w + beyond
     state[at.UNRELAXED] = u + h * (u1 + 2.0 * u2 + 2.0 * u3 + u4) / 6.0
     beat = gas[at.BEAT] * math.sin(gas[at.BEAT_RATE] * (now + half)) if gas[at.BEAT] > 0.0 else 0.0
-    pco2 = sense_co2(passed, lung[at.ADDED] * h, beat, phase, gas, state, tally)
+    expired = -entered if (lung[at.LEAK] > 0.0 or lung[at.ADDED] > 0.0) and not phase.is_open else -passed
+    pco2 = sense_co2(passed, expired, lung[at.ADDED] * h, beat, phase, gas, state, tally)
     if lung[at.TUBING] > 0.0:
         released = lung[at.TUBING] * (state[at.PAW_NOW] - p4)
         if phase.is_flow and phase.level == 0.0 and not phase.is_open:  # valves closed: it has no other way

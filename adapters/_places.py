@@ -13,10 +13,11 @@ DILUTED, GAS_SIZE = 9, 10
 PULL_START, PULL_RISE, PULL_PLATEAU, PULL_FALL, PULL, PULL_SIZE = range(6)
 ORIGIN, CO2_ORIGIN, RATE, CO2_RATE = range(4)
 # What a moment leaves to the next: the lung's volumes, pressure not yet relaxed, gas past the sensor in this
-# half-breath, the running means, the least volume since expiration began, the last airway pressure.
+# half-breath, the running means, the least volume since expiration began, the last airway pressure,
+# fresh gas that a leak drew past the sensor in expiration.
 VOLUME, VOLUME_2, UNRELAXED, INHALED, EXHALED, CO2_BEFORE, CO2_NOW = range(7)
 MEAN_S, MEAN_PAW, MEAN_FLOW, MEAN_CO2_S, MEAN_CO2 = range(7, 12)
-LOWEST, PAW_NOW, STATE_SIZE = range(12, 15)
+LOWEST, PAW_NOW, WASHED, STATE_SIZE = range(12, 16)
 # What adds up over a breath, and its extremes (of the muscles' pull the farthest from zero).
 VT_INSP, VT_EXP, VT_LUNG, WORK, PPEAK, CO2_EXP, PEAK_FLOW, PMUS_INSP, PMUS_EXP, CO2_INSP = range(10)
 TOP, NET_WORK, TALLY_SIZE = range(10, 13)

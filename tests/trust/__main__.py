@@ -23,6 +23,7 @@ def main() -> None:
     options.add_argument("--tune", action="store_true", help="of the seeds for tuning, not the reported ones")
     options.add_argument("--only", default="", metavar="TEXT", help="situations whose name has this in it")
     options.add_argument("--runs", type=int, default=situations.RUNS, help="recordings of a situation")
+    options.add_argument("--why", action="store_true", help="why the situations' numbers are withheld, instead")
     options.add_argument("--recordings", action="store_true", help="what recordings made by others come to")
     options.add_argument("--methods", action="store_true", help="ways to find the airway dead space")
     chosen = options.parse_args()
@@ -40,6 +41,9 @@ def _situations(chosen: argparse.Namespace) -> None:
     names = [name for name in situations.named() if chosen.only in name]
     half = situations.TUNED if chosen.tune else situations.REPORTED
     found = dict(situations.results(names, half=half, runs=chosen.runs))
+    if chosen.why:
+        print("\n".join(line for name, result in found.items() for line in situations.why_lines(name, result)))
+        return
     is_whole = not (chosen.tune or chosen.only) and chosen.runs == situations.RUNS
     if chosen.write and not is_whole:
         raise SystemExit("--write is for all situations with the reported seeds: leave out --tune, --only, --runs")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tests.trust.situations import GROUPS, Figure, Result, wrong_lines
 
 ACCURACY = Path(__file__).parents[2] / "docs" / "accuracy.md"
@@ -12,6 +14,10 @@ MECHANICS = (
     "rr", "vt", "minute_volume", "ppeak", "peep", "pplat", "peep_total", "driving_pressure", "crs", "crs_est",
     "pplat_est", "peep_total_est", "mp",
 )  # fmt: skip
+ERRORS = ("vt", "minute_volume", "mp", "crs", "crs_est", "vtco2", "vd_aw")
+SIZED = ("Hard to segment", "Mechanics")
+"""Groups for which the size of errors is shown."""
+LEAST = 5
 CO2 = ("petco2", "pco2_alv", "pco2_mixed_exp", "vtco2", "vco2", "vd_aw", "vd_vt_bohr", "slope_3", "sn_3")
 
 
@@ -28,19 +34,33 @@ def blocks(found: Mapping[str, Result]) -> Iterator[tuple[str, Iterator[str]]]:
     """Name → lines of all that is generated."""
     yield "totals", iter([totals(found)])
     yield "mechanics", mechanics(found)
+    yield "errors", errors(found)
     yield "capnogram", co2(found)
     yield "wrong", wrong(found)
 
 
 def mechanics(found: Mapping[str, Result]) -> Iterator[str]:
     """Breaths and pressures, volumes, power."""
-    yield from _table(("found / true", "near %", *MECHANICS, "told"), found, _mechanics_row)
+    yield from _table(("found / true", "near %", "extra %", *MECHANICS, "told"), found, _mechanics_row)
 
 
 def _mechanics_row(result: Result) -> list[str]:
     near = f"{100 * result.near / result.true:.0f}" if result.true else "-"
+    extra = f"{100 * result.extra / result.breaths:.0f}" if result.breaths else "-"
     told = " ".join(sorted(result.told)) or "-"
-    return [f"{result.breaths} / {result.true}", near, *(cell(result.figures[key]) for key in MECHANICS), told]
+    return [f"{result.breaths} / {result.true}", near, extra, *(cell(result.figures[key]) for key in MECHANICS), told]
+
+
+def errors(found: Mapping[str, Result]) -> Iterator[str]:
+    """Median, and 95th percentile of the magnitude, in per cent of the truth."""
+    shown = {name: found[name] for group in SIZED for name in GROUPS[group] if name in found}
+    yield from _table(ERRORS, shown, lambda result: [_size(result.figures[key].errors) for key in ERRORS])
+
+
+def _size(shares: Sequence[float]) -> str:
+    if len(shares) < LEAST:
+        return "·"
+    return f"{100 * np.median(shares):+.1f} / {100 * np.quantile(np.abs(shares), 0.95):.1f}"
 
 
 def co2(found: Mapping[str, Result]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from adapters._scenario import (
     Assist,
     Capnogram,
     Capnograph,
+    Circuit,
     Effort,
     Hold,
     Lung,
@@ -145,6 +147,11 @@ class Draw:
         if ventilator.mode == "vcv":
             return ventilator.tidal_volume_ml
         return max(self.c * ventilator.inspiratory_pressure_cmh2o * 0.85, self.c * 5.0)
+
+    def leaking(self, ventilator: Ventilator, share: float, rate_per_min: float | None = None) -> Circuit:
+        """A leak of about that share of what is inspired."""
+        per_min = self.volume_ml(ventilator) / 1000.0 * (rate_per_min or ventilator.rate_per_min) / (1.0 - share)
+        return Circuit(leak_l_min_per_sqrt_cmh2o=share * per_min / math.sqrt(ventilator.peep_cmh2o + 4.0))
 
     def run(self, ventilator: Ventilator, **given: Any) -> Run:
         """A recording of one segment and its changes.

@@ -73,7 +73,7 @@ LUNGS: Mapping[str, Make] = MappingProxyType(
         ),
         "pauses, 13 % leak": (
             "healthy",
-            lambda d: _paused(d, circuit=Circuit(leak_l_min_per_sqrt_cmh2o=1.1)),
+            lambda d: d.run(ventilator := d.vcv(pause_s=0.5), circuit=d.leaking(ventilator, 0.13)),
         ),
         "pauses of 0.4 s": ("healthy", lambda d: d.run(d.vcv(pause_s=0.4))),
         "pauses of 0.4 s, noisy": (

@@ -128,13 +128,20 @@ SIGNALS: Mapping[str, Make] = MappingProxyType(
         ),
         "leak 13 %": (
             "healthy",
-            lambda d: d.run(d.vcv(pause_s=0.5), circuit=Circuit(leak_l_min_per_sqrt_cmh2o=1.1), co2={}),
+            lambda d: d.run(ventilator := d.vcv(), circuit=d.leaking(ventilator, 0.13), co2={}),
         ),
         "leak 13 %, psv": (
             "healthy",
             lambda d: d.run(
-                d.psv(), effort=d.efforts(), circuit=Circuit(leak_l_min_per_sqrt_cmh2o=1.0), assist=_masked()
+                ventilator := d.psv(),
+                effort=d.efforts(),
+                circuit=d.leaking(ventilator, 0.13, 18.0),
+                assist=_masked(),
             ),
+        ),
+        "leak 30 %, pcv": (
+            "healthy",
+            lambda d: d.run(ventilator := d.pcv(), circuit=d.leaking(ventilator, 0.30), co2={}),
         ),
         "expiration of 1-2 samples": (
             "healthy",

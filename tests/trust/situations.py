@@ -20,6 +20,7 @@ from adapters._truth import Truth
 from adapters.simulator import simulate
 from streamer.bed import Bed
 from streamer.records import BreathRecord, Flag, Notice, NoticeKind
+from tests.helpers import match
 from tests.trust.draws import Draw, Run
 from tests.trust.judge import JUDGES, Known
 from tests.trust.listed_gas import GAS
@@ -61,6 +62,8 @@ class Figure:
     worst: tuple[float, float, float, str] = (0.0, 0.0, 0.0, "")
     """By how many tolerances, given, true, grade."""
     reasons: Counter[str] = field(default_factory=Counter)
+    errors: list[float] = field(default_factory=list)
+    """As shares of the truth, where that is not zero."""
 
     @property
     def given(self) -> int:
@@ -78,6 +81,8 @@ class Figure:
         if known is None or error is None:
             return
         self.judged += 1
+        if value != error:
+            self.errors.append(error / (value - error))
         excess = abs(error) / max(JUDGES[key].allowed(grade, known), 1e-9)
         if excess > 1.0:
             self.wrong += 1
@@ -93,7 +98,9 @@ class Result:
     breaths: int = 0
     true: int = 0
     near: int = 0
-    """True onsets with a found one within ``NEAR_S``."""
+    """True onsets with a found one within ``NEAR_S``, one to one."""
+    extra: int = 0
+    """Found onsets without a true one."""
     has_co2: bool = False
     told: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
@@ -125,9 +132,11 @@ class Result:
         if not starts.size:
             return
         self.true += starts.size
-        self.breaths += int(np.sum((found > starts[0] - 0.5) & (found < starts[-1] + 0.5)))
-        if found.size:
-            self.near += int(np.sum(np.abs(starts[:, None] - found[None, :]).min(axis=1) <= NEAR_S))
+        found = found[(found > starts[0] - 0.5) & (found < starts[-1] + 0.5)]
+        pairs = match(starts, found, NEAR_S)
+        self.breaths += found.size
+        self.near += len(pairs.pairs)
+        self.extra += len(pairs.extra)
 
 
 def _told(notice: Notice) -> str:
@@ -166,6 +175,14 @@ def results(names: Iterable[str], *, half: int = REPORTED, runs: int = RUNS) -> 
     """Situation after situation."""
     for name in names:
         yield name, measured(name, half=half, runs=runs)
+
+
+def why_lines(name: str, result: Result) -> Iterator[str]:
+    """A line for every key that was withheld, with the reasons."""
+    for key, figure in result.figures.items():
+        if figure.reasons:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in figure.reasons.most_common())
+            yield f"{name} · {key}: {figure.given} given of {figure.breaths}; {reasons}"
 
 
 def wrong_lines(name: str, result: Result) -> Iterator[str]:
