@@ -19,12 +19,28 @@ ONSET_S = 0.05
 PBW = {"male": 50.0, "female": 45.5}
 
 
+UNEXPIRED = 0.02
+"""Of what was inspired: less is no expiration, and the gas of two stacked breaths cannot be told apart."""
+
+
 class Known(NamedTuple):
     """All that a judgement rests on."""
 
     breath: BreathTruth
     segment: SegmentTruth
     context: Context
+    before: BreathTruth | None = None
+
+    @property
+    def is_stacked(self) -> bool:
+        """Its gas is not its own: nothing was expired before it, or in it."""
+        pair = self.breath if self.before is None else self.before, self.breath
+        return any(one.vt_exp < UNEXPIRED * one.vt_insp for one in pair)
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Disconnected or under suction, or the breath before was."""
+        return any(one is not None and (one.disconnected or one.suctioned) for one in (self.breath, self.before))
 
     @property
     def ttot_s(self) -> float:
@@ -100,13 +116,25 @@ def _compliance(known: Known) -> Numbers:
 
 def _per_weight(known: Known) -> Numbers:
     context = known.context
+    if known.is_stacked:
+        return ()
     if context.patient_class == "adult" and context.sex and context.height_cm:
         return (known.vt / (PBW[context.sex] + 0.91 * (context.height_cm - 152.4)),)
     return (known.vt / context.weight_kg,) if context.weight_kg else ()
 
 
 def _minute(known: Known) -> Numbers:
-    return tuple(0.06 * volume / known.ttot_s for volume in (known.breath.vt_exp, known.vt))
+    breath = known.breath
+    volumes = [breath.vt_exp, known.vt]
+    if not (
+        known.segment.circuit.leak_l_min_per_sqrt_cmh2o or known.segment.nebuliser
+    ):  # also what left before the end
+        volumes.append(breath.vt_insp + known.segment.crs * (breath.peep_total_before - breath.peep_total))
+    return () if known.is_stacked else tuple(0.06 * volume / known.ttot_s for volume in volumes)
+
+
+def _power(known: Known) -> Numbers:
+    return () if known.is_stacked else tuple(60.0 * one / known.ttot_s for one in known.energies)
 
 
 def _rise(known: Known) -> Numbers:
@@ -132,7 +160,7 @@ def _sn3(known: Known) -> Numbers:
 JUDGES: Mapping[str, Judge] = MappingProxyType(
     {
         "rr": Judge(true=lambda k: (60 / (k.ttot_s + ONSET_S), 60 / (k.ttot_s - ONSET_S)), a=0.01, b=0.03),
-        "vt": Judge(true=lambda k: (k.vt,), a=0.05, b=0.10),
+        "vt": Judge(true=lambda k: () if k.is_stacked else (k.vt,), a=0.05, b=0.10),
         "vt_pbw": Judge(true=_per_weight, a=0.05, b=0.10),
         "minute_volume": Judge(true=_minute, a=0.05, b=0.10),
         "ppeak": Judge(true=lambda k: (k.breath.ppeak,), a=1.0, b=1.5, is_share=False),
@@ -148,7 +176,7 @@ JUDGES: Mapping[str, Judge] = MappingProxyType(
             true=lambda k: (k.breath.peep_total_before, k.breath.peep_total), a=1.0, b=1.5, is_share=False
         ),
         "driving_pressure_est": Judge(true=_est_rise, a=1.0, b=1.5, is_share=False),
-        "mp": Judge(true=lambda k: tuple(60.0 * one / k.ttot_s for one in k.energies), a=0.05, b=0.10),
+        "mp": Judge(true=_power, a=0.05, b=0.10),
         "petco2": Judge(true=_co2(lambda c: c.petco2), a=1.0, b=2.0, is_share=False),
         "pco2_alv": Judge(true=_co2(lambda c: c.pco2_alv), a=1.0, b=2.0, is_share=False),
         "pco2_mixed_exp": Judge(true=_co2(lambda c: c.pco2_mixed_exp), a=1.0, b=2.0, is_share=False),

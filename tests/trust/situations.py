@@ -120,7 +120,7 @@ class Result:
         for record in whole:
             self.labels.update(str(flag) for flag in record.flags)
             known = _known(record, simulation.truth, run)
-            if known is not None and (known.breath.disconnected or known.breath.suctioned):
+            if known is not None and known.is_disturbed:
                 continue
             for key, figure in self.figures.items():
                 figure.add(key, record, known)
@@ -147,8 +147,10 @@ def _known(record: BreathRecord, truth: Truth, run: Run) -> Known | None:
     """The true breath that begins nearest."""
     if not truth.breaths:
         return None
-    breath = min(truth.breaths, key=lambda one: abs(one.start_s - record.start_s))
-    return Known(breath, truth.segments[breath.segment], run.context)
+    place = min(range(len(truth.breaths)), key=lambda k: abs(truth.breaths[k].start_s - record.start_s))
+    breath = truth.breaths[place]
+    before = truth.breaths[place - 1] if place else None
+    return Known(breath, truth.segments[breath.segment], run.context, before)
 
 
 def named() -> dict[str, Make]:
