@@ -16,6 +16,8 @@ from streamer.context import Context
 from streamer.records import BreathRecord
 from tests.trust import accuracy
 from tests.trust.judge import JUDGES, Known
+from tests.trust.ranges import RANGES
+from tests.trust.ranges import measured as in_range
 from tests.trust.readme import published
 from tests.trust.situations import GROUPS, RUNS, TUNED, Figure, Result, drawn, measured, named
 
@@ -99,6 +101,16 @@ def test_every_situation_can_be_simulated_and_has_breaths_to_find(name: str) -> 
     run = drawn(name, 0, TUNED)
     short = msgspec.structs.replace(run.scenario, duration_s=min(run.scenario.duration_s, 12.0))
     assert simulate(short).truth.breaths
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_grows_step_by_step_and_each_step_can_be_measured(name: str) -> None:
+    chosen = RANGES[name]
+    assert list(chosen.levels) == sorted(set(chosen.levels))
+    assert set(chosen.keys) <= set(JUDGES)
+    result = in_range(name, chosen.levels[0], half=TUNED, runs=1)
+    assert result.true > 10
+    assert all(result.figures[key].breaths for key in chosen.keys)
 
 
 def known() -> Known:

@@ -1,6 +1,7 @@
 """``python -m tests.trust``: print tables of how far numbers can be trusted, or put them where they are published.
 
 Without a choice: the tables of README.md. ``--situations``: those of docs/accuracy.md, and every wrong figure.
+``--ranges``: rules over their whole ranges.
 ``--recordings``: what recordings made by others come to. ``--methods``: ways to find the airway dead space.
 """
 
@@ -10,7 +11,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.trust import accuracy, methods, shares, situations
+from tests.trust import accuracy, methods, ranges, shares, situations
 from tests.trust.readme import README, replaced
 from tests.trust.recordings import table
 from tests.trust.tables import TABLES
@@ -24,6 +25,7 @@ def main() -> None:
     options.add_argument("--only", default="", metavar="TEXT", help="situations whose name has this in it")
     options.add_argument("--runs", type=int, default=situations.RUNS, help="recordings of a situation")
     options.add_argument("--why", action="store_true", help="why the situations' numbers are withheld, instead")
+    options.add_argument("--ranges", action="store_true", help="rules over their whole ranges, step by step")
     options.add_argument("--recordings", action="store_true", help="what recordings made by others come to")
     options.add_argument("--methods", action="store_true", help="ways to find the airway dead space")
     chosen = options.parse_args()
@@ -31,6 +33,8 @@ def main() -> None:
         print("\n".join([*table(), "", *shares.table()]))
     elif chosen.methods:
         print("\n".join(methods.table()))
+    elif chosen.ranges:
+        print("\n".join(ranges.table(chosen.only, situations.TUNED if chosen.tune else situations.REPORTED)))
     elif chosen.situations:
         _situations(chosen)
     else:
