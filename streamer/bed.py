@@ -38,12 +38,14 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
-from streamer.suspicions import Suspicions
+from streamer.suspicions import Doubts, Suspicions
 from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
 
 MAX_PART_S = 5.0
 """Longer chunks are taken in parts: the capnogram is kept for a minute only."""
-BREAKS = frozenset({Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION})
+BREAKS = frozenset(
+    {Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT}
+)
 """A breath so labelled says nothing about the state in which the next one began."""
 
 
@@ -101,7 +103,8 @@ class Bed:
         self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
         self._memory = Memory()
-        self._crosscheck, self._suspicions = CrossCheck(bed_id), Suspicions()
+        self._crosscheck, self._doubts = CrossCheck(bed_id), Doubts()
+        self._suspicions = Suspicions(self._context.patient_class)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
         """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
@@ -155,11 +158,16 @@ class Bed:
         return found
 
     def _finish_ready(self, flow_s: float) -> list[Event]:
+        """Breaths that are complete; none before their source was judged for the first time."""
+        if self._suspicions.is_waiting and flow_s < math.inf:
+            return []
         return [event for one in self._co2.ready(flow_s) for event in self._finish(*one)]
 
     @property
     def _watermark_s(self) -> float:
         """No breath still to come ends before this instant of the device's clock."""
+        if self._suspicions.is_waiting:
+            return -math.inf
         if self._by_co2 is not None:
             return self._by_co2.watermark_s
         return self._co2.watermark_s(self._segmenter.watermark_s)
@@ -192,6 +200,7 @@ class Bed:
         due = self._agenda.due(until_s)
         for notice in due:
             self._draws.hear(notice)
+            self._doubts.hear(notice)
             self._context = changed(self._context, notice)
         return due
 
@@ -203,6 +212,7 @@ class Bed:
             self._memory.forget()
         folded = fold(breath) if breath.flow.size else nothing()
         flags, notices = self._labeller.push(breath, folded)
+        flags |= self._doubts.flags
         given = self._given(breath, capnograph)
         measures = measure(breath, folded, given, flags)
         record = BreathRecord(

@@ -29,6 +29,10 @@ class Flag(StrEnum):
     COUGH = "cough"
     SUCTION = "suction"
     NO_FLOW = "no_flow"
+    TIMES_SUSPECT = "times_suspect"
+    FLOW_SUSPECT = "flow_suspect"
+    PAW_SUSPECT = "paw_suspect"
+    PCO2_SUSPECT = "pco2_suspect"
 
 
 class NoticeKind(StrEnum):

@@ -14,12 +14,13 @@ from numba import njit
 from streamer.chunk import FloatArray
 
 (
-    SEEN, FLOW, PAW, PCO2, FLOW_STEP, PAW_STEP, RUN, PEAK_FLOW, PEAK_PAW, MOVED_FLOW, MOVED_PAW, TURNS, TURNS_N,
-    STATE_SIZE,
-) = range(14)  # fmt: skip
+    SEEN, FLOW, PAW, PCO2, FLOW_STEP, PAW_STEP, RUN, PEAK_FLOW, PEAK_PAW, MEAN_FLOW, MEAN_PAW, TURNS, TURNS_N,
+    FLOW_BIT, PAW_BIT, STATE_SIZE,
+) = range(16)  # fmt: skip
 """Places of the state. ``SEEN``: samples so far; the last sample, and how it differs from the one before; ``RUN``: what
-the repeats of the last sample are; largest flow and pressure of the last minute; mean change per sample over the last
-0.2 s; ``TURNS``: share of the last ``TURNS_N`` quiet samples at which flow or pressure turned."""
+the repeats of the last sample are; largest flow and pressure of the last minute; means over the last 0.1 s, behind
+which a slope is by half of what it does in 0.2 s; ``TURNS``: share of the last ``TURNS_N`` quiet samples at which flow
+or pressure turned; ``FLOW_BIT``, ``PAW_BIT``: smallest change of the last minutes, 0 before the first."""
 NO_RUN, STUCK, AT_REST = 0.0, 1.0, 2.0
 STUCK_S = 0.5
 """So long flow and pressure must repeat before they count as stuck. The longest seen in recordings while gas moved:
@@ -30,7 +31,9 @@ QUIET_SHARE = 0.05
 """Of peak flow: less than this is a hold or the end of an expiration, where a quantised signal may stand still."""
 STILL_SHARE, STILL_S = 0.02, 0.2
 """Of the peaks: what changed by less in so long may stand still by itself, as the end of a quantised decay does."""
-PEAK_S, TURNS_S, MIN_TURNS_S = 60.0, 5.0, 2.0
+BITS = 3.0
+"""Changes of so many of a converter's steps are none."""
+PEAK_S, TURNS_S, MIN_TURNS_S, MIN_TURNS = 60.0, 5.0, 2.0, 0.15
 UNEVEN, FINE = 0.25, 1e-6
 """Steps to and fro that differ by less, as a share, may be one bit; smaller ones, as a share of the peak, rounding."""
 LOG_CHANCE = math.log(1e-6)
@@ -55,17 +58,23 @@ def repeats(  # noqa: C901, PLR0912, PLR0915, PLR0917 (one state machine; compil
         How many samples are settled. Those behind repeat the last one of them; only what follows will tell.
     """
     n, has_paw, has_pco2 = flow.size, paw.size > 0, pco2.size > 0
-    fade, keep = 1.0 - 1.0 / (PEAK_S * rate_hz), 1.0 - min(2.0 / (STILL_S * rate_hz), 0.5)
-    most_turns = TURNS_S * rate_hz
+    fade, follow = 1.0 - 1.0 / (PEAK_S * rate_hz), min(2.0 / (STILL_S * rate_hz), 1.0)
+    most_turns, n_still = TURNS_S * rate_hz, STILL_S * rate_hz
     seen, x, y, z, dx, dy, run = state[0], state[1], state[2], state[3], state[4], state[5], state[6]
-    peak_x, peak_y, moved_x, moved_y, turns, turns_n = state[7], state[8], state[9], state[10], state[11], state[12]
+    peak_x, peak_y, mean_x, mean_y, turns, turns_n = state[7], state[8], state[9], state[10], state[11], state[12]
+    bit_x, bit_y = state[13], state[14]
     i, settled = 0, -1
     while i < n:
         a = flow[i]
         b = paw[i] if has_paw else y
         if a == x and b == y and seen > 0.0:
             if run == NO_RUN:
-                limit = _limit(has_paw, rate_hz, (x, y, peak_x, peak_y, moved_x, moved_y, turns, turns_n, seen))
+                near_x = max(STILL_SHARE * peak_x, BITS * bit_x)
+                near_y = max(STILL_SHARE * peak_y, BITS * bit_y)
+                still = seen <= 3.0 * n_still or (2.0 * abs(x - mean_x) <= near_x and 2.0 * abs(y - mean_y) <= near_y)
+                is_off = x == 0.0 and y == 0.0
+                is_moving = has_paw and not still and abs(x) > max(QUIET_SHARE * peak_x, BITS * bit_x)
+                limit = _limit(rate_hz, is_moving, is_off, turns, turns_n)
                 end = i
                 if limit < math.inf:
                     while end < n and end - i <= limit and flow[end] == x and (not has_paw or paw[end] == y):
@@ -87,13 +96,14 @@ def repeats(  # noqa: C901, PLR0912, PLR0915, PLR0917 (one state machine; compil
             i += 1
             continue
         da, db = a - x, b - y
-        if abs(a) <= QUIET_SHARE * peak_x:
+        bit_x, bit_y = _bit(bit_x, abs(da), FINE * peak_x, fade), _bit(bit_y, abs(db), FINE * peak_y, fade)
+        if abs(a) <= max(QUIET_SHARE * peak_x, BITS * bit_x):
             turns_n = min(turns_n + 1.0, most_turns)
             turned = _turned(da, dx, FINE * peak_x) or _turned(db, dy, FINE * peak_y)
             turns += ((1.0 if turned else 0.0) - turns) / turns_n
-        if abs(da) + abs(db) < math.inf and seen > 0.0:
-            moved_x = moved_x * keep + (1.0 - keep) * abs(da)
-            moved_y = moved_y * keep + (1.0 - keep) * abs(db)
+        if abs(a) + abs(b) < math.inf:
+            mean_x += follow * (a - mean_x)
+            mean_y += follow * (b - mean_y)
         peak_x *= fade
         peak_y *= fade
         if peak_x < abs(a) < math.inf:
@@ -106,8 +116,17 @@ def repeats(  # noqa: C901, PLR0912, PLR0915, PLR0917 (one state machine; compil
         seen += 1.0
         i += 1
     state[0], state[1], state[2], state[3], state[4], state[5], state[6] = seen, x, y, z, dx, dy, run
-    state[7], state[8], state[9], state[10], state[11], state[12] = peak_x, peak_y, moved_x, moved_y, turns, turns_n
+    state[7], state[8], state[9], state[10], state[11], state[12] = peak_x, peak_y, mean_x, mean_y, turns, turns_n
+    state[13], state[14] = bit_x, bit_y
     return n if settled < 0 else settled
+
+
+@njit(cache=True, error_model="numpy")
+def _bit(bit: float, move: float, fine: float, fade: float) -> float:
+    """The smallest change so far, which is forgotten within some minutes."""
+    if not fine < move < math.inf:
+        return bit / fade
+    return move if bit == 0.0 else min(bit / fade, move)
 
 
 @njit(cache=True, error_model="numpy")
@@ -118,16 +137,19 @@ def _turned(step: float, before: float, fine: float) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def _limit(has_paw: bool, rate_hz: float, seen: Any) -> float:  # noqa: FBT001 (compiled: positions only)
+def _limit(
+    rate_hz: float,
+    is_moving: bool,  # noqa: FBT001
+    is_off: bool,  # noqa: FBT001
+    turns: float,
+    turns_n: float,
+) -> float:
     """After how many repeats of the last sample something must be stuck; inf where it may stand still."""
-    flow, paw, peak_flow, peak_paw, moved_flow, moved_paw, turns, turns_n, samples = seen
-    if flow == 0.0 and paw == 0.0:
+    if is_off:
         return math.inf  # a device in standby, or without a signal
-    n = STILL_S * rate_hz
-    still = moved_flow * n <= STILL_SHARE * peak_flow and moved_paw * n <= STILL_SHARE * peak_paw
-    if has_paw and abs(flow) > QUIET_SHARE * peak_flow and not still and samples > n:
+    if is_moving:
         return STUCK_S * rate_hz
-    if turns_n < MIN_TURNS_S * rate_hz or turns <= 0.0:
+    if turns_n < MIN_TURNS_S * rate_hz or turns < MIN_TURNS:
         return math.inf
     silent = LOG_CHANCE / math.log(max(1.0 - turns, 1e-6))
     return max(silent, STUCK_S * rate_hz) if silent <= LONGEST_S * rate_hz else math.inf

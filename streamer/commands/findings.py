@@ -24,6 +24,8 @@ from streamer.terminal import SHOWN
 
 GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE, NoticeKind.CLOCK_RESET})
 MAX_REASONS = 6
+MAX_SUSPICIONS = 20
+"""Kept of one recording; there are fewer rules than that, but sources may have suspicions of their own."""
 PIPE_WIDTH = 160
 
 
@@ -61,6 +63,7 @@ class Findings:
         values: Key → its numbers, for the median.
         withheld: (reason, key) → breaths.
         notices: Notices of each kind.
+        suspicions: Rule → what the core asks about the signals, and from when on.
         damaged_rows: Rows that could not be read.
         error: Why reading ended early, or None.
     """
@@ -77,6 +80,7 @@ class Findings:
     values: dict[str, array[float]] = field(default_factory=dict)
     withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
     notices: Counter[NoticeKind] = field(default_factory=Counter)
+    suspicions: dict[str, str] = field(default_factory=dict)
     damaged_rows: int = 0
     error: VentstreamError | None = None
 
@@ -94,6 +98,10 @@ class Findings:
         """Count what the core made of it."""
         if isinstance(event, Notice):
             self.notices[event.kind] += 1
+            if event.kind is NoticeKind.SUSPICION and "over" not in event.values:
+                rule = str(event.values.get("rule", event.detail))
+                if len(self.suspicions) < MAX_SUSPICIONS:
+                    self.suspicions.setdefault(rule, f"{event.detail} (from {event.at_s:.0f} s on)")
         elif isinstance(event, BreathRecord):
             self.breaths += 1
             self.withheld.update((reason, key) for key, reason in event.missing.items())
@@ -146,6 +154,9 @@ def report(console: Console, findings: Sequence[Findings]) -> None:
         counts = (str(found.breaths), str(found.damaged_rows), str(found.gaps))
         table.add_row(Text(name), found.rate, minutes, *counts, *numbers)
     console.print(table)
+    for name, found in zip(names, readable, strict=True):
+        for question in found.suspicions.values():
+            console.print(Text(f"suspicion  {name}: {question}"), soft_wrap=True)
     console.print("medians over all breaths; withheld, with the number of breaths:", style="dim")
     for name, found in zip(names, readable, strict=True):
         console.print(Text(f"  {name}: {found.reasons() or _nothing(found)}"), soft_wrap=True)

@@ -37,6 +37,18 @@ WITHHELD: Withheld = (
     (Flag.DISCONNECT, Reason.DISCONNECT),
 )
 """Labels of a breath that withhold every metric (algorithms §2.4)."""
+RESTS_ON: Mapping[str, tuple[Flag, ...]] = {
+    "timing": (Flag.TIMES_SUSPECT,),
+    "volumes": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT),
+    "pressures": (Flag.TIMES_SUSPECT, Flag.PAW_SUSPECT),
+    "capnography": (Flag.PCO2_SUSPECT,),
+    "expired_co2": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PCO2_SUSPECT),
+    "dead_space": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PCO2_SUSPECT),
+    "gases": (),  # of what they need
+}
+"""Family → suspicions that withhold its metrics (algorithms §1.2)."""
+RESTS_ON_LUNG = (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT)
+"""Of every other family."""
 ALWAYS: Withheld = ()
 GAP: Withheld = ((Flag.NO_FLOW, Reason.FLOW_MISSING), (Flag.GAP, Reason.GAP))
 EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
@@ -214,11 +226,17 @@ def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
             maybe(one.key) if one.key in optional else "",
             *one.bounds,
             one.absent.value,
-            one.withheld,
+            one.withheld + suspected(one),
             one.volume,
         )
         for one in metrics
     )
+
+
+def suspected(one: Metric) -> Withheld:
+    """Suspicions that withhold a metric, by its family: the file that declares it."""
+    family = one.formula.__module__.rpartition(".")[2]
+    return tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))
 
 
 def maybe(key: str) -> str:

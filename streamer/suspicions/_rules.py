@@ -1,0 +1,124 @@
+"""The rules: what is suspicious, what is asked, and what it withholds. Floor 1; data.
+
+Limits are far from anything a patient does: 300 L/min is more than ventilators give, 3.5 cmH2O less than they push
+with, and a capnogram between 3 and 9 is a usual one in kPa or percent. Units that differ by little (mbar and cmH2O:
+2 %) cannot be told apart by what is plausible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from streamer.chunk import Channel
+from streamer.records import Flag
+from streamer.suspicions._signals import Signals
+
+BREATHS = (Flag.FLOW_SUSPECT, Flag.TIMES_SUSPECT)
+"""Flow that cannot be cut into breaths either."""
+FLOW, PAW, PCO2 = (Flag.FLOW_SUSPECT,), (Flag.PAW_SUSPECT,), (Flag.PCO2_SUSPECT,)
+
+
+class Rule(NamedTuple):
+    """``withholds``: labels of the breaths from then on; what they mean is said in ``metrics``."""
+
+    channel: Channel
+    is_odd: Callable[[Signals], bool]
+    withholds: tuple[Flag, ...]
+    question: str
+
+
+def _is_swapped(s: Signals) -> bool:
+    """Whether "flow" never turns back, as pressure above PEEP, while "pressure" goes both ways about zero, as flow."""
+    both_ways = s.paw.low < -0.1 * s.paw.high and abs(s.paw.mean) < 0.25 * s.paw.swing
+    is_large = s.paw.low < -3.0 or s.flow.high > 5.0  # noqa: PLR2004
+    return s.paw.high > 0.0 and both_ways and is_large and s.flow.high > 0.0 and s.flow.low >= -0.1 * s.flow.high
+
+
+RULES: Mapping[str, Rule] = {
+    "flow_too_large": Rule(
+        Channel.FLOW, lambda s: s.flow.most > 5.0, BREATHS,  # noqa: PLR2004
+        "flow reaches {s.flow.high:.3g} and {s.flow.low:.3g} L/s: is it in L/min or mL/s?",
+    ),
+    "flow_too_small": Rule(
+        Channel.FLOW, lambda s: s.flow.most < 0.03 and s.paw.swing > 3.0 and s.patient_class != "neonate", BREATHS,  # noqa: PLR2004
+        "pressure swings by {s.paw.swing:.3g} cmH2O and flow stays below {s.flow.most:.2g} L/s: is it in L/s, read as "
+        "L/min, or a newborn's without patient_class?",
+    ),
+    "flow_reversed": Rule(
+        Channel.FLOW, lambda s: s.paw_step < -2.0 and s.paw.swing > 5.0 and s.paw_above > -0.5 * s.paw_step, BREATHS,  # noqa: PLR2004
+        "pressure is {step:.3g} cmH2O higher while gas flows out: is flow positive out of the patient?",
+    ),
+    "flow_outward": Rule(
+        Channel.FLOW, lambda s: s.flow_out > 3.0 * s.flow_in and s.flow_out > 0.02 and s.paw.swing > 3.0, BREATHS,  # noqa: PLR2004
+        "{s.flow_out:.2g} L/s flow out and {s.flow_in:.2g} L/s in, on the average: does a sensor miss the inflow?",
+    ),
+    "flow_wraps": Rule(
+        Channel.FLOW, lambda s: s.flow.is_wrapped, BREATHS,
+        "flow jumps between {s.flow.bottom:.3g} and {s.flow.top:.3g} L/s: does a counter overflow?",
+    ),
+    "flow_clipped": Rule(
+        Channel.FLOW, lambda s: s.flow.is_clipped_high or s.flow.is_clipped_low, FLOW,
+        "flow stands at one value, between {s.flow.bottom:.4g} and {s.flow.top:.4g} L/s, in breath after breath: is "
+        "that the sensor's limit?",
+    ),
+    "flow_frozen": Rule(
+        Channel.FLOW, lambda s: s.flow.frozen_s > 0.0, BREATHS,
+        "flow repeats one value for {s.flow.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
+    "swapped": Rule(
+        Channel.PAW, _is_swapped, (*BREATHS, *PAW),
+        "flow stays between {s.flow.low:.3g} and {s.flow.high:.3g} L/s and pressure goes from {s.paw.low:.3g} to "
+        "{s.paw.high:.3g} cmH2O: are they exchanged?",
+    ),
+    "paw_too_large": Rule(
+        Channel.PAW, lambda s: s.paw.swing > 150.0, PAW,  # noqa: PLR2004
+        "pressure swings by {s.paw.swing:.3g} cmH2O: is it in Pa?",
+    ),
+    "paw_absolute": Rule(
+        Channel.PAW, lambda s: s.paw.low > 500.0 and s.paw.swing <= 150.0, PAW,  # noqa: PLR2004
+        "pressure is never below {s.paw.low:.4g} cmH2O: is it absolute, not relative to ambient?",
+    ),
+    "paw_too_small": Rule(
+        Channel.PAW,
+        lambda s: 0.2 < s.paw.swing < 3.5 and 0.2 < s.paw.high < 3.5  # noqa: PLR2004
+        and s.flow.most > 0.05 and s.paw_step > 0.2 * s.paw.swing,  # noqa: PLR2004
+        PAW,
+        "flow reaches {s.flow.most:.2g} L/s and pressure no more than {s.paw.high:.2g} cmH2O: is it in kPa?",
+    ),
+    "paw_wraps": Rule(
+        Channel.PAW, lambda s: s.paw.is_wrapped, PAW,
+        "pressure jumps between {s.paw.bottom:.3g} and {s.paw.top:.3g} cmH2O: does a counter overflow?",
+    ),
+    "paw_clipped": Rule(
+        Channel.PAW, lambda s: s.paw.is_clipped_high, PAW,
+        "pressure stands at {s.paw.top:.4g} cmH2O at the top of breath after breath: is that the sensor's limit?",
+    ),
+    "paw_frozen": Rule(
+        Channel.PAW, lambda s: s.paw.frozen_s > 0.0, PAW,
+        "pressure repeats one value for {s.paw.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
+    "pco2_too_small": Rule(
+        Channel.PCO2, lambda s: s.pco2.high > 3.0 and s.pco2_top < 9.0  # noqa: PLR2004
+        and abs(s.pco2.low) < 0.2 * s.pco2.high and s.pco2.mean > 0.3 * s.pco2.high,
+        PCO2,
+        "PCO2 is no higher than {s.pco2.high:.2g} mmHg: is it in kPa or percent?",
+    ),
+    "pco2_too_large": Rule(
+        Channel.PCO2, lambda s: s.pco2.high > 150.0, PCO2,  # noqa: PLR2004
+        "PCO2 reaches {s.pco2.high:.4g} mmHg: is it in Pa?",
+    ),
+    "pco2_wraps": Rule(
+        Channel.PCO2, lambda s: s.pco2.is_wrapped, PCO2,
+        "PCO2 jumps between {s.pco2.bottom:.3g} and {s.pco2.top:.3g} mmHg: does a counter overflow?",
+    ),
+    "pco2_clipped": Rule(
+        Channel.PCO2, lambda s: s.pco2.is_clipped_high, PCO2,
+        "PCO2 stands at {s.pco2.top:.4g} mmHg at the top of breath after breath: is that the sensor's limit?",
+    ),
+    "pco2_frozen": Rule(
+        Channel.PCO2, lambda s: s.pco2.frozen_s > 0.0 and not s.flow_out < 0.5 * s.flow_in, PCO2,
+        "PCO2 repeats one value for {s.pco2.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
+}  # fmt: skip
+"""Name → rule."""
