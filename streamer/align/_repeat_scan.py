@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 (
     SEEN, FLOW, PAW, PCO2, FLOW_STEP, PAW_STEP, RUN, PEAK_FLOW, PEAK_PAW, MEAN_FLOW, MEAN_PAW, TURNS, TURNS_N,
@@ -40,7 +39,7 @@ LOG_CHANCE = math.log(1e-6)
 """Of the chance that noise, as it was in quiet samples, is silent for so long."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def repeats(  # noqa: C901, PLR0912, PLR0915, PLR0917 (one state machine; compiled: positions only)
     flow: FloatArray, paw: FloatArray, pco2: FloatArray, rate_hz: float, state: FloatArray, stuck: Any
 ) -> int:
@@ -121,7 +120,7 @@ def repeats(  # noqa: C901, PLR0912, PLR0915, PLR0917 (one state machine; compil
     return n if settled < 0 else settled
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _bit(bit: float, move: float, fine: float, fade: float) -> float:
     """The smallest change so far, which is forgotten within some minutes."""
     if not fine < move < math.inf:
@@ -129,14 +128,14 @@ def _bit(bit: float, move: float, fine: float, fade: float) -> float:
     return move if bit == 0.0 else min(bit / fade, move)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _turned(step: float, before: float, fine: float) -> bool:
     """Whether noise moved a channel to and fro. The last bit alone may do so while most of the signal stands still."""
     larger = max(abs(step), abs(before))
     return step * before < 0.0 and larger > fine and abs(step + before) > UNEVEN * larger
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _limit(
     rate_hz: float,
     is_moving: bool,  # noqa: FBT001

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
 from streamer.chunk import FloatArray
+from streamer.jit import kernel
 
 FROZEN_N, FROZEN_AT, TURNS, TOP_VISITS, TOP_N, LOW_VISITS, LOW_N, JUMPS_UP, JUMPS_DOWN, MIDDLE, SEEN_SIZE = range(11)
 """Places of what is found. Longest run of one value, in samples, and where it begins; share of samples at which the
@@ -25,7 +24,7 @@ MOST = 0.5
 turns round."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def look(samples: FloatArray, low: float, high: float, seen: Any) -> None:  # noqa: C901 (one pass)
     """Describe samples (n,), NaN among them, whose lowest and highest are given; ``seen`` (SEEN_SIZE,) is filled."""
     span = high - low
