@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from streamer.align import Aligner, AlignSettings, Co2Aligner, Repeats, btps_factor
+from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, btps_factor
 from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
@@ -38,7 +38,7 @@ from streamer.metrics import (
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
-from streamer.suspicions import Doubts, Suspicions
+from streamer.suspicions import Doubts, Standing, Suspicions
 from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
 
 MAX_PART_S = 5.0
@@ -102,8 +102,10 @@ class Bed:
         self._end_s = self._flow_s = -math.inf
         self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
+        self._holes = Holes()
         self._memory = Memory()
         self._crosscheck, self._doubts = CrossCheck(bed_id), Doubts()
+        self._standing = Standing()
         self._suspicions = Suspicions(self._context.patient_class)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
@@ -137,6 +139,7 @@ class Bed:
                     self._wait(notice)
             for block in placed:
                 if isinstance(block, Block):
+                    self._holes.push(block)
                     for breath in self._segmenter.push(block):
                         self._co2.take(breath)
         found += self._finish_ready(self._flow_s)
@@ -212,7 +215,9 @@ class Bed:
             self._memory.forget()
         folded = fold(breath) if breath.flow.size else nothing()
         flags, notices = self._labeller.push(breath, folded)
-        flags |= self._doubts.flags
+        if self._holes.hide_onset(breath):
+            flags |= {Flag.ONSET_GAP}
+        flags |= self._doubts.flags | self._standing.push(breath)
         given = self._given(breath, capnograph)
         measures = measure(breath, folded, given, flags)
         record = BreathRecord(

@@ -29,6 +29,7 @@ class Flag(StrEnum):
     COUGH = "cough"
     SUCTION = "suction"
     NO_FLOW = "no_flow"
+    ONSET_GAP = "onset_gap"
     TIMES_SUSPECT = "times_suspect"
     FLOW_SUSPECT = "flow_suspect"
     PAW_SUSPECT = "paw_suspect"

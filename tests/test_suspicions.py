@@ -96,10 +96,17 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "paw_wraps": (lambda d: {P: wrapped(d[P], 14.0)},),
     "paw_clipped": (lambda d: {P: np.minimum(d[P], 15.0)},),
     "paw_frozen": (lambda d: {P: np.zeros_like(d[P])},),
+    "paw_is_co2": (lambda d: {P: d[C], C: d[P]},),
+    "flow_stuck": (lambda d: {F: np.full_like(d[F], 0.1)},),
+    "paw_stuck": (lambda d: {P: np.full_like(d[P], 9.0)},),
+    "pco2_stuck": (lambda d: {C: np.full_like(d[C], 20.0)},),
     "pco2_wraps": (lambda d: {C: wrapped(d[C], 33.0)},),
     "pco2_clipped": (lambda d: {C: np.minimum(d[C], 35.0)},),
     "pco2_frozen": (lambda d: {C: np.zeros_like(d[C])},),
 }
+
+SPELL = {name: {"from_s": 20.0, "until_s": 24.0} for name in ("flow_stuck", "paw_stuck", "pco2_stuck")}
+"""When a fault is there, if not throughout."""
 
 
 @pytest.mark.parametrize("expected", UNITS)
@@ -112,14 +119,14 @@ def test_a_wrong_unit_is_asked_about_and_nothing_is_converted(name: str, expecte
 @pytest.mark.parametrize("expected", FAULTS)
 def test_a_fault_of_a_channel_is_asked_about(expected: str) -> None:
     for fault in FAULTS[expected]:
-        assert expected in rules(changed(REPLAY / "pcv.csv", fault))
+        assert expected in rules(changed(REPLAY / "pcv.csv", fault, **SPELL.get(expected, {})))
 
 
 def test_every_rule_is_tried_above() -> None:
     assert {*UNITS, *FAULTS} == set(RULES)
 
 
-@pytest.mark.parametrize("expected", [*UNITS, *FAULTS])
+@pytest.mark.parametrize("expected", [name for name in (*UNITS, *FAULTS) if name not in SPELL])
 def test_what_rests_on_a_suspect_channel_is_withheld_from_the_first_breath_on(expected: str) -> None:
     if expected in UNITS:
         chunks = scaled(REPLAY / "pcv.csv", *UNITS[expected][0])
@@ -150,6 +157,30 @@ def events_of(chunks: list[Chunk], seconds: float = 1000.0) -> list[object]:
 
 def told_of(events: list[object]) -> list[Notice]:
     return [event for event in events if isinstance(event, Notice) and event.kind is NoticeKind.SUSPICION]
+
+
+@pytest.mark.parametrize("name", [P, C, F])
+@pytest.mark.parametrize(("count", "is_seen"), [(24, False), (60, True), (150, True)])
+def test_a_channel_that_stands_still_is_seen_in_its_breath_at_once(name: Channel, count: int, *, is_seen: bool) -> None:
+    def fault(d: dict[Channel, np.ndarray]) -> dict[Channel, np.ndarray]:
+        bad = d[name].copy()
+        first = 740 if name is not C else 800  # within an inspiration; a plateau of CO2
+        bad[first : first + count] = bad[first]
+        return {name: bad}
+
+    def labelled(records: list[BreathRecord]) -> list[BreathRecord]:
+        return [record for record in records if record.flags & {Flag.PAW_SUSPECT, Flag.PCO2_SUSPECT, Flag.FLOW_SUSPECT}]
+
+    whole = Chunk(source="x", start_s=0.0, rate_hz=50.0, channels=joined_of(REPLAY / "pcv.csv"))
+    bad = replace(whole, channels={**whole.channels, **fault(dict(whole.channels))})
+    found = labelled([event for event in events_of([bad]) if isinstance(event, BreathRecord)])
+    assert labelled([event for event in events_of([whole]) if isinstance(event, BreathRecord)]) == []
+    assert bool(found) == is_seen
+    assert len(found) <= 2
+    for record in found:
+        assert record.start_s < 19.0
+        assert record.end_s > 14.0
+        assert not record.values.keys() & {P: {"mp", "ppeak"}, C: {"petco2", "vtco2"}, F: {"mp", "vt_insp"}}[name]
 
 
 def test_a_fault_that_begins_and_ends_later_is_found_and_its_end_too() -> None:

@@ -234,9 +234,10 @@ def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
 
 
 def suspected(one: Metric) -> Withheld:
-    """Suspicions that withhold a metric, by its family: the file that declares it."""
+    """Suspicions that withhold a metric, and gaps that hide an onset, by its family: the file that declares it."""
     family = one.formula.__module__.rpartition(".")[2]
-    return tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))
+    hidden = ((Flag.ONSET_GAP, Reason.GAP),) if family == "timing" else ()
+    return hidden + tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))
 
 
 def maybe(key: str) -> str:

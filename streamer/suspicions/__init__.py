@@ -15,10 +15,11 @@ import numpy as np
 
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.records import Flag, Notice, NoticeKind
+from streamer.suspicions._breath import Standing
 from streamer.suspicions._rules import RULES
 from streamer.suspicions._signals import signals_of
 
-__all__ = ["RULES", "Doubts", "Suspicions"]
+__all__ = ["RULES", "Doubts", "Standing", "Suspicions"]
 
 FIRST_S, LOOK_S = 10.0, 30.0
 """Of samples: the first look, and each after it. At the end of a stream the rest is judged if it is as long as the

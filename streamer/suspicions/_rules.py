@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from streamer.chunk import Channel
 from streamer.records import Flag
-from streamer.suspicions._signals import Signals
+from streamer.suspicions._signals import FROZEN_S, Signals
 
 BREATHS = (Flag.FLOW_SUSPECT, Flag.TIMES_SUSPECT)
 """Flow that cannot be cut into breaths either."""
+NOTHING: tuple[Flag, ...] = ()
+"""The breaths concerned are labelled themselves (``Standing``)."""
 FLOW, PAW, PCO2 = (Flag.FLOW_SUSPECT,), (Flag.PAW_SUSPECT,), (Flag.PCO2_SUSPECT,)
 
 
@@ -62,14 +64,24 @@ RULES: Mapping[str, Rule] = {
         "flow stands at one value, between {s.flow.bottom:.4g} and {s.flow.top:.4g} L/s, in breath after breath: is "
         "that the sensor's limit?",
     ),
+    "flow_stuck": Rule(
+        Channel.FLOW, lambda s: 0.0 < s.flow.frozen_s < FROZEN_S, NOTHING,
+        "flow repeats one value for {s.flow.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
     "flow_frozen": Rule(
-        Channel.FLOW, lambda s: s.flow.frozen_s > 0.0, BREATHS,
+        Channel.FLOW, lambda s: s.flow.frozen_s >= FROZEN_S, BREATHS,
         "flow repeats one value for {s.flow.frozen_s:.3g} s while other signals move: is its sensor connected?",
     ),
     "swapped": Rule(
         Channel.PAW, _is_swapped, (*BREATHS, *PAW),
         "flow stays between {s.flow.low:.3g} and {s.flow.high:.3g} L/s and pressure goes from {s.paw.low:.3g} to "
         "{s.paw.high:.3g} cmH2O: are they exchanged?",
+    ),
+    "paw_is_co2": Rule(
+        Channel.PAW, lambda s: s.paw_step < -5.0 and s.paw.low < 3.0 and s.pco2_step > 1.0 and s.pco2.low > 1.0,  # noqa: PLR2004
+        (*PAW, *PCO2),
+        "pressure is {step:.3g} cmH2O higher while gas flows out, PCO2 {s.pco2_step:.3g} mmHg lower and never below "
+        "{s.pco2.low:.3g}: are they exchanged?",
     ),
     "paw_too_large": Rule(
         Channel.PAW, lambda s: s.paw.swing > 150.0, PAW,  # noqa: PLR2004
@@ -94,8 +106,12 @@ RULES: Mapping[str, Rule] = {
         Channel.PAW, lambda s: s.paw.is_clipped_high, PAW,
         "pressure stands at {s.paw.top:.4g} cmH2O at the top of breath after breath: is that the sensor's limit?",
     ),
+    "paw_stuck": Rule(
+        Channel.PAW, lambda s: 0.0 < s.paw.frozen_s < FROZEN_S, NOTHING,
+        "pressure repeats one value for {s.paw.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
     "paw_frozen": Rule(
-        Channel.PAW, lambda s: s.paw.frozen_s > 0.0, PAW,
+        Channel.PAW, lambda s: s.paw.frozen_s >= FROZEN_S, PAW,
         "pressure repeats one value for {s.paw.frozen_s:.3g} s while other signals move: is its sensor connected?",
     ),
     "pco2_too_small": Rule(
@@ -116,8 +132,12 @@ RULES: Mapping[str, Rule] = {
         Channel.PCO2, lambda s: s.pco2.is_clipped_high, PCO2,
         "PCO2 stands at {s.pco2.top:.4g} mmHg at the top of breath after breath: is that the sensor's limit?",
     ),
+    "pco2_stuck": Rule(
+        Channel.PCO2, lambda s: 0.0 < s.pco2.frozen_s < FROZEN_S, NOTHING,
+        "PCO2 repeats one value for {s.pco2.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
     "pco2_frozen": Rule(
-        Channel.PCO2, lambda s: s.pco2.frozen_s > 0.0 and not s.flow_out < 0.5 * s.flow_in, PCO2,
+        Channel.PCO2, lambda s: s.pco2.frozen_s >= FROZEN_S and not s.flow_out < 0.5 * s.flow_in, PCO2,
         "PCO2 repeats one value for {s.pco2.frozen_s:.3g} s while other signals move: is its sensor connected?",
     ),
 }  # fmt: skip

@@ -66,3 +66,19 @@ def look(samples: FloatArray, low: float, high: float, seen: Any) -> None:  # no
     away = known - seen[TOP_N] - seen[LOW_N]
     seen[TURNS] = turns / away if away > 0.0 else 0.0
     seen[MIDDLE] = seen[MIDDLE] / known if known > 0.0 else 0.0
+
+
+@kernel
+def longest(samples: FloatArray) -> tuple[int, int, float]:
+    """The longest run of one value: first sample, how many; and the share of the others at which the channel turned."""
+    first = count = run = 0
+    turns = step = 0.0
+    for i in range(1, samples.size):
+        move = samples[i] - samples[i - 1]
+        run = run + 1 if move == 0.0 else 0
+        if run > count:
+            first, count = i - run, run
+        if step * move < 0.0 and abs(step + move) > UNEVEN * max(abs(step), abs(move)):
+            turns += 1.0
+        step = move
+    return first, count + 1, turns / max(samples.size - count, 1)

@@ -17,9 +17,9 @@ LOG_CHANCE = math.log(1e-6)
 CLIPPED_VISITS = 2
 FROZEN_S, NOISY_TURNS, NOISY_FROZEN_S = 10.0, 0.15, 3.0
 """A channel that repeats one value for so long while another moves is frozen; the shorter time where it has noise."""
-WRAPS, WRAPPED_MIDDLE = 2, 0.2
-"""Jumps over the whole range each way, and the share of samples away from both ends: a counter passes the middle
-slowly and its ends at once; a valve that switches within a sample does the opposite."""
+WRAPS, WRAPPED_MIDDLE = 3, 0.2
+"""Jumps over the whole range, not all one way, and the share of samples away from both ends: a counter passes the
+middle slowly and its ends at once; a valve that switches within a sample does the opposite."""
 
 
 BREATHES = {Channel.FLOW: 0.03, Channel.PAW: 3.0, Channel.PCO2: 10.0}
@@ -62,6 +62,8 @@ class Signals(NamedTuple):
     pco2: Spread
     paw_step: float
     """Median pressure while gas flows in, less that while it flows out; cmH2O."""
+    pco2_step: float
+    """The same of PCO2, mmHg."""
     paw_above: float
     """Median pressure while gas flows out, less the lower quartile of that while hardly any flows."""
     flow_in: float
@@ -78,7 +80,8 @@ def signals_of(
     """Describe one look. ``channels``: arrays (n,); ``scan``: the compiled pass over one of them."""
     spreads = {name: _spread(name, samples, rate_hz, scan) for name, samples in channels.items()}
     spreads = {name: _with_frozen(name, spread, channels, spreads, rate_hz) for name, spread in spreads.items()}
-    paw_step, paw_above = _paw_steps(channels.get(Channel.FLOW), channels.get(Channel.PAW))
+    paw_step, paw_above = _steps(channels.get(Channel.FLOW), channels.get(Channel.PAW))
+    pco2_step, _ = _steps(channels.get(Channel.FLOW), channels.get(Channel.PCO2))
     gas_in, gas_out = _volumes(channels.get(Channel.FLOW))
     pco2 = spreads.get(Channel.PCO2, Spread())
     return Signals(
@@ -88,6 +91,7 @@ def signals_of(
         flow_in=gas_in,
         flow_out=gas_out,
         paw_step=paw_step,
+        pco2_step=pco2_step,
         paw_above=paw_above,
         pco2_top=max(pco2_top, pco2.high),  # the first where the second is NaN
         patient_class=patient_class,
@@ -103,7 +107,8 @@ def _spread(name: Channel, samples: FloatArray, rate_hz: float, scan: Any) -> Sp
     seen: FloatArray = np.empty(scan.SEEN_SIZE)
     scan.look(samples, bottom, top, seen)
     breathes, turns = top - bottom >= BREATHES[name], float(seen[scan.TURNS])
-    jumps = min(seen[scan.JUMPS_UP], seen[scan.JUMPS_DOWN])
+    up, down = seen[scan.JUMPS_UP], seen[scan.JUMPS_DOWN]
+    is_counter = up + down >= WRAPS and min(up, down) >= 1.0 and seen[scan.MIDDLE] >= WRAPPED_MIDDLE
     first, count = int(seen[scan.FROZEN_AT]), int(seen[scan.FROZEN_N])
     is_frozen = count >= rate_hz * (NOISY_FROZEN_S if turns >= NOISY_TURNS else FROZEN_S)
     return Spread(
@@ -114,7 +119,7 @@ def _spread(name: Channel, samples: FloatArray, rate_hz: float, scan: Any) -> Sp
         mean=float(known.sum()) / known.size,
         is_clipped_high=breathes and _is_clipped(turns, seen[scan.TOP_VISITS], seen[scan.TOP_N]),
         is_clipped_low=breathes and _is_clipped(turns, seen[scan.LOW_VISITS], seen[scan.LOW_N]),
-        is_wrapped=bool(breathes and jumps >= WRAPS and seen[scan.MIDDLE] >= WRAPPED_MIDDLE),
+        is_wrapped=bool(breathes and is_counter),
         frozen=(first, first + count if is_frozen else first),
     )
 
@@ -149,8 +154,8 @@ def _moves(samples: FloatArray, least: float) -> bool:
     return known.size > 0 and float(known.max() - known.min()) > least
 
 
-def _paw_steps(flow: FloatArray | None, paw: FloatArray | None) -> tuple[float, float]:
-    """``paw_step``, ``paw_above``; NaN where a side is missing."""
+def _steps(flow: FloatArray | None, paw: FloatArray | None) -> tuple[float, float]:
+    """``paw_step``, ``paw_above``, or the same of PCO2; NaN where a side is missing."""
     if flow is None or paw is None:
         return math.nan, math.nan
     both = np.isfinite(flow) & np.isfinite(paw)
