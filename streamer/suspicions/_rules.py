@@ -39,7 +39,7 @@ def _is_swapped(s: Signals) -> bool:
 
 RULES: Mapping[str, Rule] = {
     "flow_too_large": Rule(
-        Channel.FLOW, lambda s: s.flow.most > 5.0, BREATHS,  # noqa: PLR2004
+        Channel.FLOW, lambda s: s.flow.usual > 5.0, BREATHS,  # noqa: PLR2004
         "flow reaches {s.flow.high:.3g} and {s.flow.low:.3g} L/s: is it in L/min or mL/s?",
     ),
     "flow_too_small": Rule(

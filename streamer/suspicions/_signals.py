@@ -17,8 +17,8 @@ LOG_CHANCE = math.log(1e-6)
 CLIPPED_VISITS = 2
 FROZEN_S, NOISY_TURNS, NOISY_FROZEN_S = 10.0, 0.15, 3.0
 """A channel that repeats one value for so long while another moves is frozen; the shorter time where it has noise."""
-WRAPS, WRAPPED_MIDDLE = 3, 0.2
-"""Jumps over the whole range, not all one way, and the share of samples away from both ends: a counter passes the
+WRAPS, WRAPPED_MIDDLE = 2, 0.2
+"""Jumps over the whole range, at least one each way, and the share of samples away from both ends: a counter passes the
 middle slowly and its ends at once; a valve that switches within a sample does the opposite."""
 
 
@@ -33,6 +33,8 @@ class Spread(NamedTuple):
 
     low: float = math.nan
     high: float = math.nan
+    usual: float = math.nan
+    """Largest magnitude but for 5 % of the samples at either end."""
     bottom: float = math.nan
     top: float = math.nan
     mean: float = math.nan
@@ -106,7 +108,7 @@ def _spread(name: Channel, samples: FloatArray, rate_hz: float, scan: Any) -> Sp
     low, high, bottom, top = (float(known[i]) for i in (tail, -1 - tail, 0, -1))
     seen: FloatArray = np.empty(scan.SEEN_SIZE)
     scan.look(samples, bottom, top, seen)
-    breathes, turns = top - bottom >= BREATHES[name], float(seen[scan.TURNS])
+    breathes, turns = high - low >= BREATHES[name], float(seen[scan.TURNS])
     up, down = seen[scan.JUMPS_UP], seen[scan.JUMPS_DOWN]
     is_counter = up + down >= WRAPS and min(up, down) >= 1.0 and seen[scan.MIDDLE] >= WRAPPED_MIDDLE
     first, count = int(seen[scan.FROZEN_AT]), int(seen[scan.FROZEN_N])
@@ -114,6 +116,7 @@ def _spread(name: Channel, samples: FloatArray, rate_hz: float, scan: Any) -> Sp
     return Spread(
         low=low,
         high=high,
+        usual=max(abs(float(known[known.size // 20])), abs(float(known[-1 - known.size // 20]))),
         bottom=bottom,
         top=top,
         mean=float(known.sum()) / known.size,
