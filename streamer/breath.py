@@ -20,7 +20,7 @@ class Breath:
 
     Attributes:
         number: 0, 1, 2 … per bed.
-        start_s: Onset, interpolated where flow crossed its threshold; device clock.
+        start_s: Onset: where the valve opened, interpolated where flow crossed its threshold; device clock.
         end_s: Onset of the next breath, likewise.
         rate_hz: Samples per second.
         onset_s: Device clock of sample 0.
@@ -30,6 +30,7 @@ class Breath:
         insp_end: Index of the first sample of expiration (``n - 1`` at most).
         insp_end_s: Expiratory onset, interpolated; device clock.
         leak_conductance: (L/s)/sqrt(cmH2O).
+        draw_s: How long before ``start_s`` the patient drew gas that belongs to this breath; up to half a second.
         flow_zero: Zero offset of the flow sensor, L/s; 0 while unknown. Flow into the lung is
             ``flow - flow_zero - leak_conductance * sqrt(max(paw, 0))``.
         flow_noise: Standard deviation of the white noise found on flow, L/s; 0 while unknown.
@@ -52,6 +53,7 @@ class Breath:
     leak_frac: float
     interpolated: int
     flags: frozenset[Flag]
+    draw_s: float = 0.0
     flow_zero: float = 0.0
     flow_noise: float = 0.0
 

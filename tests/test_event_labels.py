@@ -399,7 +399,7 @@ def test_a_recorded_fit_of_coughing_and_suction() -> None:
 def test_support_and_control_without_such_events(name: str) -> None:
     capture = pb840(recording(f"pb840-ventmode/raw_{name}*"))
     for flag in EVENTS:
-        assert share(capture, flag) <= 0.4
+        assert share(capture, flag) <= 0.5  # percent; one more since extra breaths no longer stand between five
 
 
 @pytest.mark.recordings

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,16 +23,19 @@ import numpy as np
 from streamer.breath import Breath
 from streamer.chunk import Block, FloatArray, Mark
 from streamer.records import Flag
+from streamer.segment._learned import Leak, Levels
 from streamer.segment._records import APNOEA, MORE, Closed, Limits, State, Sums
-from streamer.segment._settings import SegmentSettings, limit_values, segment_settings
+from streamer.segment._settings import Internal, SegmentSettings, internal_values, limit_values, segment_settings
+from streamer.segment._survey import MEMORY, ROWS
 from streamer.segment.by_co2 import CapnogramSegmenter
-from streamer.units import ML_PER_L, S_PER_MIN
+from streamer.units import S_PER_MIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["CapnogramSegmenter", "SegmentSettings", "Segmenter", "segment_settings"]
 
+BEGINNING = {"open": -1, "first": -1, "candidate": -1, "exp_start": -1, "stack": -1, "x": math.inf}
 SPARE_S = 15.0
 """Signal the buffers hold beyond the longest breath: how rarely they are moved up."""
 
@@ -42,10 +44,12 @@ class Segmenter:
     """Blocks in, breaths out; one per bed. Memory is bounded by the apnoea limit."""
 
     def __init__(self, settings: SegmentSettings | None = None) -> None:
-        from streamer.segment import _scan, _sums  # noqa: PLC0415 (loads the compiler: settings alone should not)
+        from streamer.segment import _levels, _scan, _sums, _survey  # noqa: PLC0415 (loads the compiler)
 
         self._scan: Any = _scan
+        self._adapt: Any = _survey.adapt
         self._tally: Any = _sums.tally
+        self._levels: Any = _levels.levels
         self._settings = settings or SegmentSettings()
         self._number = 0
         self._run = -1
@@ -95,20 +99,21 @@ class Segmenter:
         self._first_flag: Flag | None = Flag.TRUNCATED if self._is_first_run else Flag.AFTER_GAP
         self._is_first_run = False
         settings = self._settings
-        self._leaks: deque[float] = deque(maxlen=settings.leak_breaths)
-        self._tidal: deque[float] = deque(maxlen=settings.leak_breaths)
+        self._learned = Leak(settings.leak_breaths, settings.settled_breaths, settings.max_leak_l_min / S_PER_MIN)
+        self._volumes: deque[float] = deque(maxlen=settings.leak_breaths)
         self._inspired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
         self._expired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
 
     def _begin_state(self, first: int) -> None:
         """Records of the scan; ``_open`` and others are views of fields that are read or written here."""
-        self._state = self._scan.one_record(State)
-        for name, value in {"next": first, "open": -1, "candidate": -1, "exp_start": -1, "x": math.inf}.items():
-            self._state[name] = value
-        self._limits = self._scan.one_record(Limits)
-        for name, value in limit_values(self._settings, self._rate_hz).items():
-            self._limits[name] = value
-        self._open, self._leak, self._confirm = self._state["open"], self._limits["leak"], self._limits["confirm"]
+        self._state = _filled(self._scan, State, BEGINNING | {"next": first, "survey_at": first})
+        self._limits = _filled(self._scan, Limits, limit_values(self._settings, self._rate_hz))
+        self._internal = _filled(self._scan, Internal, internal_values(self._settings))
+        self._state["survey_at"] += self._limits["survey_n"]
+        self._memory: FloatArray = np.zeros((ROWS, MEMORY))
+        self._scratch: FloatArray = np.zeros(int(self._limits["survey_n"][0]))
+        self._adapt(self._limits, self._internal)
+        self._open = self._state["open"]
 
     def _store(self, block: Block, first: int, taken: int) -> None:
         here, there = slice(self._filled, self._filled + taken), slice(first, first + taken)
@@ -121,14 +126,15 @@ class Segmenter:
     def _advance(self) -> list[Breath]:
         """Scan what is stored but not yet looked at; one turn per confirmed event."""
         scan, state, limits, (flow, paw) = self._scan, self._state, self._limits, self._rows
+        given = state, limits, self._internal, self._memory, self._scratch, flow, paw
         breaths: list[Breath] = []
-        while (event := scan.scan(state, limits, flow, paw, self._base, self._base + self._filled)) != MORE:
+        while (event := scan.scan(*given, self._base, self._base + self._filled)) != MORE:
             closed = Closed(*scan.turn_page(state, event))
             if closed.first < 0:
                 continue
-            leak = self._leak[0]
+            before = self._learned.conductance, self._learned.zero
             breaths.append(self._breath(closed, {Flag.APNOEA} if event == APNOEA else set()))
-            if self._leak[0] != leak:
+            if (self._learned.conductance, self._learned.zero) != before:
                 scan.reconsider(state, limits, flow, paw, self._base)
         return breaths
 
@@ -137,6 +143,7 @@ class Segmenter:
         oldest = int(self._open[0])
         if oldest < 0:
             oldest = self._scan.watermark(self._state, self._limits)
+        oldest = min(oldest, int(self._state["survey_at"][0] - self._limits["survey_n"][0]))
         shift = min(max(oldest - self._base, 0), self._filled)
         kept = self._filled - shift
         self._samples[:, :kept] = self._samples[:, shift : self._filled].copy()
@@ -162,8 +169,9 @@ class Segmenter:
         flow, paw = (_locked(samples[here]) for samples in self._rows)
         sums = Sums(*self._tally(flow, paw, self._marks[here], insp_end, 1.0 / rate_hz))
         flags |= self._flags(closed, sums)
-        leak = float(self._leak[0])
-        self._learn(sums, flags)
+        leak, noise = self._learned, float(self._limits["noise"][0])
+        corrections = leak.conductance, leak.zero
+        self._learn(sums, flags, flow, paw, insp_end)
         self._number += 1
         return Breath(
             number=self._number - 1,
@@ -176,10 +184,13 @@ class Segmenter:
             pco2=None,
             insp_end=insp_end,
             insp_end_s=origin_s + (closed.exp_first_at if expired else closed.last_at) / rate_hz,
-            leak_conductance=leak,
+            leak_conductance=corrections[0],
             leak_frac=self._leak_frac(),
             interpolated=sums.filled,
             flags=frozenset(flags),
+            draw_s=(closed.first_at - closed.drawn_at) / rate_hz,
+            flow_zero=corrections[1],
+            flow_noise=noise,
         )
 
     def _flags(self, closed: Closed, sums: Sums) -> set[Flag]:
@@ -193,21 +204,27 @@ class Segmenter:
             flags.add(Flag.GAP_SHORT)
         return flags
 
-    def _learn(self, sums: Sums, flags: set[Flag]) -> None:
-        """Adapt leak conductance and confirming volume to complete breaths (algorithms.md §2.1, §2.3)."""
-        settings = self._settings
-        if flags - {Flag.STACKED, Flag.GAP_SHORT}:
+    def _learn(self, sums: Sums, flags: set[Flag], flow: FloatArray, paw: FloatArray, insp_end: int) -> None:
+        """Adapt leak, zero and usual sizes to complete breaths (docs/algorithms.md §2.1, §2.3)."""
+        limits, duration_s = self._limits, (flow.size - 1) / self._rate_hz
+        if not flags - {Flag.STACKED, Flag.GAP_SHORT, Flag.TRUNCATED, Flag.AFTER_GAP}:
+            self._volumes.append(sums.vti)
+            ordered = sorted(self._volumes)
+            limits["usual_volume"] = ordered[(len(ordered) - 1) // 2]
+            limits["large_volume"] = ordered[3 * (len(ordered) - 1) // 4]
+        if Flag.APNOEA in flags and not flags - {Flag.APNOEA, Flag.TRUNCATED, Flag.AFTER_GAP} and sums.net > 0.0:
+            self._learned.restart(sums, duration_s)
+        elif not flags - {Flag.STACKED, Flag.GAP_SHORT}:
+            self._inspired.append(sums.vti)
+            self._expired.append(sums.vte)
+            noise, scale = float(limits["noise"][0]), float(limits["scale"][0])
+            levels = Levels(*self._levels(flow, paw, insp_end, self._rate_hz, noise, scale))
+            if sums.root > 0.0:
+                self._learned.push(sums, levels, duration_s)
+        else:
             return
-        self._inspired.append(sums.vti)
-        self._expired.append(sums.vte)
-        self._tidal.append(sums.vti)
-        if sums.root > 0.0 and Flag.STACKED not in flags:
-            self._leaks.append(sums.net / sums.root)
-        if len(self._leaks) >= settings.settled_breaths:
-            self._leak[0] = min(max(_median(self._leaks), 0.0), settings.max_leak_l_min / S_PER_MIN)
-        if len(self._tidal) >= settings.settled_breaths:
-            volume_ml = settings.confirm_fraction * _median(self._tidal) * ML_PER_L
-            self._confirm[0] = min(max(volume_ml, settings.min_confirm_ml), settings.max_confirm_ml) / ML_PER_L
+        limits["leak"], limits["zero"] = self._learned.conductance, self._learned.zero
+        self._adapt(limits, self._internal)
 
     def _leak_frac(self) -> float:
         if len(self._inspired) < self._settings.min_leak_frac_breaths:
@@ -216,10 +233,12 @@ class Segmenter:
         return 1.0 - sum(self._expired) / inspired if inspired > 0.0 else math.nan
 
 
-def _median(values: Iterable[float]) -> float:
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
+def _filled(scan: Any, kind: np.dtype[np.void], values: dict[str, float]) -> Any:
+    """An array of one record with these values, the rest 0."""
+    record = scan.one_record(kind)
+    for name, value in values.items():
+        record[name] = value
+    return record
 
 
 def _locked(samples: FloatArray) -> FloatArray:

@@ -16,21 +16,36 @@ State = np.dtype(
     [
         ("next", np.int64),  # the sample to look at next
         ("phase", np.int64),
-        ("open", np.int64),  # last sample before the onset of the open breath; -1: none is open
-        ("open_at", np.float64),  # the same, interpolated
-        ("candidate", np.int64),  # first sample beyond the threshold; -1: none
+        ("open", np.int64),  # last sample before the open breath; -1: none is open
+        ("open_at", np.float64),  # its start: the valve's opening, interpolated
+        ("drawn_at", np.float64),  # where gas began to flow into it, before the valve opened
+        ("first", np.int64),  # first sample beyond the threshold; -1: no candidate
+        ("first_at", np.float64),
+        ("first_volume", np.float64),  # L, net since then
+        ("excess", np.float64),  # L beyond the threshold since then: the cumulative sum of the change detector
+        ("candidate", np.int64),  # the same, moved on while flow hovers: where the valve opened
         ("candidate_at", np.float64),
         ("candidate_peak", np.float64),  # L/s
         ("candidate_volume", np.float64),  # L
+        ("foot", np.float64),  # lowest pressure since the candidate began, cmH2O
         ("exp_start", np.int64),  # first sample of expiration of the open breath; -1: not expired yet
         ("exp_start_at", np.float64),
         ("turned", np.int64),  # sample at which the present phase was confirmed
         ("peak", np.float64),  # highest x of the inspiration, L/s
         ("peak_index", np.int64),
+        ("inspired", np.float64),  # L, net, of the inspiration
+        ("low", np.float64),  # pressure at the onset of the inspiration, and the highest since, cmH2O
+        ("high", np.float64),
+        ("stack", np.int64),  # valley from which flow rises again without an expiration; -1: none
+        ("stack_flow", np.float64),  # L/s at the valley
+        ("stack_volume", np.float64),  # L beyond half of the rise
         ("x", np.float64),  # the sample before
         ("end", np.int64),  # of an event: last sample of the breath that ends
-        ("end_at", np.float64),
+        ("end_at", np.float64),  # the start of the next one
+        ("end_drawn_at", np.float64),
         ("restacked", np.int64),  # of an event: 1 if the breath ended without expiration
+        ("survey_at", np.int64),  # the sample at which the next survey of noise and size is due
+        ("surveys", np.int64),
     ],
     align=True,
 )
@@ -38,18 +53,37 @@ State = np.dtype(
 Limits = np.dtype(
     [
         ("leak", np.float64),  # g, (L/s)/sqrt(cmH2O)
-        ("confirm", np.float64),  # L
+        ("zero", np.float64),  # L/s
+        ("usual_volume", np.float64),  # middle one of recent breaths, L; 0 while unknown
+        ("large_volume", np.float64),  # the one that a quarter of them exceed
+        ("usual_swing", np.float64),  # of the last 15 s: rise of pressure, cmH2O
+        ("usual_low", np.float64),  # and the level from which it rises, cmH2O
+        ("noise", np.float64),  # SD of white noise on flow, L/s
+        ("paw_noise", np.float64),  # on pressure, cmH2O
+        ("scale", np.float64),  # of flows and volumes, against an adult's
+        # what follows from these and from the settings: _survey.adapt
         ("onset", np.float64),  # flows in L/s
         ("trigger", np.float64),
+        ("deliver", np.float64),
         ("exhale", np.float64),
         ("cycle", np.float64),
-        ("rise_n", np.int64),
+        ("forced", np.float64),
         ("restack", np.float64),
-        ("restack_valley", np.float64),
+        ("clear", np.float64),  # beyond doubt the other direction
+        ("confirm", np.float64),  # L that confirms a change of direction
+        ("alone", np.float64),  # L that confirms an inspiration by itself, where pressure does not rise
+        ("blown", np.float64),  # share of a breath that a valve may blow in; 0 where pressure says nothing
+        ("forced_volume", np.float64),  # L
+        ("noise_volume", np.float64),  # L that noise alone may seem to move
+        ("pressed", np.float64),  # rise of pressure that tells an inspiration, cmH2O
+        ("lead", np.float64),  # rise of pressure before flow turns that belongs to the inspiration, cmH2O
+        # durations in samples
+        ("rise_n", np.int64),
+        ("draw_n", np.int64),
         ("restack_n", np.int64),
-        ("pressure_rise", np.float64),  # cmH2O
         ("back_n", np.int64),
         ("apnoea_n", np.int64),
+        ("survey_n", np.int64),
         ("step", np.float64),  # s
     ],
     align=True,
@@ -65,11 +99,12 @@ class Closed(NamedTuple):
     first_at: float
     last_at: float
     exp_first_at: float
+    drawn_at: float
     is_stacked: bool
 
 
 class Sums(NamedTuple):
-    """What ``_sums.tally`` gives: litres, and s·sqrt(cmH2O)."""
+    """What ``_sums.tally`` gives: litres, s·sqrt(cmH2O), cmH2O."""
 
     vti: float
     vte: float

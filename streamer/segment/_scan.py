@@ -1,26 +1,32 @@
-"""The breath state machine, sample by sample, compiled. Floor 1, inside ``segment``: flow in, confirmed events out.
+"""The breath state machine, sample by sample, compiled. Floor 1, inside ``segment``: samples in, confirmed events out.
 
-``x`` is leak-corrected flow, ``flow - g * sqrt(paw)`` (algorithms.md §2.1, §2.3). A *candidate* is a crossing that has
-not yet proved itself; what proves it is volume, because bare zero crossings of recorded flow give twice as many
-breaths as there are.
+``x`` is flow into the lung: ``flow - zero - leak * sqrt(paw)`` (docs/algorithms.md §2). A *candidate* is a
+crossing that has not yet proved itself. It lives while the sum of what exceeds its threshold is positive (Page's test),
+so that noise neither makes nor ends one, and volume and pressure confirm it:
 
 ```
 phase        when                                              then
 EXPIRATION   x rises through onset                             candidate onset
-             candidate, x <= onset                             cancelled
-             candidate below trigger for rise_n samples        candidate moves on by one sample (it hovers)
-             candidate, peak >= trigger, volume >= confirm     ONSET, back-dated to the candidate; INSPIRATION
+             its sum is spent, or x clearly falls              cancelled
+             candidate below deliver for rise_n samples        its valve opens later: moves on by one sample
+             candidate has delivered, and moved its volume     ONSET; INSPIRATION
+             candidate ends without, but moved enough          ONSET where it began; INSPIRATION
 INSPIRATION  x falls through -exhale                           candidate expiration
-             candidate, x >= -exhale                           cancelled
-             candidate, peak >= cycle, volume >= confirm       back-dated expiratory onset; EXPIRATION
+             its sum is spent, or x clearly rises              cancelled
+             candidate has moved its volume                    back-dated expiratory onset; EXPIRATION
              x up by restack within restack_n samples,
-             from a valley below restack_valley of the peak    ONSET at the valley: the breath before never expired
+             from a valley below restack_valley of the peak,
+             pressure not at its plateau, and its volume       ONSET at the rise: the breath before never expired
 either       breath open for apnoea_n samples                  APNOEA
 ```
 
-Where the ventilator starts against a lung that still empties, pressure rises before flow turns. An onset is therefore
-back-dated further, to the foot of a pressure rise of ``pressure_rise`` within ``back_n`` samples; otherwise that rise
-would be read as end-expiratory pressure.
+How much volume confirms depends on pressure. An inspiration that raises it needs little; one that does not may be gas
+blown in to hold PEEP, or a bump of a valve, and needs a share of a usual breath. Gas that comes back while pressure is
+still at its plateau is a valve that rings.
+
+The valve opens where flow last left what a patient draws from base flow, or earlier, at the foot of a pressure rise
+before flow turned: a ventilator may start against a lung that still empties. What was drawn before belongs to the
+breath, but does not begin it.
 
 ``s`` is the state and ``p`` the limits (``_records.py``; passed as arrays of one record); ``base`` is the index of the
 first sample in the buffers. The same source runs uncompiled.
@@ -36,6 +42,16 @@ from numba import config
 
 from streamer.jit import kernel
 from streamer.segment._records import APNOEA, EXPIRATION, INSPIRATION, MORE, ONSET
+from streamer.segment._survey import adapt, survey
+
+PLATEAU_SHARE, PLATEAU_CMH2O = 0.7, 5.0
+"""Pressure is at its plateau above this share of its rise, if that is at least so high."""
+RING_SHARE = 0.15
+"""Of the inspired volume: what a ringing valve may let back."""
+CLEAR_SHARE = 0.13
+"""Of the usual rise of pressure: what no valve makes that finds back to PEEP after it fell too low."""
+OWN_SHARE = 0.1
+"""Of it: what confirms the expiration of a breath much smaller than the usual one."""
 
 
 def one_record(kind: np.dtype[np.void]) -> Any:
@@ -48,31 +64,37 @@ def one_record(kind: np.dtype[np.void]) -> Any:
 
 
 @kernel
-def corrected(flow: float, paw: float, leak: float) -> float:
-    """Flow without the leak, L/s. A pressure that is unknown (NaN) leaves flow as it is."""
-    return flow - leak * math.sqrt(paw) if paw > 0.0 else flow
+def into_lung(flow: float, paw: float, p: Any) -> float:
+    """Flow without offset and leak, L/s. A pressure that is unknown (NaN) leaves the leak in."""
+    return float(flow - p.zero - p.leak * math.sqrt(paw) if paw > 0.0 else flow - p.zero)
 
 
 @kernel
-def scan(state: Any, limits: Any, flow: Any, paw: Any, base: int, stop: int) -> int:  # noqa: PLR0917 (compiled: positions only)
+def scan(  # noqa: PLR0917 (compiled: positions only)
+    state: Any, limits: Any, settings: Any, memory: Any, scratch: Any, flow: Any, paw: Any, base: int, stop: int
+) -> int:
     """Advance to the next confirmed event, or to sample ``stop``; returns MORE, ONSET or APNOEA."""
     s, p = state[0], limits[0]
     while s.next < stop:
         i = s.next
+        if i == s.survey_at:
+            survey(state, limits, flow, paw, base, memory, scratch)
+            adapt(limits, settings)
         if s.open >= 0 and i - s.open > p.apnoea_n:
             force_close(s, i - 1)
             return APNOEA
-        x = corrected(flow[i - base], paw[i - base], p.leak)
+        y = paw[i - base]
+        x = into_lung(flow[i - base], y, p)
         before = s.x
         s.x = x
         s.next = i + 1
         if s.phase == EXPIRATION:
-            if rises(s, p, flow, paw, base, i, before, x):
+            if rises(s, p, flow, paw, base, i, before, x, y):
                 return ONSET
-        elif stacks(s, p, flow, paw, base, i, before, x):
+        elif stacks(s, p, flow, paw, base, i, before, x, settings[0].restack_valley):
             return ONSET
         else:
-            falls(s, p, i, before, x)
+            falls(s, p, flow, paw, base, i, before, x, y)
     return MORE
 
 
@@ -81,45 +103,85 @@ def force_close(s: Any, i: int) -> None:
     """End the open breath at sample ``i``, the last one looked at; a pending candidate starts anew there."""
     s.end = i
     s.end_at = i
+    s.end_drawn_at = i
+    s.stack = -1
     if s.candidate >= 0:
+        s.first = i + 1
+        s.first_at = i
+        s.first_volume = 0.0
         s.candidate = i + 1
         s.candidate_at = i
         s.candidate_volume = 0.0
+        s.excess = 0.0
 
 
 @kernel
-def rises(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
+def rises(  # noqa: PLR0917 (compiled: positions only)
+    s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, y: float
+) -> bool:
     """Expiration → inspiration."""
-    if s.candidate < 0:
-        if x > p.onset and before <= p.onset:
-            part = (x - p.onset) / (x - before)
-            s.candidate = i
-            s.candidate_at = i - part
-            s.candidate_peak = x
-            s.candidate_volume = 0.5 * part * p.step * (x + p.onset)
-    elif x <= p.onset:
-        s.candidate = -1
-    else:
-        s.candidate_volume += 0.5 * p.step * (before + x)
+    if s.candidate >= 0:
+        moved = 0.5 * p.step * (before + x)
+        s.first_volume += moved
+        s.candidate_volume += moved
+        s.excess += moved - p.step * p.onset
+        if s.excess <= 0.0 or x < -p.clear:
+            s.candidate = -1
+            s.first = -1
+    if s.candidate >= 0:
         s.candidate_peak = max(s.candidate_peak, x)
-        if s.candidate_peak < p.trigger and i - s.candidate >= p.rise_n:
-            j = s.candidate - base
-            moved = corrected(flow[j], paw[j], p.leak) + corrected(flow[j + 1], paw[j + 1], p.leak)
-            s.candidate_volume = max(s.candidate_volume - 0.5 * p.step * moved, 0.0)
-            s.candidate_at = s.candidate
-            s.candidate += 1
-    if s.candidate < 0 or s.candidate_peak < p.trigger or s.candidate_volume < p.confirm:
+        s.foot = min(s.foot, y)
+        if s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver):
+            s.candidate_peak = x  # what was delivered has died down: its valve has still to open
+        if s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
+            hover(s, p, flow, paw, base)
+    elif x > p.onset and before <= p.onset:
+        part = (x - p.onset) / (x - before)
+        s.first = i
+        s.first_at = i - part
+        s.first_volume = 0.5 * part * p.step * (x + p.onset)
+        s.excess = 0.5 * part * p.step * (x - p.onset)
+        s.candidate = s.first
+        s.candidate_at = s.first_at
+        s.candidate_volume = s.first_volume
+        s.candidate_peak = x
+        s.foot = y
+    if s.candidate < 0 or not is_inspiration(s, p, x, y):
         return False
-    follow_pressure(s, p, paw, base)
-    s.end = s.candidate - 1
-    s.end_at = s.candidate_at
-    begin_inspiration(s, i, s.candidate_peak)
+    open_valve(s, p, paw, base)
+    begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
     return True
 
 
 @kernel
-def follow_pressure(s: Any, p: Any, paw: Any, base: int) -> None:
-    """Move the candidate back to where pressure began to rise, if it rose well before flow turned."""
+def hover(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
+    """Move the opening of the valve on by one sample: flow is still what a patient draws."""
+    j = s.candidate - base
+    moved = into_lung(flow[j], paw[j], p) + into_lung(flow[j + 1], paw[j + 1], p)
+    s.candidate_volume -= 0.5 * p.step * moved
+    s.candidate_at = s.candidate
+    s.candidate += 1
+
+
+@kernel
+def is_inspiration(s: Any, p: Any, x: float, y: float) -> bool:
+    """Whether the candidate is one: by volume, of which less is needed where pressure rises with it."""
+    if s.candidate_peak < p.trigger:
+        return False
+    rise = y - s.foot
+    is_pressed = rise >= p.pressed and (y - p.usual_low >= p.pressed or rise >= CLEAR_SHARE * p.usual_swing)
+    needed = p.confirm if is_pressed else max(p.alone, p.blown * max(p.large_volume, s.inspired))
+    if s.candidate_peak >= p.deliver:
+        return bool(s.candidate_volume >= needed)
+    return bool((is_pressed or x <= p.onset) and s.first_volume >= needed)
+
+
+@kernel
+def open_valve(s: Any, p: Any, paw: Any, base: int) -> None:
+    """Where the breath begins: the candidate, or the foot of a pressure rise; from where gas was drawn."""
+    if s.candidate_peak < p.deliver:
+        s.candidate = s.first
+        s.candidate_at = s.first_at
     last = s.candidate - 1
     first = max(last - p.back_n, s.turned, base)
     lowest = paw[last - base]
@@ -127,71 +189,146 @@ def follow_pressure(s: Any, p: Any, paw: Any, base: int) -> None:
         if paw[j - base] < lowest:  # noqa: PLR1730 (min() of NaN is not the same compiled)
             lowest = paw[j - base]
     rise = paw[last - base] - lowest
-    if not rise >= p.pressure_rise:
-        return
-    foot = last
-    while foot > first and paw[foot - base] > lowest + 0.25 * rise:
-        foot -= 1
-    s.candidate = foot + 1
-    s.candidate_at = foot
+    if rise >= p.lead:
+        foot = last
+        while foot > first and paw[foot - base] > lowest + 0.25 * rise:
+            foot -= 1
+        s.candidate = foot + 1
+        s.candidate_at = foot
+    s.end_at = s.candidate_at
+    if s.first >= s.candidate - 1:
+        s.end = s.candidate - 1
+        s.end_drawn_at = s.end_at
+    elif s.first >= s.candidate - p.draw_n:
+        s.end = s.first - 1
+        s.end_drawn_at = s.first_at
+    else:
+        s.end = s.candidate - p.draw_n - 1
+        s.end_drawn_at = float(s.end)
 
 
 @kernel
-def stacks(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
+def stacks(  # noqa: PLR0917 (compiled: positions only)
+    s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, valley_share: float
+) -> bool:
     """Inspiration → next inspiration, with no expiration between: a steep rise out of a valley."""
+    if s.stack >= 0:
+        s.stack_volume += 0.5 * p.step * (before + x) - p.step * (s.stack_flow + 0.5 * p.restack)
+        if s.stack_volume <= 0.0:
+            s.stack = -1
+        elif s.stack_volume >= p.confirm:
+            return restack(s, p, flow, paw, base, i, x)
+        return False
     if x < p.trigger or x <= before:
         return False
     first = max(s.peak_index, i - p.restack_n, base)
     valley = x
     at = i
     for j in range(i - 1, first - 1, -1):
-        y = corrected(flow[j - base], paw[j - base], p.leak)
+        y = into_lung(flow[j - base], paw[j - base], p)
         if y < valley:
             valley = y
             at = j
-    if x - valley < p.restack or valley > max(p.restack_valley * s.peak, p.onset):
+    if x - valley < p.restack or valley > max(valley_share * s.peak, p.onset):
         if x > s.peak:
             s.peak = x
             s.peak_index = i
         return False
+    if is_plateau(s, paw[at - base]) and is_plateau(s, paw[i - base]):
+        return False
+    s.stack = at
+    s.stack_flow = valley
+    s.stack_volume = 0.5 * p.step * (x - valley - 0.5 * p.restack)
+    return False
+
+
+@kernel
+def restack(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
+    """The next breath begins where flow last left what a patient draws, after the valley."""
+    at = i
+    while at > s.stack and into_lung(flow[at - base], paw[at - base], p) > p.deliver:
+        at -= 1
     s.end = at
     s.end_at = at
-    begin_inspiration(s, i, x)
+    s.end_drawn_at = at
+    begin_inspiration(s, i, x, paw[at - base], paw[i - base])
     s.restacked = 1
     return True
 
 
 @kernel
-def begin_inspiration(s: Any, i: int, peak: float) -> None:
+def is_plateau(s: Any, y: float) -> bool:
+    """Pressure has not fallen from its plateau; never where it is unknown."""
+    rise = s.high - s.low
+    return bool(rise > PLATEAU_CMH2O and y > s.low + PLATEAU_SHARE * rise)
+
+
+@kernel
+def begin_inspiration(s: Any, i: int, peak: float, low: float, high: float) -> None:
     """Enter INSPIRATION, confirmed at sample ``i``."""
     s.phase = INSPIRATION
     s.turned = i
     s.candidate = -1
+    s.first = -1
+    s.stack = -1
     s.peak = peak
     s.peak_index = i
+    s.inspired = s.first_volume
+    s.low = low
+    s.high = max(low, high)
 
 
 @kernel
-def falls(s: Any, p: Any, i: int, before: float, x: float) -> None:
+def falls(  # noqa: PLR0917 (compiled: positions only)
+    s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, y: float
+) -> None:
     """Inspiration → expiration, the mirror image of ``rises``."""
-    if s.candidate < 0:
-        if x < -p.exhale and before >= -p.exhale:
-            part = (x + p.exhale) / (x - before)
-            s.candidate = i
-            s.candidate_at = i - part
-            s.candidate_peak = -x
-            s.candidate_volume = 0.5 * part * p.step * (p.exhale - x)
-    elif x >= -p.exhale:
-        s.candidate = -1
-    else:
-        s.candidate_volume -= 0.5 * p.step * (before + x)
+    s.inspired += 0.5 * p.step * (before + x)
+    s.high = max(s.high, y)
+    if s.candidate >= 0:
+        moved = 0.5 * p.step * (before + x)
+        s.candidate_volume -= moved
+        s.excess -= moved + p.step * p.exhale
         s.candidate_peak = max(s.candidate_peak, -x)
-    if s.candidate >= 0 and s.candidate_peak >= p.cycle and s.candidate_volume >= p.confirm:
+        creeps = x >= -p.exhale and s.candidate_peak < p.cycle and is_plateau(s, y)
+        if s.excess <= 0.0 or x > p.clear or creeps:
+            s.candidate = -1
+    if s.candidate < 0 and x < -p.exhale and before >= -p.exhale:
+        part = (x + p.exhale) / (x - before)
+        s.candidate = i
+        s.candidate_at = i - part
+        s.candidate_peak = -x
+        s.candidate_volume = 0.5 * part * p.step * (p.exhale - x)
+        s.excess = -0.5 * part * p.step * (p.exhale + x)
+    if s.candidate < 0:
+        return
+    if is_plateau(s, y) and s.candidate_peak < p.cycle and i > s.candidate + 1:
+        creep(s, p, flow, paw, base)
+    inspired = s.inspired + s.candidate_volume
+    needed = min(p.confirm, OWN_SHARE * inspired)
+    if is_plateau(s, y):
+        needed = max(p.confirm, RING_SHARE * inspired)
+    elif s.candidate_peak >= p.forced:
+        needed = min(needed, p.forced_volume)
+    needed = max(needed, p.noise_volume)
+    is_released = s.high - s.low >= p.pressed and y < 0.5 * (s.low + s.high)
+    if (is_released or s.candidate_peak >= p.cycle) and s.candidate_volume >= needed:
         s.exp_start = s.candidate
         s.exp_start_at = s.candidate_at
         s.phase = EXPIRATION
         s.turned = i
         s.candidate = -1
+        s.first = -1
+
+
+@kernel
+def creep(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
+    """Move the candidate on by one sample: gas creeps out of a circuit in which pressure is still held."""
+    j = s.candidate - base
+    moved = into_lung(flow[j], paw[j], p) + into_lung(flow[j + 1], paw[j + 1], p)
+    s.candidate_volume += 0.5 * p.step * moved
+    s.candidate_at = s.candidate
+    s.candidate += 1
 
 
 @kernel
@@ -200,12 +337,14 @@ def turn_page(state: Any, event: int) -> Any:
 
     Returns:
         Of the closed one: first and last sample (first is -1 if none was open), first of expiration (-1 without); the
-        three instants in samples, interpolated; whether it ended in another inspiration.
+        instants of its start, end, expiratory onset and first gas in samples, interpolated; whether it ended in another
+        inspiration.
     """
     s = state[0]
-    closed = (s.open, s.end, s.exp_start, s.open_at, s.end_at, s.exp_start_at, s.restacked == 1)
+    closed = (s.open, s.end, s.exp_start, s.open_at, s.end_at, s.exp_start_at, s.drawn_at, s.restacked == 1)
     s.open = s.end if event == ONSET else -1
     s.open_at = s.end_at
+    s.drawn_at = s.end_drawn_at
     s.exp_start = -1
     s.restacked = 0
     return closed
@@ -213,13 +352,23 @@ def turn_page(state: Any, event: int) -> Any:
 
 @kernel
 def reconsider(state: Any, limits: Any, flow: Any, paw: Any, base: int) -> None:
-    """The leak has just been learned anew: an onset that was nothing but leak is taken back, its breath never was."""
+    """The leak has just been learned: a breath that opened with nothing but leak opens later, or never was."""
     s, p = state[0], limits[0]
     i = s.next - 1
-    s.x = corrected(flow[i - base], paw[i - base], p.leak)
-    if s.phase == INSPIRATION and s.turned == i and s.x <= p.onset:
+    s.x = into_lung(flow[i - base], paw[i - base], p)
+    if s.phase != INSPIRATION or s.turned != i:
+        return
+    if s.x <= p.onset:
         s.phase = EXPIRATION
         s.open = -1
+        return
+    at = i
+    while at > s.open and into_lung(flow[at - base], paw[at - base], p) > p.onset:
+        at -= 1
+    if at > s.open and s.open_at < at:
+        s.open = at
+        s.open_at = at
+        s.drawn_at = at
 
 
 @kernel
@@ -227,6 +376,7 @@ def watermark(state: Any, limits: Any) -> int:
     """The newest sample known to lie before the end of every breath still to come."""
     s, p = state[0], limits[0]
     if s.phase == INSPIRATION:
-        return int(s.next - p.restack_n - 2)
-    first = s.candidate if s.candidate >= 0 else s.next
+        first = s.stack if s.stack >= 0 else s.next - p.restack_n
+        return int(first - 2)
+    first = s.first if s.first >= 0 else s.next
     return int(first - p.back_n - 2)

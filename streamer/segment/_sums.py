@@ -16,10 +16,7 @@ def tally(flow: Any, paw: Any, marks: Any, insp_end: int, step: float) -> Any:
         VTi, VTe, net volume (L); integral of sqrt(paw) (s·sqrt(cmH2O)), NaN where a pressure is missing; samples that
         were filled; the worst mark; whether some but not all pressures are missing.
     """
-    vti = 0.0
-    vte = 0.0
-    net = 0.0
-    root = 0.0
+    vti, vte, net, root = 0.0, 0.0, 0.0, 0.0
     for i in range(1, flow.size):
         net += flow[i - 1] + flow[i]
         root += root_of(paw[i - 1]) + root_of(paw[i])

@@ -1,0 +1,137 @@
+"""Noise and size of the signal itself, found as it streams. Floor 1, inside ``segment``; compiled.
+
+Four times a second the samples since the last time are looked at. White noise is what second differences show: their
+median is blind to edges, steps and whatever is slow, as water in a tube or a heartbeat is. The size of flow is the
+height that it reaches in a tenth of the looks; a newborn's is a tenth of an adult's, and so are the thresholds then,
+if pressure says that somebody is ventilated.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from streamer.jit import kernel
+
+SURVEY_S = 0.25
+MEMORY = 60
+"""Looks that are remembered: 15 s."""
+MIN_SURVEY_N = 6
+NOISE, PAW_NOISE, HEIGHT, PAW = range(4)
+ROWS = 5
+"""Of the memory: the four of a look, and one to sort in."""
+NORMAL = 0.6744897501960817 * 2.449489742783178
+"""Median of the size of second differences of white noise of SD 1: 0.6745 times the root of 6."""
+SMALL_FLOW = 20.0 / 60.0
+"""Flow that does not reach this is a child's, L/s."""
+LEAST_SCALE = 0.05
+LOW, HIGH = 0.3, 0.9
+"""Of the looks: pressure is at its low level in more than so many; flow and pressure are high in the rest."""
+VENTILATED_CMH2O = 3.0
+RESPONSE_S = 0.040
+"""Time over which the flow of an onset is told from noise."""
+DEVIATIONS, PEAK, CLEAR, RANGE = 2.0, 4.0, 5.0, 7.0
+"""Of noise: a mean over that time stays within, a sample hardly exceeds, never exceeds; ten samples span."""
+FALSE_ALARMS = 14.0
+"""-ln of the chance that noise alone passes for a breath each time it could: one in a million."""
+
+
+@kernel
+def survey(state: Any, limits: Any, flow: Any, paw: Any, base: int, memory: Any, scratch: Any) -> None:  # noqa: PLR0917 (compiled: positions only)
+    """Look at the newest samples, and let noise and size of the last 15 s set the limits of flow.
+
+    Args:
+        state: The state; ``survey_at`` is now.
+        limits: The limits that follow.
+        flow: Buffer of flow, L/s.
+        paw: Buffer of pressure, cmH2O.
+        base: Index of the first sample in the buffers.
+        memory: (5, 60) what the looks found.
+        scratch: (survey_n,) to sort in.
+    """
+    s, p = state[0], limits[0]
+    last = s.survey_at - base
+    first = max(last - p.survey_n, 0)
+    at = s.surveys % MEMORY
+    s.surveys += 1
+    s.survey_at += p.survey_n
+    memory[NOISE, at] = _noise(flow, first, last, scratch)
+    memory[PAW_NOISE, at] = _noise(paw, first, last, scratch)
+    height, level = 0.0, paw[first]
+    for i in range(first + 1, last):
+        height = max(height, 0.5 * abs(flow[i] + flow[i - 1]))
+        level += paw[i]
+    memory[HEIGHT, at], memory[PAW, at] = height, level / (last - first)
+    count = min(s.surveys, MEMORY)
+    p.noise = _quantile(memory, NOISE, count, 0.5)
+    p.paw_noise = _quantile(memory, PAW_NOISE, count, 0.5)
+    p.usual_low = _quantile(memory, PAW, count, LOW)
+    p.usual_swing = _quantile(memory, PAW, count, HIGH) - p.usual_low
+    height = _quantile(memory, HEIGHT, count, HIGH)
+    is_small = p.usual_swing >= VENTILATED_CMH2O and height < SMALL_FLOW
+    p.scale = max(height / SMALL_FLOW, LEAST_SCALE) if is_small else 1.0
+
+
+@kernel
+def adapt(limits: Any, settings: Any) -> None:
+    """Limits from the settings, the noise and the size of the signal, and the usual breath.
+
+    The sum of what exceeds a threshold k drifts down by k between breaths, and noise of variance s² in steps of dt
+    lifts it beyond h with the chance exp(-2kh/(s²·dt)): that h is what a breath must move besides.
+    """
+    p, c = limits[0], settings[0]
+    scale = min(p.scale, c.scale)
+    blur = p.noise * DEVIATIONS / math.sqrt(max(RESPONSE_S / p.step, 1.0))
+    p.onset = max(c.onset * scale, blur)
+    p.trigger = max(c.trigger * scale, p.onset)
+    p.deliver = max(c.deliver * scale, p.onset)
+    p.exhale = max(c.exhale * scale, blur)
+    p.cycle = max(c.cycle * scale, p.exhale, PEAK * p.noise)
+    p.forced = c.forced * scale + CLEAR * p.noise
+    p.restack = max(c.restack * scale, RANGE * p.noise)
+    p.clear = c.onset * scale + CLEAR * p.noise
+    p.noise_volume = FALSE_ALARMS * p.noise * p.noise * p.step / (2.0 * p.onset)
+    confirm, alone = c.first_confirm * scale, c.alone * scale
+    if p.usual_volume > 0.0:
+        confirm = min(max(c.confirm_fraction * p.usual_volume, c.min_confirm * scale), c.max_confirm * scale)
+        alone = min(c.alone_fraction * p.usual_volume, alone)
+    p.blown = c.blown_fraction if p.usual_swing >= c.swing else 0.0
+    p.confirm = max(confirm, p.noise_volume)
+    p.alone = max(alone, p.confirm)
+    p.forced_volume = max(c.forced_volume * scale, p.noise_volume)
+    p.pressed = max(c.pressed, c.pressed_share * p.usual_swing, CLEAR * p.paw_noise)
+    p.lead = max(c.lead, CLEAR * p.paw_noise)
+
+
+@kernel
+def _noise(samples: Any, first: int, last: int, scratch: Any) -> float:
+    """SD of white noise; 0 where there are too few samples, or they are missing."""
+    count = 0
+    for i in range(first + 1, last - 1):
+        size = abs(samples[i - 1] - 2.0 * samples[i] + samples[i + 1])
+        if math.isnan(size):
+            return 0.0
+        scratch[count] = size
+        count += 1
+    return _middle(scratch, count) / NORMAL if count >= MIN_SURVEY_N - 2 else 0.0
+
+
+@kernel
+def _middle(values: Any, count: int) -> float:
+    """Median by insertion: a library sort takes seconds to compile."""
+    for i in range(1, count):
+        value, k = values[i], i
+        while k > 0 and values[k - 1] > value:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = value
+    return float(0.5 * (values[(count - 1) // 2] + values[count // 2]))
+
+
+@kernel
+def _quantile(memory: Any, row: int, count: int, share: float) -> float:
+    ordered = memory[ROWS - 1]
+    for k in range(count):
+        ordered[k] = memory[row, k]
+    _middle(ordered, count)
+    return float(ordered[int(share * (count - 1))])
