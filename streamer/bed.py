@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, btps_factor
-from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
+from streamer.breath import Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
 from streamer.context import BloodGas, Context, SessionEvent
 from streamer.labels import Labeller, completed
@@ -156,8 +156,7 @@ class Bed:
             for fall in self._co2.new_falls():
                 breath = self._by_co2.push(fall.at_s)
                 if breath is not None:
-                    alone = NO_CAPNOGRAPH._replace(end_tidal=fall.end_tidal, inspired=fall.inspired)
-                    found += self._finish(breath, alone)
+                    found += self._finish(breath, fall.shown())
         return found
 
     def _finish_ready(self, flow_s: float) -> list[Event]:

@@ -11,6 +11,17 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 
 
+class Edge(NamedTuple):
+    """The fall of PCO2 at an onset: s before it, s after it, and the volume of end-expired gas it stands for, L."""
+
+    before_s: float = 0.0
+    after_s: float = 0.0
+    volume: float = 0.0
+
+
+NO_EDGE = Edge()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Breath:
     """Samples from the last one before inspiration to the last one before the next inspiration.
@@ -27,6 +38,7 @@ class Breath:
         paw: (n,) cmH2O.
         flow: (n,) L/s, raw, positive into the patient.
         pco2: (n,) mmHg, moved onto the time of flow; NaN where missing, None where no capnograph is connected.
+        co2_edge: For how long before and after the onset PCO2 shows the sensor as it falls, not the gas.
         insp_end: Index of the first sample of expiration (``n - 1`` at most).
         insp_end_s: Expiratory onset, interpolated; device clock.
         leak_conductance: (L/s)/sqrt(cmH2O).
@@ -47,6 +59,7 @@ class Breath:
     paw: FloatArray
     flow: FloatArray
     pco2: FloatArray | None
+    co2_edge: Edge = NO_EDGE
     insp_end: int
     insp_end_s: float
     leak_conductance: float
@@ -64,8 +77,10 @@ class Capnograph(NamedTuple):
     ``delay_s``: how much later than flow it comes, by which ``Breath.pco2`` has been moved, and ``delay_sd_s`` its
     standard deviation from breath to breath; NaN while unknown. ``withheld``: why no volumetric value may be given,
     None where the capnogram is aligned. ``end_tidal``, ``inspired``: mmHg as the sensor gives it, of the last
-    expiration and the last inspiration that the capnogram alone shows; NaN where there is none. ``tau_s``: time
-    constant of the sensor, as its falls show it.
+    expiration and the last inspiration that the capnogram alone shows; NaN where there is none. ``to_rise`` and
+    ``to_fall``: by how much the sensor was still behind the gas at those two, mmHg. ``tau_s``: time constant of the
+    sensor, as its falls show it. ``doubt_s``: how much earlier or later the capnogram may be, since nothing tells how
+    much gas the sensor itself holds.
     """
 
     delay_s: float = math.nan
@@ -74,6 +89,9 @@ class Capnograph(NamedTuple):
     end_tidal: float = math.nan
     inspired: float = math.nan
     tau_s: float = math.nan
+    to_rise: float = 0.0
+    to_fall: float = 0.0
+    doubt_s: float = 0.0
 
 
 NO_CAPNOGRAPH = Capnograph()

@@ -120,7 +120,9 @@ def expirogram_of(breath: Breath, record: BreathRecord, given: Given) -> Expirog
         return None
     scale = scale_of(given.context)
     inspired = folded.co2_inspired * scale
-    edges, samples, _ = _fold_expirogram.cells(breath.pco2, tidal, breath.rate_hz, breath.insp_end, 0.0)
+    edges, samples, _ = _fold_expirogram.cells(
+        breath.pco2, tidal, breath.rate_hz, breath.insp_end, 0.0, _fold.tail_of(breath)
+    )
     volume = (np.arange(grid.size) + 0.5) * folded.co2_volume / grid.size * ML_PER_L
     withheld = record.missing.get("vd_aw")
     return Expirogram(
@@ -149,9 +151,9 @@ def _levels(record: BreathRecord, given: Given) -> dict[str, float]:
 def _marks(folded: Fold, record: BreathRecord, above: FloatArray, volume_ml: FloatArray, scale: float) -> Marks:
     """``above``: (200,) mmHg above what is inspired."""
     inspired, dead = folded.co2_inspired * scale, record.values["vd_aw"]
-    expired_ml, step = folded.co2_volume * ML_PER_L, volume_ml[0] * 2.0
-    part = (expired_ml - dead) / 4.0
-    phase_3 = Line(folded.co2_start * scale + inspired, folded.co2_slope * scale, dead + part, expired_ml - part)
+    step = volume_ml[0] * 2.0
+    fitted = folded.co2_line_from * ML_PER_L, folded.co2_line_to * ML_PER_L
+    phase_3 = Line(folded.co2_start * scale + inspired, folded.co2_slope * scale, *fitted)
     low = np.flatnonzero((above < PHASE_1_MMHG) & (volume_ml < dead))
     tangent = _tangent(folded, record, phase_3, scale)
     return Marks(

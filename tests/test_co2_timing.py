@@ -78,7 +78,8 @@ def slow(tau_s: float) -> Callable[[FloatArray, float], FloatArray]:
 def test_a_mainstream_delay_is_found_within_half_a_sample(delay_s: float, rate_hz: float) -> None:
     found = [one for _, one in simulated(delay_s, rate_hz=rate_hz, noise=1.0)][7:-1]
     assert all(one.withheld is None for one in found)
-    assert [one.delay_s for one in found] == pytest.approx([delay_s] * len(found), abs=0.5 / rate_hz)
+    assert [one.delay_s for one in found] == pytest.approx([delay_s] * len(found), abs=max(0.5 / rate_hz, 0.004))
+    assert all(abs(one.delay_s - delay_s) <= one.doubt_s for one in found)
     assert max(one.delay_sd_s for one in found) < 0.003
 
 
@@ -110,10 +111,11 @@ def test_a_period_later_fits_as_well_so_a_clock_needs_a_declared_delay() -> None
     assert [one.delay_s for _, one in declared[8:]] == pytest.approx([1.2] * len(declared[8:]), abs=0.005)
 
 
-def test_a_slow_sensor_is_late_by_ln_2_of_its_time_constant() -> None:
+def test_a_slow_sensor_is_late_by_its_time_constant() -> None:
+    """On average, less what slower flow makes up for: half of a step comes sooner, and areas do not follow the half."""
     chunks = remade(simulate(scenario(0.1)).chunks(0.5), slow(0.1))
     found = [one for _, one in timed(chunks, MAINSTREAM)][7:-1]
-    assert [one.delay_s for one in found] == pytest.approx([0.1 + 0.0693] * len(found), abs=0.012)
+    assert [one.delay_s for one in found] == pytest.approx([0.1 + 0.1 - 0.01] * len(found), abs=0.006)
 
 
 def test_breaths_get_the_capnogram_that_belongs_to_them() -> None:
@@ -193,9 +195,13 @@ def test_a_lag_that_scatters_is_withheld() -> None:
     assert {one.withheld for _, one in found[:-1]} == {Reason.ALIGNMENT_UNSTABLE}
 
 
-def test_inspiration_that_begins_slowly_tells_no_delay() -> None:
-    found = simulated(0.0, flow_l_min=9.0, tidal_volume_ml=300, rate_per_min=12)
-    assert {one.withheld for _, one in found} == {Reason.CO2_UNALIGNED}
+@pytest.mark.parametrize(("flow_l_min", "doubt_s"), [(60.0, 0.0055), (30.0, 0.0084), (9.0, 0.032)])
+def test_the_slower_inspiration_begins_the_less_is_known_of_the_delay(flow_l_min: float, doubt_s: float) -> None:
+    """Nothing tells how much of the fall is the sensor's chamber: up to 6 mL, which slow flow takes long to clear."""
+    found = [one for _, one in simulated(0.1, flow_l_min=flow_l_min, tidal_volume_ml=300, rate_per_min=12)][7:-1]
+    assert {one.withheld for one in found} == {None}
+    assert [one.doubt_s for one in found] == pytest.approx([doubt_s] * len(found), rel=0.25)
+    assert all(abs(one.delay_s - 0.1) <= one.doubt_s for one in found)
 
 
 def test_a_capnograph_that_falls_silent_takes_no_breath_with_it() -> None:
@@ -248,7 +254,8 @@ def test_a_capnograph_with_its_own_rate_and_clock() -> None:
             ),
         ]
     found = timed(chunks, Context(co2_kind="mainstream", co2_delay_s=1.5))[7:-1]
-    assert [one.delay_s for _, one in found] == pytest.approx([1.9] * len(found), abs=0.012)
+    assert [one.delay_s for _, one in found] == pytest.approx([1.9] * len(found), abs=0.015)
+    assert all(abs(one.delay_s - 1.9) <= one.doubt_s for _, one in found)
     assert {one.withheld for _, one in found} == {None}
     breath = found[20][0]
     assert breath.pco2 is not None

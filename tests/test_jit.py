@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[1]
 INSPIRED = """
 import numpy as np
 from streamer.metrics._fold_co2 import capnogram  # calls _sums.running_sum
-print(capnogram(np.full(100, 2.0), np.ones(100), 100.0, 50)[1])
+print(capnogram(np.full(100, 2.0), np.ones(100), 100.0, 50, 0)[1])
 """
 
 

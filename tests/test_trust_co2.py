@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from adapters.simulator import simulate
 from streamer.align import AlignSettings
 from streamer.context import Context
-from streamer.metrics import Fold, fold
+from streamer.metrics._fold import fold_and_grid
+from streamer.metrics._fold_expirogram import cells, expirogram
 from streamer.records import BreathRecord
 from tests.helpers import timed
 from tests.trust.co2 import CONTEXT, LATE, SLOW, UNKNOWN, Setting, cell_of, measured, model
@@ -25,10 +27,22 @@ def middle(records: list[BreathRecord], key: str) -> float:
     return float(np.median(values))
 
 
-def unchecked(**given: float) -> Fold:
-    """A breath's expirogram, unaligned and whatever the gates say of it."""
-    found = timed(simulate(model(**given)).chunks(0.5), CONTEXT, BELIEVED)
-    return fold(found[UNKNOWN][0])
+class Unchecked(NamedTuple):
+    """A breath's expirogram, unaligned and whatever the gates say of it: by a line through the middle half of it."""
+
+    dead: float
+    slope: float
+    bohr: float
+    mixed: float
+
+
+def unchecked(**given: float) -> Unchecked:
+    breath = timed(simulate(model(**given)).chunks(0.5), CONTEXT, BELIEVED)[UNKNOWN][0]
+    assert breath.pco2 is not None
+    folded, tidal, _ = fold_and_grid(breath)
+    edges, pressure, _ = cells(breath.pco2, tidal, breath.rate_hz, breath.insp_end, folded.co2_inspired, 0)
+    (volume, area, *_), dead, slope, _ = expirogram(edges, pressure)
+    return Unchecked(1000.0 * dead, slope, dead / volume, area / volume + folded.co2_inspired)
 
 
 @pytest.mark.parametrize("late_s", LATE)
@@ -36,9 +50,9 @@ def test_without_the_estimator_lateness_costs_what_the_table_says(late_s: float)
     """Algorithms §6.2, within 2 mL."""
     dead, mixed, bohr = LATE[late_s]
     found = unchecked(delay_s=late_s)
-    assert 1000.0 * found.co2_dead == pytest.approx(dead, abs=2.0)
-    assert found.co2_area / found.co2_volume + found.co2_inspired == pytest.approx(mixed, abs=0.15)
-    assert found.co2_dead / found.co2_volume == pytest.approx(bohr, abs=0.006)
+    assert found.dead == pytest.approx(dead, abs=2.0)
+    assert found.mixed == pytest.approx(mixed, abs=0.15)
+    assert found.bohr == pytest.approx(bohr, abs=0.006)
     shown = measured(model(delay_s=late_s), align=BELIEVED)[UNKNOWN]
     assert shown.values["vd_vt_bohr"] == pytest.approx(bohr, abs=0.006), "who switches the estimator off sees this"
 
@@ -47,16 +61,25 @@ def test_without_the_estimator_lateness_costs_what_the_table_says(late_s: float)
 def test_without_the_estimator_a_slow_sensor_costs_what_the_table_says(tau_s: float) -> None:
     dead, bohr, slope = SLOW[tau_s]
     found = unchecked(tau_s=tau_s)
-    assert 1000.0 * found.co2_dead == pytest.approx(dead, abs=2.0)
-    assert found.co2_dead / found.co2_volume == pytest.approx(bohr, abs=0.006)
-    assert found.co2_slope == pytest.approx(1000.0 * slope, rel=0.05)
+    assert found.dead == pytest.approx(dead, abs=2.0)
+    assert found.bohr == pytest.approx(bohr, abs=0.006)
+    assert found.slope == pytest.approx(1000.0 * slope, rel=0.05)
 
 
-@pytest.mark.parametrize("tau_s", [0.03, 0.06, 0.1, 0.2])
-def test_what_a_slow_sensor_bends_is_withheld(tau_s: float) -> None:
+@pytest.mark.parametrize("tau_s", [0.0, 0.03, 0.06, 0.1, 0.2])
+def test_a_slow_sensor_costs_what_it_bends_and_nothing_else(tau_s: float) -> None:
+    """Areas are those of gas: late by the sensor's time constant, and not bent. Phase II becomes its own."""
     found = measured(model(tau_s=tau_s))[UNKNOWN]
-    for key, slowest_s in (("slope_3", 0.05), ("slope_2", 0.02), ("sn_3", 0.05), ("vd_aw", 0.1), ("vd_vt_bohr", 0.1)):
-        assert found.missing.get(key) == ("co2_too_slow" if tau_s > slowest_s else None), key
+    assert found.values["vtco2"] == pytest.approx(11.50, rel=0.03), "its tail is not inspired"
+    assert found.values["petco2"] == pytest.approx(35.6, abs=0.3)
+    slow = {"slope_2"} if tau_s else set()
+    if tau_s > 0.1:
+        slow |= {"vd_aw", "pco2_alv", "vd_vt_bohr", "slope_3", "sn_3"}
+    assert {key for key, reason in found.missing.items() if reason == "co2_too_slow"} >= slow
+    if "vd_aw" not in slow:
+        assert found.values["vd_aw"] == pytest.approx(150.0, abs=3.0)
+        assert found.values["pco2_alv"] == pytest.approx(33.8, abs=0.3)
+        assert found.values["slope_3"] == pytest.approx(12.0, rel=0.10)
 
 
 @pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])

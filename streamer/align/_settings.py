@@ -25,9 +25,7 @@ class AlignSettings:
     estimate_co2_delay: bool = True
     """False: the declared delay of the capnogram is believed, and nothing checks it."""
     co2_sensor_ml: float = 6.0
-    """Volume of the CO2 sensor's chamber (§6.2), which fresh gas flushes."""
-    min_flush_l_min: float = 10.0
-    """Slower inspiration at the onset does not tell when fresh gas came."""
+    """The largest volume of a CO2 sensor's chamber (§6.2), which fresh gas flushes."""
     max_co2_wait_s: float = 3.0
     """How long breaths wait for a capnograph that has fallen silent while flow goes on."""
     report_every_s: float = 10.0

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamer.align._settings import AlignSettings, channel_limits
+from streamer.breath import NO_CAPNOGRAPH, Capnograph
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.records import Notice, NoticeKind
 
@@ -26,8 +27,9 @@ HALF_SAMPLE = 0.5 + 1e-3
 class Fall(NamedTuple):
     """The end of an expiration: when PCO2 fell through half of its height, and what it was before, by time.
 
-    ``end_tidal``: mean of 0.2 s before the fall; ``inspired``: lowest in the inspiration before; mmHg. ``tau_s``: time
-    constant of a sensor that would fall so. ``told_s``: when it was known.
+    ``end_tidal``: just before the fall; ``inspired``: lowest in the inspiration before; mmHg. ``tau_s``: time constant
+    of a sensor that would fall so. ``told_s``: when it was known. ``to_rise``, ``to_fall``: what such a sensor had
+    still to show of the gas when those were read, mmHg.
     """
 
     at_s: float
@@ -35,6 +37,18 @@ class Fall(NamedTuple):
     inspired: float
     tau_s: float
     told_s: float
+    to_rise: float
+    to_fall: float
+
+    def shown(self) -> Capnograph:
+        """What it tells of a breath by itself."""
+        return NO_CAPNOGRAPH._replace(
+            end_tidal=self.end_tidal,
+            inspired=self.inspired,
+            tau_s=self.tau_s,
+            to_rise=self.to_rise,
+            to_fall=self.to_fall,
+        )
 
 
 class Capnogram:
@@ -58,6 +72,11 @@ class Capnogram:
     def is_connected(self) -> bool:
         """Whether a capnograph has given a sample."""
         return self._rate_hz > 0.0
+
+    @property
+    def rate_hz(self) -> float:
+        """Of its samples; 0 before the first."""
+        return self._rate_hz
 
     @property
     def settled_s(self) -> float:
@@ -169,9 +188,18 @@ class Capnogram:
         fill_n = int(self._settings.fill_s * rate_hz + 1e-6)
         while True:
             count = kernels.scan(self._samples, self._filled, rate_hz, fill_n, self._state, self._found)
-            for at, end_tidal, inspired, width, told in self._found[:count].tolist():
-                tau_s = width / (math.log(3.0) * rate_hz)
-                self._falls.append(Fall(self._time_s(at), end_tidal, inspired, tau_s, self._time_s(told)))
+            for at, end_tidal, inspired, tau, to_rise, to_fall, told in self._found[:count].tolist():
+                self._falls.append(
+                    Fall(
+                        at_s=self._time_s(at),
+                        end_tidal=end_tidal,
+                        inspired=inspired,
+                        tau_s=tau / rate_hz,
+                        told_s=self._time_s(told),
+                        to_rise=to_rise,
+                        to_fall=to_fall,
+                    )
+                )
             if count < FALLS_AT_ONCE:
                 break
         while self._falls and self._falls[0].told_s < self.settled_s - KEEP_S:
@@ -185,3 +213,4 @@ class Capnogram:
         self._base += shift
         self._state[self._kernels.NEXT] -= shift
         self._state[self._kernels.ROSE_AT] -= shift
+        self._state[self._kernels.FELL_AT] -= shift

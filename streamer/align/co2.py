@@ -78,7 +78,6 @@ class Co2Aligner:
     def _aligned(self, breath: Breath) -> tuple[Breath, Capnograph]:
         if not self._capnogram.is_connected:
             return breath, NO_CAPNOGRAPH
-        delay_s = self._timing.delay_s
         capnograph = self._timing.push(breath, self._capnogram, is_own_clock=self._is_own_clock)
-        pco2 = self._capnogram.read(breath.onset_s + delay_s, breath.rate_hz, breath.flow.size)
-        return replace(breath, pco2=pco2), capnograph
+        pco2 = self._capnogram.read(breath.onset_s + self._timing.moved_s, breath.rate_hz, breath.flow.size)
+        return replace(breath, pco2=pco2, co2_edge=self._timing.edge), capnograph

@@ -19,54 +19,62 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from streamer.align._co2_declared import Declared
+from streamer.align._co2_search import ENOUGH, Search, first_delays, search_of
+from streamer.align._quantile import quantile
 from streamer.align._settings import AlignSettings
 from streamer.align.capnogram import Capnogram, Fall
-from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
+from streamer.breath import NO_CAPNOGRAPH, NO_EDGE, Breath, Capnograph, Edge
+from streamer.chunk import FloatArray
 from streamer.context import Context
 from streamer.reasons import Reason
 from streamer.records import Flag
-from streamer.units import ML_PER_L, S_PER_MIN
+from streamer.units import ML_PER_L
 
-MEMORY, ENOUGH = 20, 5
+MEMORY = 20
 SETTLE_S = 0.4
 """After a breath's end, how long to look out for the fall that ends its expirogram, and for all of that fall."""
 SEARCH_S = 0.25
 """A fall farther than this from where it is due belongs to nothing."""
-CLUSTER_S = 0.06
-MIN_MATCHED = 0.8
-RIVAL, APART_S = 0.6, 0.15
-"""A delay that so many of the best one's onsets share, and so far from it, is a rival: at the edges of a stream, or
-after a breath unlike the others, the wrong one lacks a fall or two as well."""
 MAX_SPREAD_S, MAX_STRAY_S = 0.020, 0.020
+"""Or as much as the onsets leave in doubt: where flow rises slowly, noise moves them, and no breath's gas with them."""
 MAX_DRIFT_S, DRIFT_S = 0.050, 300.0
+BEGINS, ENDS = 1.5, 4.0
+"""Time constants before and after its half way between which a fall of PCO2 is more than a hundredth of it."""
+MEAN_LATER, EMPTYING_S = 1.0 - math.log(2.0), 0.5
+"""Time constants from half of a response to its mean, which is what moves areas, and with them a dead space. A little
+less, since gas that is shown late is shown at lower flow; lungs empty with about this time constant."""
+PLACED = 0.25
+"""Of the interval between samples: how well an onset is placed between them, and the width of a fall known."""
+SAMPLED = 0.53
+"""Of the interval between samples: time constant of the fall that a step shows, since each sample is a mean."""
+RECENT_S = 30.0
+"""Falls of which the time constant is a median; no longer, so that all of them are still kept."""
 MAX_AGE_S = 15.0
 """An end-tidal PCO2 older than this at the end of a breath is not of this breath."""
 UNTIMED = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.GAP_SHORT, Flag.APNOEA})
 """Labels of a breath whose onset was not seen."""
 
 
-class Search(NamedTuple):
-    """Where the delay is looked for, s, and which of several is taken; NaN: none."""
+class Flush(NamedTuple):
+    """When PCO2 would be half way down if gas took no time.
 
-    low: float
-    high: float
-    expected: float
+    On the device's clock; by how much sooner without a chamber; the volume of the sensor's chamber, L, and the fall
+    that this makes, as a time constant, s; how well the onset is placed, s.
+    """
+
+    at_s: float
+    doubt_s: float
+    chamber: float
+    tau_s: float
+    placed_s: float
 
 
-def search_of(context: Context, *, is_own_clock: bool) -> Search:
-    """Bounds by kind of sensor. ``is_own_clock``: the capnograph is a device of its own, whose clock may be off."""
-    declared, is_mainstream = context.co2_delay_s, context.co2_kind == "mainstream"
-    if declared is not None:
-        reach = 0.6 if is_mainstream else 1.5
-        return Search(declared - reach, declared + reach, declared)
-    if is_own_clock:
-        return Search(-2.0, 10.0, math.nan)
-    if is_mainstream:
-        return Search(-0.1, 0.7, 0.0)
-    return Search(0.5 if context.co2_kind == "sidestream" else -0.1, 6.0, math.nan)
+NO_FLUSH = Flush(*[math.nan] * 5)
 
 
 class Co2Timing:
@@ -80,16 +88,23 @@ class Co2Timing:
     def __init__(self, context: Context, settings: AlignSettings) -> None:
         from streamer.align import _co2_scan  # noqa: PLC0415 (loads the compiler: settings alone should not)
 
-        self._flushed: Any = _co2_scan.flushed
+        self._kernels: Any = _co2_scan
         self._context, self._settings = context, settings
         self._delays: deque[float] = deque(maxlen=MEMORY)
         self._onsets: deque[float] = deque(maxlen=MEMORY)
+        self._doubts: deque[float] = deque(maxlen=MEMORY)
         self._taus: deque[float] = deque(maxlen=MEMORY)
         self._medians: deque[tuple[float, float]] = deque()
         self._missed = 0
         self._ordered: list[float] = []
         self.delay_s = context.co2_delay_s or 0.0
         """The delay now; what was declared, or none, while it is unknown."""
+        self.moved_s = self.delay_s
+        """By how much the breath that was pushed last is moved."""
+        self.edge = NO_EDGE
+        """Of that breath."""
+        self._declared = Declared(context)
+        self._span: tuple[float, float] | None = None
 
     @property
     def wait_s(self) -> float:
@@ -99,19 +114,30 @@ class Co2Timing:
     def push(self, breath: Breath, capnogram: Capnogram, *, is_own_clock: bool) -> Capnograph:
         """Learn from a breath, whose capnogram is complete; how it is aligned."""
         until_s = breath.end_s + self.wait_s
+        self.edge, self.moved_s, self._span = NO_EDGE, self.delay_s, None
         seen = capnogram.last_fall(until_s)
         by_time = NO_CAPNOGRAPH
         if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S:
-            by_time = by_time._replace(end_tidal=seen.end_tidal, inspired=seen.inspired, tau_s=seen.tau_s)
+            by_time = seen.shown()
         if self._taus:
-            by_time = by_time._replace(tau_s=_quantile(sorted(self._taus), 0.5))
+            doubt_s, tau_s = quantile(sorted(self._doubts), 0.5), quantile(sorted(self._taus), 0.5)
+            by_time = by_time._replace(tau_s=tau_s, doubt_s=doubt_s)
         if not self._settings.estimate_co2_delay:
             is_known = self._context.co2_kind == "mainstream" or self._context.co2_delay_s is not None
             withheld = None if is_known else Reason.CO2_UNALIGNED
             return by_time._replace(delay_s=self.delay_s if is_known else math.nan, withheld=withheld)
         delay_s, sd_s, unstable = self._known(breath.end_s)
-        withheld = self._learn(breath, capnogram, until_s, search_of(self._context, is_own_clock=is_own_clock))
-        return by_time._replace(delay_s=delay_s, delay_sd_s=sd_s, withheld=unstable or withheld)
+        learnt = self._learn(breath, capnogram, until_s, search_of(self._context, is_own_clock=is_own_clock))
+        withheld = unstable or learnt
+        span = self._stand_in() if withheld else None
+        if span is not None:
+            self.moved_s = 0.5 * (span[0] + span[1])
+            return by_time._replace(delay_s=self.moved_s, doubt_s=0.5 * (span[1] - span[0]), withheld=None)
+        return by_time._replace(delay_s=delay_s, delay_sd_s=sd_s, withheld=withheld)
+
+    def _stand_in(self) -> tuple[float, float] | None:
+        """Between which delays the declared one puts this breath, where falls agree with it."""
+        return self._span if self._declared.agrees() else None
 
     def _known(self, now_s: float) -> tuple[float, float, Reason | None]:
         """Delay, its standard deviation, and why not to use it, from the breaths before this one.
@@ -122,22 +148,27 @@ class Co2Timing:
             return math.nan, math.nan, Reason.CO2_UNALIGNED
         ordered, delay_s = self._ordered, self.delay_s
         drift_s = self._drift(now_s, delay_s)
-        spread_s = _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
+        spread_s = quantile(ordered, 0.75) - quantile(ordered, 0.25)
         mean_s = sum(ordered) / len(ordered)
         sd_s = math.sqrt(sum((one - mean_s) ** 2 for one in ordered) / (len(ordered) - 1))
-        is_unstable = spread_s > MAX_SPREAD_S or drift_s > MAX_DRIFT_S
+        doubt_s = quantile(sorted(self._doubts), 0.5) if self._doubts else 0.0
+        is_unstable = spread_s > max(MAX_SPREAD_S, doubt_s) or drift_s > MAX_DRIFT_S
         return delay_s, sd_s, Reason.ALIGNMENT_UNSTABLE if is_unstable else None
 
     def _learn(self, breath: Breath, capnogram: Capnogram, until_s: float, search: Search) -> Reason | None:
         """Take the breath's own delay in; why this breath may not be aligned by the others'."""
-        flush_s, flow = self._flush(breath)
-        if math.isnan(flush_s):
+        fall_tau_s = _fall_tau_s(capnogram, until_s)
+        flush = self._flush(breath, fall_tau_s, capnogram.rate_hz)
+        if math.isnan(flush.at_s):
             return Reason.CO2_UNALIGNED
+        self._edge(breath, flush, fall_tau_s)
+        self._compare(breath, flush, capnogram, until_s, fall_tau_s)
         if not self._ordered:
-            self._onsets.append(flush_s)
-            self._acquire(capnogram, until_s, search)
+            self._onsets.append(flush.at_s)
+            self._delays.extend(first_delays(self._onsets, capnogram, until_s, search))
+            self._order()
             return None
-        due_s = self.delay_s
+        flush_s, due_s = flush.at_s, self.delay_s
         before = _nearest(capnogram, flush_s + due_s, until_s)
         after = _nearest(capnogram, breath.end_s + (flush_s - breath.start_s) + due_s, until_s)
         if before is None:
@@ -146,57 +177,52 @@ class Co2Timing:
                 self._forget()
             return Reason.ALIGNMENT_UNSTABLE
         self._missed = 0
-        self._delays.append(before.at_s - flush_s)
+        delay_s, doubt_s = self._declared.narrowed(before.at_s - flush_s, flush.doubt_s, flush.placed_s, fall_tau_s)
+        self._delays.append(delay_s)
+        self._doubts.append(doubt_s)
         self._order()
-        self._taus.append(self._less_flush(before.tau_s, flow))
+        self._taus.append(_less(before.tau_s, flush.tau_s, SAMPLED / capnogram.rate_hz))
         late_s = abs(before.at_s - flush_s - due_s)
         next_s = math.inf if after is None else abs(after.at_s - breath.end_s - (flush_s - breath.start_s) - due_s)
-        return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > MAX_STRAY_S else None
+        return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > max(MAX_STRAY_S, flush.doubt_s) else None
 
-    def _flush(self, breath: Breath) -> tuple[float, float]:
-        """When fresh gas had half flushed the sensor, and the flow, L/s.
+    def _flush(self, breath: Breath, fall_tau_s: float, co2_rate_hz: float) -> Flush:
+        """When the middle of a fall would come without delay; NaN where no onset was seen, or no fall.
 
-        NaN where inspiration was not seen to begin, or began slowly.
+        The mean instant of a fall is that at which the chamber's own volume has passed; its middle comes before that.
         """
-        if not UNTIMED.isdisjoint(breath.flags):
-            return math.nan, math.nan
+        if not UNTIMED.isdisjoint(breath.flags) or math.isnan(fall_tau_s):
+            return NO_FLUSH
         onset = max((breath.start_s - breath.onset_s) * breath.rate_hz, 0.0)
-        volume = (math.log(2.0) * self._settings.co2_sensor_ml + (self._context.apparatus_volume_ml or 0.0)) / ML_PER_L
-        after_s, flow = self._flushed(breath.flow, onset, breath.rate_hz, volume)
-        is_fast = flow >= self._settings.min_flush_l_min / S_PER_MIN
-        return (breath.onset_s + after_s, flow) if is_fast else (math.nan, math.nan)
+        before, most = (self._context.apparatus_volume_ml or 0.0) / ML_PER_L, self._settings.co2_sensor_ml / ML_PER_L
+        flow = _to_lung(breath)
+        widest_s = max(fall_tau_s, PLACED / co2_rate_hz)
+        found = self._kernels.flush(flow, onset, breath.rate_hz, before, most, widest_s)
+        after_s, doubt_s, chamber, tau_s = found
+        at_s = breath.onset_s + after_s - fall_tau_s * (MEAN_LATER - fall_tau_s / (2.0 * EMPTYING_S))
+        return Flush(at_s, doubt_s, chamber, tau_s, PLACED / min(breath.rate_hz, co2_rate_hz))
 
-    def _less_flush(self, tau_s: float, flow: float) -> float:
-        """Time constant of the sensor itself: variances of responses in a row add up."""
-        flushing_s = self._settings.co2_sensor_ml / ML_PER_L / flow
-        return math.sqrt(max(tau_s * tau_s - flushing_s * flushing_s, 0.0))
+    def _compare(self, breath: Breath, flush: Flush, capnogram: Capnogram, until_s: float, fall_tau_s: float) -> None:
+        """Falls of this breath against the delay that was declared; it may stand in where both are there."""
+        span = self._declared.between(fall_tau_s)
+        if span is None:
+            return
+        due_s = flush.at_s + 0.5 * (span[0] + span[1])
+        before = _nearest(capnogram, due_s, until_s)
+        after = _nearest(capnogram, due_s + breath.end_s - breath.start_s, until_s)
+        self._declared.push(math.nan if before is None else before.at_s - due_s, flush.doubt_s)
+        self._span = None if before is None or after is None else span
 
-    def _acquire(self, capnogram: Capnogram, until_s: float, search: Search) -> None:
-        """Find the delay at which most onsets have a fall."""
-        onsets = [onset for onset in self._onsets if onset + search.high <= until_s]
-        if len(onsets) < ENOUGH:
-            return
-        falls = [fall.at_s for fall in capnogram.falls(onsets[0] + search.low, until_s)]
-        found = sorted(
-            (at_s - onset, k) for k, onset in enumerate(onsets) for at_s in falls
-            if search.low <= at_s - onset <= search.high
-        )  # fmt: skip
-        clusters = _clusters(found, RIVAL * MIN_MATCHED * len(onsets))
-        best = max((len(cluster) for cluster in clusters), default=0)
-        if best < MIN_MATCHED * len(onsets):
-            return
-        rivals = [cluster for cluster in clusters if len(cluster) >= RIVAL * best]
-        if len(rivals) > 1 and math.isnan(search.expected):
-            return
-        expected = search.expected
-        chosen = min(rivals, key=lambda cluster: abs(_quantile(cluster, 0.5) - expected)) if rivals[1:] else rivals[0]
-        self._delays.extend(chosen)
-        self._order()
+    def _edge(self, breath: Breath, flush: Flush, fall_tau_s: float) -> None:
+        """Where the fall lies once the capnogram is moved."""
+        half_s = flush.at_s - breath.start_s
+        volume = (self._context.apparatus_volume_ml or 0.0) / ML_PER_L + flush.chamber
+        self.edge = Edge(max(BEGINS * fall_tau_s - half_s, 0.0), half_s + ENDS * fall_tau_s, volume)
 
     def _order(self) -> None:
         """The delays have changed."""
         self._ordered = sorted(self._delays)
-        self.delay_s = _quantile(self._ordered, 0.5) if self._ordered else self._context.co2_delay_s or 0.0
+        self.delay_s = quantile(self._ordered, 0.5) if self._ordered else self._context.co2_delay_s or 0.0
 
     def _drift(self, now_s: float, delay_s: float) -> float:
         """Range of the delay over the last five minutes."""
@@ -208,39 +234,35 @@ class Co2Timing:
 
     def _forget(self) -> None:
         self._delays.clear()
+        self._doubts.clear()
+        self._taus.clear()
         self._order()
         self._onsets.clear()
         self._missed = 0
+
+
+def _to_lung(breath: Breath) -> FloatArray:
+    """(n,) L/s: flow without leak and offset, which move gas past the sensor when the patient does not."""
+    flow = breath.flow
+    if breath.flow_zero:
+        flow = flow - breath.flow_zero
+    if breath.leak_conductance:
+        flow = flow - breath.leak_conductance * np.sqrt(np.maximum(np.nan_to_num(breath.paw), 0.0))
+    return flow
+
+
+def _fall_tau_s(capnogram: Capnogram, until_s: float) -> float:
+    """Time constant of recent falls, s; NaN where there are none."""
+    taus = sorted(fall.tau_s for fall in capnogram.falls(until_s - RECENT_S, until_s))
+    return _less(quantile(taus, 0.5), SAMPLED / capnogram.rate_hz) if taus else math.nan
+
+
+def _less(tau_s: float, *others_s: float) -> float:
+    """A time constant without what others add to it: variances of responses in a row add up."""
+    return math.sqrt(max(tau_s * tau_s - sum(other * other for other in others_s), 0.0))
 
 
 def _nearest(capnogram: Capnogram, due_s: float, until_s: float) -> Fall | None:
     """The fall nearest to ``due_s``, if one is near."""
     near = [fall for fall in capnogram.falls(due_s - SEARCH_S, until_s) if fall.at_s <= due_s + SEARCH_S]
     return min(near, key=lambda fall: abs(fall.at_s - due_s), default=None)
-
-
-def _clusters(found: list[tuple[float, int]], least: float) -> list[list[float]]:
-    """Groups of delays within 60 ms that ``least`` onsets share, apart from each other; each sorted."""
-    groups: list[list[float]] = []
-    for first, (low, _) in enumerate(found):
-        group: dict[int, float] = {}
-        for delay, onset in found[first:]:
-            if delay > low + CLUSTER_S:
-                break
-            group.setdefault(onset, delay)
-        if len(group) < least:
-            continue
-        if groups and low - groups[-1][0] < APART_S:
-            if len(group) > len(groups[-1]):
-                groups[-1] = sorted(group.values())
-        else:
-            groups.append(sorted(group.values()))
-    return groups
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    """Of sorted values, between the two nearest."""
-    place = share * (len(values) - 1)
-    below = int(place)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (place - below) * (values[above] - values[below])

@@ -26,7 +26,6 @@ KINDS = ("mainstream", "sidestream")
 UNDECLARED = "undeclared"
 SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 3.0
 """Time constants of the sensor."""
-MAX_UNEXPLAINED_S = 0.03
 
 
 class Capnogram(NamedTuple):
@@ -34,12 +33,14 @@ class Capnogram(NamedTuple):
 
     ``unfit``: why it gives nothing over volume, None where it does. ``quality``: the best that any of its numbers can
     be. ``scale``: mmHg as the sensor gives it → mmHg at body conditions. ``kind``: of the sensor, as methods name it.
+    ``doubt``: how far phase II may lie from where it seems to, L.
     """
 
     unfit: Reason | None
     quality: str
     scale: float
     kind: str
+    doubt: float = 0.0
 
     def method(self, name: str) -> str:
         """How a number was found, with the kind of sensor."""
@@ -69,7 +70,16 @@ def capnogram_of(breath: Breath, folded: Fold, given: Given) -> Capnogram:
     if breath.pco2 is None and math.isnan(given.capnograph.end_tidal):
         return NONE
     kind = context.co2_kind or UNDECLARED
-    return Capnogram(_unfit(breath, folded, given), _quality(given), scale_of(context), kind)
+    flow = folded.peak_exp_flow if math.isnan(folded.co2_flow) else folded.co2_flow
+    doubt = (given.capnograph.doubt_s + unexplained_s(given)) * flow
+    return Capnogram(_unfit(breath, folded, given), _quality(given), scale_of(context), kind, doubt)
+
+
+def within(off: float, close: float, fair: float) -> str:
+    """Quality of a number that may be ``off`` by so much: A where that is close, B where it is fair, else C."""
+    if off <= close:
+        return "A"
+    return "B" if off <= fair else "C"
 
 
 def _unfit(breath: Breath, folded: Fold, given: Given) -> Reason | None:
@@ -95,18 +105,19 @@ def _quality(given: Given) -> str:
     if context.co2_kind == "sidestream" and context.allow_sidestream_vcap:
         return "C"
     is_guess = context.co2_scale == "dry" and context.barometric_mmhg is None
-    return "B" if is_guess or _is_unexplained(given) else "A"
+    return "B" if is_guess else "A"
 
 
-def _is_unexplained(given: Given) -> bool:
-    """Whether the delay is more than was declared, and no apparatus was.
+def unexplained_s(given: Given) -> float:
+    """How much later than declared the capnogram comes, s, where no apparatus was declared.
 
-    30 mL between wye and sensor, of which nobody told, look like a delay of 60 ms, and take 30 mL from the dead space.
+    30 mL between wye and sensor, of which the context says nothing, look like a delay of 60 ms, and take 30 mL from the
+    dead space. No waveform tells one from the other while flow at the onset is the same in every breath.
     """
-    if given.context.apparatus_volume_ml is not None:
-        return False
-    expected_s = (given.context.co2_delay_s or 0.0) + math.log(2.0) * sensor_tau_s(given)
-    return abs(given.capnograph.delay_s - expected_s) > MAX_UNEXPLAINED_S
+    if given.context.apparatus_volume_ml is not None or math.isnan(given.capnograph.delay_s):
+        return 0.0
+    expected_s = (given.context.co2_delay_s or 0.0) + sensor_tau_s(given) + given.capnograph.doubt_s
+    return max(given.capnograph.delay_s - expected_s, 0.0)
 
 
 def scale_of(context: Context) -> float:

@@ -11,7 +11,7 @@ from streamer.chunk import FloatArray
 from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import capnogram, returned
 from streamer.metrics._fold_events import events
-from streamer.metrics._fold_expirogram import expirogram
+from streamer.metrics._fold_expirogram import cells, expirogram, on_grid, phase_3
 from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_moments import moments
@@ -20,7 +20,7 @@ from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_rise import rise
 from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
-from streamer.metrics._folded import Fold, is_square, is_stopped
+from streamer.metrics._folded import PHASE_2_WIDTHS, Fold, is_square, is_stopped
 
 MIN_SAMPLES = 8
 MAX_R_ERROR = 0.2
@@ -66,13 +66,32 @@ def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], 
     if breath.pco2 is None:
         return (math.nan,) * CO2, NO_GRID
     rate_hz, insp_end = breath.rate_hz, breath.insp_end
-    seen = capnogram(breath.pco2, tidal, rate_hz, insp_end)
+    settled_s = breath.start_s - breath.onset_s + breath.co2_edge.after_s
+    seen = capnogram(breath.pco2, tidal, rate_hz, insp_end, math.ceil(settled_s * rate_hz))
     if seen[0] > 0.0:
         return seen + (math.nan,) * (CO2 - len(seen)), NO_GRID
-    expired, grid = expirogram(breath.pco2, tidal, rate_hz, insp_end, seen[1])
-    volume, _, _, _, slope, _, start, _, _, dead, *_ = expired
+    expired, grid = phases(*cells(breath.pco2, tidal, rate_hz, insp_end, seen[1], tail_of(breath)), rate_hz)
     back = returned(breath.flow, breath.paw, rate_hz, insp_end, breath.leak_conductance)
-    return (*seen, *expired, *param4(grid, volume, dead, slope, start), back), grid
+    return (*seen, *expired, back), grid
+
+
+def phases(
+    edges: FloatArray, pressure: FloatArray, ends: FloatArray, rate_hz: float
+) -> tuple[tuple[float, ...], FloatArray]:
+    """Fields ``co2_volume`` to ``co2_fit_width`` of expired ``cells``, and their grid.
+
+    The line of phase III begins after the end of phase II, which the fitted curve tells; that needs a line to start.
+    """
+    expired, dead, slope, start = expirogram(edges, pressure)
+    grid = on_grid(edges, pressure)
+    fitted = param4(grid, expired[0], dead, slope, start)
+    line = phase_3(edges, pressure, ends, rate_hz, expired[1], dead, fitted[0] + PHASE_2_WIDTHS * fitted[3])
+    return (*expired, *line, *fitted), grid
+
+
+def tail_of(breath: Breath) -> int:
+    """How many samples at the end of a breath show its CO2 sensor as it falls."""
+    return math.ceil(breath.co2_edge.before_s * breath.rate_hz - 1e-9)
 
 
 def _lung(breath: Breath, tidal: FloatArray, moved: tuple[float, ...]) -> list[float]:

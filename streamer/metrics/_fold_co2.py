@@ -14,18 +14,24 @@ MIN_MEAN = 3
 
 
 @kernel
-def capnogram(pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int) -> tuple[float, float, float]:
-    """Fields ``co2_holes`` to ``co2_inhaled`` of a Fold; ``tidal``: the phase's own flow as ``volumes`` returns it."""
+def capnogram(
+    pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, settled: int
+) -> tuple[float, float, float]:
+    """Fields ``co2_holes`` to ``co2_inhaled`` of a Fold.
+
+    ``tidal``: the phase's own flow as ``volumes`` returns it. Up to sample ``settled`` of inspiration PCO2 shows how
+    the sensor falls, which is no gas that is breathed in: there, only the level that it falls to counts.
+    """
     holes = 0.0
     for i in range(pco2.size):
         if math.isnan(pco2[i]):
             holes += 1.0
     if holes > 0.0:
         return holes, NAN, NAN
-    inhaled = 0.0
+    inhaled, inspired = 0.0, _inspired(pco2, insp_end)
     for i in range(insp_end):
-        inhaled += pco2[i] * tidal[i]
-    return holes, _inspired(pco2, insp_end), inhaled / rate_hz
+        inhaled += (inspired if i < settled else pco2[i]) * tidal[i]
+    return holes, inspired, inhaled / rate_hz
 
 
 @kernel

@@ -19,17 +19,103 @@ NAN = math.nan
 POINTS = 200
 END_SHARE = 0.95
 """End-tidal is the mean of what lies beyond this share of the expired volume."""
-FIRST, LAST = 0.25, 0.75
-"""Part of the alveolar volume that the line of phase III is fitted to."""
+FIRST, LAST, LATEST = 0.25, 0.75, 0.95
+"""Part of the alveolar volume that the line of phase III is fitted to; up to the third where phase II is broad."""
 ROUNDS = 3
+LATER, BENDS, BENT = 2, 2.0, 0.05
+"""The line begins later, so many times at most, while it is steeper than its second half: by so many standard errors,
+and by such a share of itself."""
 MIN_CELLS, MIN_LINE = 8, 3
 
 
 @kernel
 def expirogram(
-    pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, inspired: float
-) -> tuple[tuple[float, ...], FloatArray]:
-    """Fields ``co2_volume`` to ``co2_transit_s`` of a Fold, and PCO2 on a grid of volume.
+    edges: FloatArray, pressure: FloatArray
+) -> tuple[tuple[float, float, float, float], float, float, float]:
+    """Fields ``co2_volume`` to ``co2_end_samples`` of a Fold, and a first line of phase III.
+
+    Args:
+        edges: (m + 1,) L, of ``cells``.
+        pressure: (m,) mmHg above what is inspired.
+
+    Returns:
+        The fields; airway dead space in L, slope in mmHg/L and PCO2 at no volume, by a line through the middle half of
+        the alveolar volume.
+    """
+    whole, area = edges[-1], _between(edges, pressure, 0.0, edges[-1])[1]
+    if pressure.size < MIN_CELLS or math.isnan(area):
+        return (whole, area, NAN, 0.0), NAN, NAN, NAN
+    count, amount, share = _between(edges, pressure, END_SHARE * whole, whole)
+    end_tidal = amount / share
+    dead = _half(edges, pressure, 0.5 * end_tidal)
+    slope, start = NAN, NAN
+    for _ in range(ROUNDS):
+        slope, start, _, _ = _line(edges, pressure, *_window(dead, whole, 0.0))
+        dead = _fowler(whole, area, slope, start)
+        if not 0.0 < dead < whole:
+            return (whole, area, end_tidal, count), NAN, NAN, NAN
+    return (whole, area, end_tidal, count), dead, slope, start
+
+
+@kernel
+def phase_3(  # noqa: PLR0917 (compiled: positions only)
+    edges: FloatArray, pressure: FloatArray, ends: FloatArray, rate_hz: float, area: float, dead: float, settled: float
+) -> tuple[float, ...]:
+    """Fields ``co2_slope`` to ``co2_transit_s`` of a Fold.
+
+    Args:
+        edges: (m + 1,) L, of ``cells``, as ``pressure``, (m,) mmHg, and ``ends``, (m + 1,) samples.
+        pressure: See above.
+        ends: See above.
+        rate_hz: Samples per second.
+        area: Integral of ``pressure``, mmHg·L.
+        dead: Airway dead space to start from, L.
+        settled: Volume at which phase II has ended, L; NaN where that is not known.
+    """
+    whole = edges[-1]
+    slope, error, start, samples, low, high = NAN, NAN, NAN, 0.0, NAN, NAN
+    for _ in range(ROUNDS):
+        low, high = _window(dead, whole, settled)
+        slope, start, error, samples = _line(edges, pressure, low, high)
+        dead = _fowler(whole, area, slope, start)
+        if not 0.0 < dead < whole:
+            dead = NAN
+            break
+    late, _, late_error, _ = _line(edges, pressure, 0.5 * (low + high), high)
+    for _ in range(LATER):
+        if not slope - late > max(BENDS * late_error, BENT * abs(slope)):
+            break
+        settled = 0.5 * (low + high)
+        low, high = _window(dead, whole, settled)
+        slope, start, error, samples = _line(edges, pressure, low, high)
+        dead = _fowler(whole, area, slope, start)
+        if not 0.0 < dead < whole:
+            dead = NAN
+            break
+        late, _, late_error, _ = _line(edges, pressure, 0.5 * (low + high), high)
+    middle = start + slope * (dead + whole) / 2.0
+    transit = (_when(edges, ends, low) - _when(edges, ends, dead)) / rate_hz
+    return slope, error, late, late_error, start, samples, middle, dead, low, high, _flow(edges, rate_hz, dead), transit
+
+
+@kernel
+def _window(dead: float, whole: float, settled: float) -> tuple[float, float]:
+    """Where the line of phase III is fitted: the middle half of the alveolar volume, after the end of phase II.
+
+    What phase II takes away at its beginning is given back at its end, so far as there is something.
+    """
+    low, high = dead + FIRST * (whole - dead), dead + LAST * (whole - dead)
+    if settled > low:
+        high = min(high + settled - low, dead + LATEST * (whole - dead))
+        low = min(settled, high)
+    return low, high
+
+
+@kernel
+def cells(  # noqa: PLR0917 (compiled: positions only)
+    pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, inspired: float, tail: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(m + 1,) edges of the cells in L, (m,) their PCO2 in mmHg above ``inspired``, (m + 1,) in samples, when.
 
     Args:
         pco2: (n,) mmHg, without holes.
@@ -37,49 +123,27 @@ def expirogram(
         rate_hz: Samples per second.
         insp_end: First sample of expiration.
         inspired: mmHg, taken off PCO2 here and never from what is published.
-
-    Returns:
-        The fields, and (200,) mmHg above ``inspired``, means of equal parts of the expired volume.
+        tail: So many samples at the end show the sensor as it falls; they get the level of the volume before them.
     """
-    edges, pressure, ends = cells(pco2, tidal, rate_hz, insp_end, inspired)
-    whole, area = edges[-1], _between(edges, pressure, 0.0, edges[-1])[1]
-    if pressure.size < MIN_CELLS or math.isnan(inspired):
-        return (whole, area, NAN, 0.0, NAN, NAN, NAN, 0.0, NAN, NAN, NAN, NAN), np.full(POINTS, NAN)
-    count, amount, share = _between(edges, pressure, END_SHARE * whole, whole)
-    end_tidal = amount / share
-    dead = _half(edges, pressure, 0.5 * end_tidal)
-    slope, start = NAN, NAN
-    for _ in range(ROUNDS):
-        slope, start, _, _ = _line(edges, pressure, dead)
-        dead = _fowler(whole, area, slope, start)
-        if not 0.0 < dead < whole:
-            dead = NAN
-            break
-    slope, start, error, samples = _line(edges, pressure, dead)
-    dead = _fowler(whole, area, slope, start)
-    middle = start + slope * (dead + whole) / 2.0
-    line = (slope, error, start, samples, middle, dead)
-    transit = (_when(edges, ends, dead + FIRST * (whole - dead)) - _when(edges, ends, dead)) / rate_hz
-    return (whole, area, end_tidal, count, *line, _flow(edges, rate_hz, dead), transit), _grid(edges, pressure)
-
-
-@kernel
-def cells(
-    pco2: FloatArray, tidal: FloatArray, rate_hz: float, insp_end: int, inspired: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(m + 1,) edges of the cells in L, (m,) their PCO2 in mmHg above ``inspired``, (m + 1,) in samples, when."""
     room = pco2.size - insp_end + 2
     edges, pressure, ends = np.empty(room), np.empty(room - 1), np.empty(room)
     edges[0], ends[0], count = 0.0, insp_end - 0.5, 0
     volume = _lost(tidal, insp_end) / rate_hz
     if volume > 0.0:
         edges[1], pressure[0], ends[1], count = volume, pco2[insp_end - 1] - inspired, insp_end - 0.5, 1
+    last = pco2.size - tail
+    shown = count
     for i in range(insp_end, pco2.size):
         volume -= tidal[i] / rate_hz
         if volume > edges[count]:
             pressure[count] = pco2[i] - inspired
             count += 1
             edges[count], ends[count] = volume, i + 0.5
+            if i < last:
+                shown = count
+    if 0 < shown < count:
+        _, amount, share = _between(edges[: shown + 1], pressure[:shown], END_SHARE * edges[shown], edges[shown])
+        pressure[shown:count] = amount / share
     return edges[: count + 1], pressure[:count], ends[: count + 1]
 
 
@@ -122,14 +186,13 @@ def _half(edges: FloatArray, pressure: FloatArray, half: float) -> float:
 
 
 @kernel
-def _line(edges: FloatArray, pressure: FloatArray, dead: float) -> tuple[float, float, float, float]:
-    """Phase III: slope in mmHg/L, PCO2 at no volume, standard error of the slope, samples.
+def _line(edges: FloatArray, pressure: FloatArray, low: float, high: float) -> tuple[float, float, float, float]:
+    """Phase III between two volumes: slope in mmHg/L, PCO2 at no volume, standard error of the slope, samples.
 
     Least squares with every cell weighted by its volume, one at either end by what lies inside, though its PCO2 is that
     of its own middle: a line comes out as it is. The error counts samples as what they are, each with its own noise, be
     its cell wide or narrow.
     """
-    low, high = dead + FIRST * (edges[-1] - dead), dead + LAST * (edges[-1] - dead)
     middle = (low + high) / 2.0
     n, w, x, y, xx, xy, yy, ww, wx, wxx = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(pressure.size):
@@ -190,8 +253,10 @@ def _when(edges: FloatArray, ends: FloatArray, volume: float) -> float:
 
 
 @kernel
-def _grid(edges: FloatArray, pressure: FloatArray) -> FloatArray:
-    """(200,) means over equal parts of the expired volume; their sum keeps the area."""
+def on_grid(edges: FloatArray, pressure: FloatArray) -> FloatArray:
+    """(200,) means over equal parts of the expired volume; their sum keeps the area. NaN where there are few cells."""
+    if pressure.size < MIN_CELLS:
+        return np.full(POINTS, NAN)
     amounts = running_sum(pressure * np.diff(edges))
     step, cell, before = edges[-1] / POINTS, 0, 0.0
     grid = np.empty(POINTS)

@@ -6,6 +6,8 @@ import math
 from typing import NamedTuple
 
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
+PHASE_2_WIDTHS = 5.0
+"""Of the fitted logistic edge, after which it has come to 99 % of its height."""
 
 
 class Fold(NamedTuple):
@@ -94,7 +96,7 @@ class Fold(NamedTuple):
     co2_inspired: float
     """Lowest mean over a quarter of inspiration within its second half."""
     co2_inhaled: float
-    """Integral of PCO2 over inspired volume, mmHg·L."""
+    """Integral of PCO2 over inspired volume, without what the sensor shows as it falls, mmHg·L."""
     # PCO2 above ``co2_inspired`` over expired volume: _fold_expirogram
     co2_volume: float
     """Expired, leak-corrected, with the turn of flow found between samples."""
@@ -104,8 +106,11 @@ class Fold(NamedTuple):
     """Mean over the last 5 % of that volume."""
     co2_end_samples: float
     co2_slope: float
-    """Of phase III, mmHg/L: the line through the middle half of the alveolar volume."""
+    """Of phase III, mmHg/L: the line through half of the alveolar volume, after the end of phase II."""
     co2_slope_error: float
+    co2_late_slope: float
+    """Of its second half alone, and the standard error: less steep where phase II reaches into the first."""
+    co2_late_error: float
     co2_start: float
     """That line at no volume, mmHg."""
     co2_samples: float
@@ -114,6 +119,9 @@ class Fold(NamedTuple):
     """That line in the middle of the alveolar volume, mmHg: the mean alveolar PCO2."""
     co2_dead: float
     """Airway dead space after Fowler; NaN where no volume solves its equation."""
+    co2_line_from: float
+    co2_line_to: float
+    """Between which volumes that line was fitted, L."""
     co2_flow: float
     """Expiratory flow where that volume has passed; from there to the beginning of the line, s: ``co2_transit_s``."""
     co2_transit_s: float

@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import math
 
-from streamer.breath import Breath
-from streamer.metrics._capnogram import SETTLED_SLOPE, Capnogram, is_slow, methods, sensor_tau_s
-from streamer.metrics._folded import Fold
+from streamer.metrics._capnogram import SETTLED_SLOPE, Capnogram, is_slow, methods, sensor_tau_s, within
+from streamer.metrics._folded import PHASE_2_WIDTHS, Fold
 from streamer.metrics._given import Given
-from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, metric
+from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
 from streamer.metrics.capnography import PLATEAU_SHARE, REBREATHING_MMHG, REBREATHING_REFUSED_MMHG
-from streamer.metrics.mechanics import leak_grade
-from streamer.metrics.power import is_unclosed
+from streamer.metrics.expired_co2 import require_expirogram
 from streamer.reasons import Reason
 from streamer.units import ML_PER_L
 
 FOWLER, PARAM4, MIDPOINT, PHASE_2, PHASE_3, TIMING = "fowler", "param4", "phase3_midpoint", "param4", "phase3", "timing"
 VOLUME_ML = (1.0, 2000.0)
 SLOPES = (-20.0, 2000.0)
-MIN_SAMPLES = 15.0
+MIN_SAMPLES = 6.0
+"""Of the line of phase III; its standard error decides on the rest."""
 LEAST_SHARE = 0.10
 """Of the expired volume: no airway is smaller."""
-AGREE_L, AGREE_SHARE = 0.010, 0.10
+AGREE_VOLUME, AGREE_SHARE = 0.02, 0.10
+"""Of the expired volume, or of the dead space: how far two ways to find it may lie apart."""
+DEAD_ML, DEAD_SHARE, BOHR = 8.0, (0.08, 0.10), (0.018, 0.030)
+"""Up to which error quality is A and B; a dead space has to meet both for A."""
 MAX_RISE_S = 0.2
 """Declared, from 10 to 90 %: slower sensors give no slopes (algorithms §6.2)."""
 MAX_BLUR = 0.5
 """Volume that passes in one time constant, over the width of phase II (as a standard deviation) that it is part of."""
 LOGISTIC_SD = math.pi / math.sqrt(3.0)
-MIN_LINE_ML = {None: 100.0, "adult": 100.0, "paediatric": 20.0, "neonate": 3.0}
-"""Volume that the line of phase III must span; for children in proportion to their tidal volumes."""
-MAX_SLOPE_ERROR, LEVEL_MMHG_L = 0.30, 1.5
-"""Standard error of the slope: as a share, or, for a plateau that is level, a tenth of an adult's normal slope."""
+PHASE_2_ENDS = (0.40, 0.55)
+"""Of the alveolar volume: where phase II ends later, too little is left of phase III for quality A, and for B."""
+SLOPE_OFF, LEVEL = (0.10, 0.20), 0.10
+"""Doubt about the slope up to which quality is A, and B: as a share of it or, for a plateau that is level, of such a
+share of alveolar PCO2 over expired volume."""
+DEVIATIONS = 1.5
+"""Standard errors that a slope is in doubt by."""
 
 
 @metric(
@@ -46,23 +51,31 @@ MAX_SLOPE_ERROR, LEVEL_MMHG_L = 0.30, 1.5
     absent=Reason.NO_PHASE3,
     methods=methods(FOWLER),
     withheld=EXPIROGRAM,
-    also=("pco2_mixed_exp",),
     source="Fowler 1948, as an integral equation",
+    volume=Volume.CLOSED,
 )
-def vd_aw(folded: Fold, breath: Breath, capnogram: Capnogram) -> Graded:
+def vd_aw(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Volume from which on the line of phase III holds as much CO2 as was expired, mL; bias below 2 mL at 1 mmHg."""
+    require_phases(folded, given, capnogram)
+    dead = folded.co2_dead
+    close, fair = DEAD_SHARE
+    grade = within(capnogram.doubt + _tilted(folded), min(DEAD_ML / ML_PER_L, close * dead), fair * dead)
+    return capnogram.graded(dead * ML_PER_L, FOWLER, grade)
+
+
+def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
+    """Raises ``NotMeasurable`` where the expirogram has no phases that areas and shape place alike."""
+    require_expirogram(folded, given, capnogram)
     whole, dead, other = folded.co2_volume, folded.co2_dead, folded.co2_fit_dead
-    if is_unclosed(folded):
-        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
     if folded.co2_samples < MIN_SAMPLES or math.isnan(dead):
         raise NotMeasurable(Reason.NO_PHASE3)
     if dead < LEAST_SHARE * whole:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     if dead > PLATEAU_SHARE * whole:
         raise NotMeasurable(Reason.VT_BELOW_DEADSPACE)
-    if not abs(dead - other) <= max(AGREE_L, AGREE_SHARE * dead):
-        raise NotMeasurable(Reason.VDAW_METHODS_DISAGREE)
-    return capnogram.graded(dead * ML_PER_L, FOWLER, leak_grade(breath))
+    if not abs(dead - other) <= max(AGREE_VOLUME * whole, AGREE_SHARE * dead):
+        is_blurred = _blur(folded, given) > MAX_BLUR
+        raise NotMeasurable(Reason.CO2_TOO_SLOW if is_blurred else Reason.VDAW_METHODS_DISAGREE)
 
 
 @metric(
@@ -113,15 +126,16 @@ def vt_alv(vt_exp: float, vd_aw: float, capnogram: Capnogram) -> Graded:
     bounds=(1.0, 150.0),
     methods=methods(MIDPOINT),
     withheld=EXPIROGRAM,
-    also=("vd_aw",),
     source="Tusman et al. 2011",
+    volume=Volume.CLOSED,
 )
-def pco2_alv(folded: Fold, capnogram: Capnogram, pco2_mixed_exp: float) -> Graded:
+def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """The line of phase III at VDaw + VTalv/2, mmHg; more than the mixed expired pressure, or it is no such thing."""
-    value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
-    if value <= pco2_mixed_exp:
+    require_phases(folded, given, capnogram)
+    if folded.co2_middle <= folded.co2_area / folded.co2_volume:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return capnogram.graded(value, MIDPOINT)
+    value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
+    return capnogram.graded(value, MIDPOINT, within(_phase_2_end(folded), *PHASE_2_ENDS))
 
 
 @metric(
@@ -135,11 +149,11 @@ def pco2_alv(folded: Fold, capnogram: Capnogram, pco2_mixed_exp: float) -> Grade
     withheld=EXPIROGRAM,
     source="Bohr 1891; alveolar PCO2 after Tusman et al. 2011",
 )
-def vd_vt_bohr(pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram) -> Graded:
+def vd_vt_bohr(folded: Fold, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram) -> Graded:
     """(PACO2 - PĒCO2)/(PACO2 - PICO2). Blind to gas that leaves unperfused alveoli beside the rest, and to shunt."""
     if pico2 > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
-    grade = "B" if pico2 > REBREATHING_MMHG else "A"
+    grade = max("B" if pico2 > REBREATHING_MMHG else "A", within(capnogram.doubt / folded.co2_volume, *BOHR))
     return capnogram.graded((pco2_alv - pco2_mixed_exp) / (pco2_alv - pico2), "bohr", grade)
 
 
@@ -154,32 +168,32 @@ def vd_vt_bohr(pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: 
 )
 def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """p0/(4w) + SIII/2, mmHg/L; only where the sensor is fast enough not to show its own edge in place of the gas's."""
-    width = folded.co2_fit_width
-    blur = sensor_tau_s(given) * folded.co2_flow / (LOGISTIC_SD * width)
-    if blur > MAX_BLUR or _bends(folded, given):
+    if _blur(folded, given) > MAX_BLUR or _bends(folded, given):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
-    value = folded.co2_fit_p0 / (4.0 * width) + folded.co2_fit_slope / 2.0
+    value = folded.co2_fit_p0 / (4.0 * folded.co2_fit_width) + folded.co2_fit_slope / 2.0
     return capnogram.graded(value * capnogram.scale, PHASE_2)
 
 
 @metric(
     unit="mmHg/L",
     ucum="mm[Hg]/L",
-    about="Slope of phase III: line over the middle half of the alveolar volume",
+    about="Slope of phase III: line over half of the alveolar volume, after the end of phase II",
     bounds=SLOPES,
     methods=methods(PHASE_3),
     withheld=EXPIROGRAM,
+    volume=Volume.CLOSED,
 )
-def slope_3(folded: Fold, given: Given, vt_alv: float, capnogram: Capnogram) -> Graded:
-    """SIII, mmHg/L."""
+def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+    """SIII, mmHg/L; given where enough of phase III is left after phase II, and it is as straight as noise lets see."""
+    require_phases(folded, given, capnogram)
     if _bends(folded, given):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
-    slope, error = folded.co2_slope, folded.co2_slope_error
-    if vt_alv / 2.0 < MIN_LINE_ML[given.context.patient_class]:
+    slope = folded.co2_slope
+    off = _slope_doubt(folded) / max(abs(slope), LEVEL * folded.co2_middle / folded.co2_volume)
+    grade = max(within(off, *SLOPE_OFF), within(_phase_2_end(folded), *PHASE_2_ENDS))
+    if grade == "C":
         raise NotMeasurable(Reason.NO_PHASE3)
-    if not error <= max(MAX_SLOPE_ERROR * abs(slope), LEVEL_MMHG_L):
-        raise NotMeasurable(Reason.NO_PHASE3)
-    return capnogram.graded(slope * capnogram.scale, PHASE_3)
+    return capnogram.graded(slope * capnogram.scale, PHASE_3, grade)
 
 
 @metric(
@@ -193,6 +207,30 @@ def slope_3(folded: Fold, given: Given, vt_alv: float, capnogram: Capnogram) -> 
 def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
     """SnIII = SIII/PACO2, 1/L. Papers also divide by PĒCO2, which changes with dead space and tidal volume."""
     return capnogram.graded(slope_3 / pco2_alv, "phase3_by_alveolar")
+
+
+def _slope_doubt(folded: Fold) -> float:
+    """By how much the slope of phase III may be off, mmHg/L: noise, and what its second half alone would change."""
+    bend = max(abs(folded.co2_slope - folded.co2_late_slope) - folded.co2_late_error, 0.0)
+    return bend + DEVIATIONS * folded.co2_slope_error
+
+
+def _phase_2_end(folded: Fold) -> float:
+    """Share of the alveolar volume that has passed when the fitted curve of phase II has come to 99 %."""
+    end = folded.co2_fit_dead + PHASE_2_WIDTHS * folded.co2_fit_width
+    return (end - folded.co2_dead) / (folded.co2_volume - folded.co2_dead)
+
+
+def _tilted(folded: Fold) -> float:
+    """What that doubt makes of the dead space, L: a line that turns about its middle changes areas unevenly."""
+    turn = 0.5 * abs(folded.co2_line_from + folded.co2_line_to - folded.co2_dead - folded.co2_volume)
+    level = folded.co2_start + folded.co2_slope * folded.co2_dead
+    return _slope_doubt(folded) * (folded.co2_volume - folded.co2_dead) * turn / level
+
+
+def _blur(folded: Fold, given: Given) -> float:
+    """Share of the width of phase II that is the sensor's."""
+    return sensor_tau_s(given) * folded.co2_flow / (LOGISTIC_SD * folded.co2_fit_width)
 
 
 def _bends(folded: Fold, given: Given) -> bool:

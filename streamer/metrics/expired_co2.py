@@ -8,17 +8,18 @@ cancels, but for a sensor that dries its sample.
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods
+from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods, unexplained_s, within
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
-from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, metric
-from streamer.metrics.mechanics import leak_grade
+from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.units import BODY_K, ICE_POINT_K, ML_PER_L, S_PER_MIN, STANDARD_MMHG
 
 INTEGRAL = "integral"
 MAX_RETURNED = 0.05
 """Of the expired volume: more gas drawn in on the way, by an effort that triggers nothing, passes the sensor twice."""
+MIXED_MMHG, AMOUNT_SHARE = (0.8, 1.8), (0.04, 0.09)
+"""Up to which error, by the doubt about the place of phase II, quality is A and B."""
 STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
 """Share of a volume at body conditions that each mmHg of PCO2 makes at standard conditions."""
 
@@ -31,16 +32,23 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
     weighted_by="vt_exp",
     methods=methods(INTEGRAL),
     withheld=EXPIROGRAM,
+    volume=Volume.TIGHT,
 )
-def pco2_mixed_exp(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
+def pco2_mixed_exp(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
+    require_expirogram(folded, given, capnogram)
+    value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
+    off = capnogram.doubt * folded.co2_end_tidal / folded.co2_volume
+    return capnogram.graded(value, INTEGRAL, within(off, *MIXED_MMHG))
+
+
+def require_expirogram(folded: Fold, given: Given, capnogram: Capnogram) -> None:
+    """Raises ``NotMeasurable`` where expired PCO2 over expired volume is not that of one breath's gas."""
     capnogram.require()
     if folded.co2_returned > MAX_RETURNED * folded.co2_volume:
         raise NotMeasurable(Reason.PATIENT_EFFORT)
     if is_slow(folded, given, SETTLED_VOLUME):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
-    value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
-    return capnogram.graded(value, INTEGRAL, leak_grade(breath))
 
 
 @metric(
@@ -56,8 +64,12 @@ def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
     if given.context.co2_scale is None:
         raise NotMeasurable(Reason.CO2_SCALE_UNKNOWN)
     expired = folded.co2_area + folded.co2_inspired * folded.co2_volume
-    amount = (expired - folded.co2_inhaled) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
-    return capnogram.graded(amount, INTEGRAL, leak_grade(breath))
+    washed = breath.co2_edge.volume * folded.co2_end_tidal
+    amount = (expired - folded.co2_inhaled - washed) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
+    chamber = breath.co2_edge.volume - (given.context.apparatus_volume_ml or 0.0) / ML_PER_L
+    hidden = unexplained_s(given) * folded.tidal_insp / folded.flow_s
+    off = (capnogram.doubt + chamber + hidden) * folded.co2_end_tidal / folded.co2_area
+    return capnogram.graded(amount, INTEGRAL, within(off, *AMOUNT_SHARE))
 
 
 @metric(

@@ -82,7 +82,7 @@ def test_oracles_in_sampled_breaths(given: tuple[float, ...], expected: tuple[fl
     assert values["vd_vt_bohr"] == pytest.approx(bohr, abs=0.003)
     if wrong != bohr:
         assert abs(values["vd_vt_bohr"] - wrong) > 0.02, "end-tidal pressure is not alveolar"
-    assert values["petco2"] == pytest.approx(p0 + slope * (0.975 * vt - dead), abs=0.05)
+    assert values["petco2"] == pytest.approx(p0 + slope * (vt - dead), abs=0.05)
     if slope:
         assert values["slope_3"] == pytest.approx(1000.0 * slope, rel=0.02)
         assert values["sn_3"] == pytest.approx(values["slope_3"] / values["pco2_alv"])
@@ -202,7 +202,7 @@ def test_rebreathing(inspired: float, seen: str | None) -> None:
     [
         ({"vt": 300.0, "dead": 215.0}, "vt_below_deadspace"),
         ({"vt": 500.0, "dead": 40.0, "sd": 5.0}, "implausible"),
-        ({"rate_hz": 25.0, "r": 8.0, "c": 0.03, "vt": 450.0}, "no_phase3"),
+        ({"rate_hz": 20.0, "r": 5.0, "c": 0.028, "vt": 450.0}, "no_phase3"),
         ({"sd": 12.0, "dead": 90.0, "second": 210.0}, "vdaw_methods_disagree"),
     ],
 )
@@ -211,14 +211,30 @@ def test_expirograms_without_a_dead_space(given: dict[str, float], reason: str) 
 
 
 def test_slopes_need_a_line() -> None:
-    """100 mL of it in an adult, in a child in proportion; and an error that leaves something of the slope."""
-    small = with_co2(vt=260.0, dead=80.0, sd=8.0)
-    assert reasons(found(small), "slope_3", "sn_3") == {"no_phase3"}
-    child = msgspec.structs.replace(MAINSTREAM, patient_class="paediatric")
-    assert "slope_3" in found(small, child).values
-    assert reasons(found(with_co2(slope=0.02, noise=8.0)), "slope_3") == {"no_phase3"}
+    """However little of it there is: an error that leaves something of the slope."""
+    small = found(with_co2(vt=260.0, dead=80.0, sd=8.0))
+    assert small.values["slope_3"] == pytest.approx(10.0, rel=0.02)
+    for noise, seen in ((0.2, "A"), (1.0, "B"), (8.0, None)):
+        one = found(with_co2(slope=0.02, noise=noise))
+        assert one.quality.get("slope_3") == seen, noise
+        assert seen or reasons(one, "slope_3", "sn_3") == {"no_phase3"}
+        if seen:
+            assert one.values["slope_3"] == pytest.approx(20.0, rel=0.2 if seen == "A" else 0.35)
     level = found(with_co2(slope=0.0, noise=0.3)).values
     assert level["slope_3"] == pytest.approx(0.0, abs=2.0), "a plateau that is level is no missing one"
+
+
+@pytest.mark.parametrize("slope", [0.005, 0.01, 0.03, 0.06])
+@pytest.mark.parametrize(("sd", "seen"), [(10.0, "A"), (30.0, "A"), (45.0, "A"), (60.0, "B"), (80.0, None)])
+def test_a_broad_phase_two_leaves_less_of_phase_three(sd: float, seen: str | None, slope: float) -> None:
+    """The line begins after the fitted end of phase II: later than 40 % of the alveolar volume B, than 55 % none."""
+    one = found(with_co2(sd=sd, slope=slope))
+    assert one.quality.get("slope_3") == seen
+    assert one.quality["pco2_alv"] == (seen or "C")
+    assert one.values["pco2_alv"] == pytest.approx(36.0 + slope * 175.0, abs=0.3)
+    assert one.values["vd_vt_bohr"] == pytest.approx(0.3, abs=0.012)
+    if seen:
+        assert one.values["slope_3"] == pytest.approx(1000.0 * slope, rel=0.08)
 
 
 def test_slow_sensors() -> None:
@@ -232,8 +248,26 @@ def test_slow_sensors() -> None:
     assert reasons(found(with_co2(r=30.0, rr=8), declared), "slope_2", "slope_3", "sn_3") == {"co2_too_slow"}
 
 
-def test_a_delay_that_nobody_declared_is_not_of_quality_a() -> None:
-    assert found(with_co2(), delay_s=0.05).quality["vd_aw"] == "B"
+@pytest.mark.parametrize(
+    ("delay_s", "doubt_s", "grades"),
+    [
+        (0.005, 0.0, {"A"}),
+        (0.02, 0.0, {"B"}),
+        (0.0, 0.012, {"A"}),
+        (0.0, 0.02, {"B"}),
+        (0.05, 0.0, {"C"}),
+        (0.0, 0.05, {"C"}),
+        (-0.05, 0.0, {"A"}),
+    ],
+)
+def test_what_is_in_doubt_of_the_delay_decides_on_quality(delay_s: float, doubt_s: float, grades: set[str]) -> None:
+    """A delay that nobody declared may be apparatus; and nobody knows how much gas a sensor holds."""
+    one = found(with_co2(), delay_s=delay_s, doubt_s=doubt_s)
+    assert {one.quality[key] for key in ("vd_aw", "vd_vt_bohr")} == grades
+    assert one.quality["slope_3"] == one.quality["pco2_alv"] == "A", "they need no delay"
+
+
+def test_a_delay_that_was_declared_or_no_apparatus_is_no_doubt() -> None:
     assert (
         found(with_co2(), msgspec.structs.replace(MAINSTREAM, co2_delay_s=0.05), delay_s=0.05).quality["vd_aw"] == "A"
     )

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from streamer.metrics._fold_expirogram import expirogram
-from streamer.metrics._fold_param4 import param4
+from streamer.metrics._fold import phases
+from streamer.metrics._fold_expirogram import cells
+from streamer.metrics._folded import Fold
 
 Array = NDArray[np.float64]
 Method = Callable[[Array, Array], float]
 
+DEAD, FIT_DEAD = (Fold._fields.index(name) - Fold._fields.index("co2_volume") for name in ("co2_dead", "co2_fit_dead"))
 DEAD_ML = 150.0
 RATE_HZ = 100.0
 TIMES = 300
@@ -58,9 +60,8 @@ def sampled(model: Model, rng: np.random.Generator | None, noise: float = 1.0) -
 
 def ours(pco2: Array, flow: Array) -> tuple[float, float]:
     """Fowler's and the fitted dead space, mL, from the kernels that measure every breath."""
-    expired, grid = expirogram(pco2, flow, RATE_HZ, 0, 0.0)
-    whole, _, _, _, slope, _, start, _, _, dead, *_ = expired
-    return 1000.0 * dead, 1000.0 * param4(grid, whole, dead, slope, start)[0]
+    values, _ = phases(*cells(pco2, flow, RATE_HZ, 0, 0.0, 0), RATE_HZ)
+    return 1000.0 * values[DEAD], 1000.0 * values[FIT_DEAD]
 
 
 def cumquad(pco2: Array, edges: Array) -> float:
