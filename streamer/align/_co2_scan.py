@@ -15,7 +15,6 @@ import math
 
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
-from streamer.metrics._sums import mean
 
 NEXT, IS_HIGH, LOW, TOP, ROSE_AT, FELL_AT, INSPIRED_LEVEL, FELL, OVER, KNOWN, STATE_SIZE = range(11)
 """Places of the state. ``NEXT``: sample to look at next; ``ROSE_AT``: where the expiration began; ``FELL_AT``: where
@@ -268,8 +267,8 @@ def _begin(flow: FloatArray, onset: float, rate_hz: float) -> tuple[float, int, 
     first, size = max(math.ceil(onset), 1), flow.size
     width = max(int(RISE_S * rate_hz), 1)
     if first + 3 * width <= size:
-        one, two = mean(flow, first, first + width), mean(flow, first + width, first + 2 * width)
-        three = mean(flow, first + 2 * width, first + 3 * width)
+        one, two = _mean(flow, first, first + width), _mean(flow, first + width, first + 2 * width)
+        three = _mean(flow, first + 2 * width, first + 3 * width)
         speed = (three - one) / (2.0 * width)
         level = one - speed * (width - 1) / 2.0
         if three - two > EVEN * (two - one) and 0.0 < level < EVEN * three:
@@ -290,3 +289,12 @@ def _begin(flow: FloatArray, onset: float, rate_hz: float) -> tuple[float, int, 
         if k == i or (before < 0.0 and share > 0.0):
             return k + 0.5 - min(share, 1.0), k, level
     return onset, first, level
+
+
+@kernel
+def _mean(samples: FloatArray, first: int, last: int) -> float:
+    """Mean of samples first to last (exclusive), of which there is at least one."""
+    total = 0.0
+    for i in range(first, last):
+        total += samples[i]
+    return total / (last - first)
