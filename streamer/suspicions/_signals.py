@@ -10,6 +10,8 @@ import numpy as np
 
 from streamer.chunk import Channel, FloatArray
 
+ENOUGH = 1000
+"""Samples for a quantile."""
 TAIL = 0.005
 """Share of the samples left out on either side of the spread."""
 LOG_CHANCE = math.log(1e-6)
@@ -65,7 +67,7 @@ class Signals(NamedTuple):
     paw_step: float
     """Median pressure while gas flows in, less that while it flows out; cmH2O."""
     pco2_step: float
-    """The same of PCO2, mmHg."""
+    """The same of PCO2, mmHg; NaN where that of pressure is not negative."""
     paw_above: float
     """Median pressure while gas flows out, less the lower quartile of that while hardly any flows."""
     flow_in: float
@@ -82,9 +84,10 @@ def signals_of(
     """Describe one look. ``channels``: arrays (n,); ``scan``: the compiled pass over one of them."""
     spreads = {name: _spread(name, samples, rate_hz, scan) for name, samples in channels.items()}
     spreads = {name: _with_frozen(name, spread, channels, spreads, rate_hz) for name, spread in spreads.items()}
-    paw_step, paw_above = _steps(channels.get(Channel.FLOW), channels.get(Channel.PAW))
-    pco2_step, _ = _steps(channels.get(Channel.FLOW), channels.get(Channel.PCO2))
-    gas_in, gas_out = _volumes(channels.get(Channel.FLOW))
+    thin = {name: _thinned(samples) for name, samples in channels.items()}
+    paw_step, paw_above = _steps(thin.get(Channel.FLOW), thin.get(Channel.PAW))
+    pco2_step = _steps(thin.get(Channel.FLOW), thin.get(Channel.PCO2))[0] if paw_step < 0.0 else math.nan
+    gas_in, gas_out = _volumes(thin.get(Channel.FLOW))
     pco2 = spreads.get(Channel.PCO2, Spread())
     return Signals(
         flow=spreads.get(Channel.FLOW, Spread()),
@@ -100,12 +103,24 @@ def signals_of(
     )
 
 
+def _known(samples: FloatArray) -> FloatArray:
+    """Those that are finite; all of them without a copy, which is the rule."""
+    return samples if math.isfinite(float(samples.sum())) else samples[np.isfinite(samples)]
+
+
+def _thinned(samples: FloatArray) -> FloatArray:
+    """Every so many-th sample, a thousand or so: quantiles need no more."""
+    return samples[:: max(samples.size // ENOUGH, 1)]
+
+
 def _spread(name: Channel, samples: FloatArray, rate_hz: float, scan: Any) -> Spread:
-    known = np.sort(samples[np.isfinite(samples)])
+    known = _known(samples)
     if not known.size:
         return Spread()
+    bottom, top = float(known.min()), float(known.max())
+    known = np.sort(_thinned(known))
     tail = int(TAIL * known.size)
-    low, high, bottom, top = (float(known[i]) for i in (tail, -1 - tail, 0, -1))
+    low, high = float(known[tail]), float(known[-1 - tail])
     seen: FloatArray = np.empty(scan.SEEN_SIZE)
     scan.look(samples, bottom, top, seen)
     breathes, turns = high - low >= BREATHES[name], float(seen[scan.TURNS])
@@ -178,7 +193,7 @@ def _volumes(flow: FloatArray | None) -> tuple[float, float]:
     """``flow_in``, ``flow_out``."""
     if flow is None or not flow.size:
         return math.nan, math.nan
-    known = flow[np.isfinite(flow)]
+    known = _known(flow)
     gas_in = float(np.maximum(known, 0.0).sum())
     return gas_in / flow.size, (gas_in - float(known.sum())) / flow.size
 
