@@ -18,9 +18,10 @@ class Ringing(Table, frozen=True, kw_only=True):
 
     Attributes:
         amplitude_cmh2o: On inspiratory pressure, from the moment that its level is reached.
-        rate_hz: Of both sines.
+        rate_hz: Of the sine in inspiration.
         decay_s: Time constant of both; 0: they do not decay.
         peep_amplitude_cmh2o: On PEEP: pressure first falls below it, then the valve blows gas in to restore it.
+        peep_rate_hz: Of the sine at PEEP; None: as in inspiration.
         peep_after_s: How long after pressure has fallen to PEEP that begins.
     """
 
@@ -28,6 +29,7 @@ class Ringing(Table, frozen=True, kw_only=True):
     rate_hz: Annotated[float, Meta(ge=0.2, le=20)] = 2.0
     decay_s: Annotated[float, Meta(ge=0, le=10)] = 0.4
     peep_amplitude_cmh2o: Annotated[float, Meta(ge=0, le=20)] = 0.0
+    peep_rate_hz: Annotated[float, Meta(ge=0.2, le=20)] | None = None
     peep_after_s: Annotated[float, Meta(ge=0, le=10)] = 0.5
 
 

@@ -132,7 +132,8 @@ class _Bench:
         fixed, tally = (self._lung, self._gas, pulls), np.zeros(at.TALLY_SIZE)
         self._lung[at.LEAK] = breath.segment.circuit.leak_at(breath.start_s) / S_PER_MIN
         before = static_pressure(self._state, self._lung), self._alveolar(breath.start_s, pulls)
-        lowest = float(self._state[at.LOWEST])
+        onset = float(self._state[at.VOLUME] + self._state[at.VOLUME_2])
+        lowest = min(float(self._state[at.LOWEST]), onset), onset
         self._begin_half()
         drive_end_s = self._advance(breath.inspiration(), fixed, tally, samples)
         rest = breath.rest(drive_end_s)

@@ -44,8 +44,10 @@ class Phase(NamedTuple):
 
 
 def with_ringing(phase: Phase, ringing: Ringing, amplitude: float) -> Phase:
+    """The same, its level ringing by ``amplitude`` cmH2O."""
     decay = 1.0 / ringing.decay_s if ringing.decay_s else 0.0
-    return phase._replace(swing=amplitude, swing_rate=math.tau * ringing.rate_hz, swing_decay=decay)
+    rate_hz = ringing.peep_rate_hz if phase.is_expiration and ringing.peep_rate_hz else ringing.rate_hz
+    return phase._replace(swing=amplitude, swing_rate=math.tau * rate_hz, swing_decay=decay)
 
 
 def restoring(fallen: Phase, ringing: Ringing | None) -> Iterator[Phase]:

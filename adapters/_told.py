@@ -17,6 +17,7 @@ from streamer.chunk import FloatArray
 from streamer.units import JOULE_PER_L_CMH2O, ML_PER_L, PH2O_BODY_MMHG, STANDARD_MMHG, btps_to_stpd
 
 MIN_EXHALED_L = 1e-3
+LEAST_DRAWN_ML = 0.01
 CO2_ML_PER_MMHG_L = ML_PER_L * btps_to_stpd() / (STANDARD_MMHG - PH2O_BODY_MMHG)
 """mL STPD in the integral of PCO2 over volume, both BTPS (algorithms §6.3). The barometric pressure cancels."""
 
@@ -33,8 +34,8 @@ class Ran(NamedTuple):
     end: tuple[float, float]
     inspired: float
     """PCO2 at the sensor when inspiration ends, mmHg."""
-    lowest: float
-    """Least volume of the lung since the expiration before began, L."""
+    lowest: tuple[float, float]
+    """Least volume of the lung since the expiration before began, and that at the onset, L."""
     exhaled: float
     """Of the patient's gas in expiration, L: what passed the sensor less what was added on the way."""
 
@@ -44,6 +45,7 @@ def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggere
     zero, tally = scenario.start_s, ran.tally
     pmus_insp, pmus_exp = (float(tally[place]) or None for place in (at.PMUS_INSP, at.PMUS_EXP))
     effort = max(abs(pmus_insp or 0.0), abs(pmus_exp or 0.0)) or None
+    drawn = ML_PER_L * (ran.lowest[1] - ran.lowest[0])
     return BreathTruth(
         start_s=zero + breath.start_s,
         insp_end_s=zero + ran.insp_end_s,
@@ -59,7 +61,8 @@ def tell_breath(scenario: Scenario, breath: PlannedBreath, ran: Ran, *, triggere
         peep_total=ran.end[0],
         energy=JOULE_PER_L_CMH2O * float(tally[at.WORK]),
         energy_net=JOULE_PER_L_CMH2O * float(tally[at.NET_WORK]),
-        vt=ML_PER_L * (float(tally[at.TOP]) - ran.lowest),
+        vt=ML_PER_L * (float(tally[at.TOP]) - ran.lowest[0]),
+        drawn=drawn if drawn > LEAST_DRAWN_ML else None,
         palv_before=None if ran.before[1] == ran.before[0] else ran.before[1],
         supported=breath.is_supported,
         insp_hold_s=breath.insp_hold_s,

@@ -175,6 +175,7 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
         effort_phase: Where that was.
         vt: What the lung holds at most in inspiration, less what it held at least before: gas drawn before the valve
             opened belongs to the breath. mL.
+        drawn: Of that, what entered before the valve opened, mL; None if nothing did.
         energy_net: As ``energy``, less what gas gives back that leaves again in inspiration, J.
         palv_before: Alveolar pressure at the onset as it was then, cmH2O; None where it is ``peep_total_before``.
         supported: Pressure support between the mandatory breaths of SIMV.
@@ -205,6 +206,7 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
     effort: float | None = None
     effort_phase: Literal["inspiration", "expiration"] | None = None
     vt: float | None = None
+    drawn: float | None = None
     energy_net: float | None = None
     palv_before: float | None = None
     supported: bool = False

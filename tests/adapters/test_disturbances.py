@@ -100,7 +100,9 @@ def test_a_base_flow_is_all_that_the_patient_gets_before_the_valve_opens(base: f
         assert drawn == pytest.approx(base, abs=0.15)
         assert found[Channel.PAW][onset - 2] < found[Channel.PAW][onset - 30] - 0.3
         assert breath.vt is not None
-        assert 8.0 < breath.vt - breath.vt_lung < 43.0
+        assert breath.drawn is not None
+        assert 8.0 < breath.drawn < 43.0
+        assert breath.drawn == pytest.approx(breath.vt - breath.vt_lung, abs=0.5)
 
 
 def test_simv_supports_what_comes_between_mandatory_breaths() -> None:

@@ -19,6 +19,7 @@ ONSET_S = 0.05
 PBW = {"male": 50.0, "female": 45.5}
 
 
+Numbers: TypeAlias = tuple[float, ...]
 UNEXPIRED = 0.02
 """Of what was inspired: less is no expiration, and the gas of two stacked breaths cannot be told apart."""
 
@@ -30,6 +31,13 @@ class Known(NamedTuple):
     segment: SegmentTruth
     context: Context
     before: BreathTruth | None = None
+
+    @property
+    def volumes(self) -> Numbers:
+        """Of the breath, mL; whether gas that a controller blew in at PEEP belongs to it is a matter of taste."""
+        ringing = self.segment.ringing
+        is_blown = ringing is not None and ringing.peep_amplitude_cmh2o > 0.0
+        return (self.vt - (self.breath.drawn or 0.0), self.vt) if is_blown else (self.vt,)
 
     @property
     def is_stacked(self) -> bool:
@@ -58,9 +66,6 @@ class Known(NamedTuple):
     def energies(self) -> tuple[float, ...]:
         net = self.breath.energy_net
         return self.breath.energy, self.breath.energy if net is None else net
-
-
-Numbers: TypeAlias = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +124,17 @@ def _per_weight(known: Known) -> Numbers:
     if known.is_stacked:
         return ()
     if context.patient_class == "adult" and context.sex and context.height_cm:
-        return (known.vt / (PBW[context.sex] + 0.91 * (context.height_cm - 152.4)),)
-    return (known.vt / context.weight_kg,) if context.weight_kg else ()
+        weight = PBW[context.sex] + 0.91 * (context.height_cm - 152.4)
+    elif context.weight_kg:
+        weight = context.weight_kg
+    else:
+        return ()
+    return tuple(volume / weight for volume in known.volumes)
 
 
 def _minute(known: Known) -> Numbers:
     breath = known.breath
-    volumes = [breath.vt_exp, known.vt]
+    volumes = [breath.vt_exp, *known.volumes]
     if not (
         known.segment.circuit.leak_l_min_per_sqrt_cmh2o or known.segment.nebuliser
     ):  # also what left before the end
@@ -160,7 +169,7 @@ def _sn3(known: Known) -> Numbers:
 JUDGES: Mapping[str, Judge] = MappingProxyType(
     {
         "rr": Judge(true=lambda k: (60 / (k.ttot_s + ONSET_S), 60 / (k.ttot_s - ONSET_S)), a=0.01, b=0.03),
-        "vt": Judge(true=lambda k: () if k.is_stacked else (k.vt,), a=0.05, b=0.10),
+        "vt": Judge(true=lambda k: () if k.is_stacked else k.volumes, a=0.05, b=0.10),
         "vt_pbw": Judge(true=_per_weight, a=0.05, b=0.10),
         "minute_volume": Judge(true=_minute, a=0.05, b=0.10),
         "ppeak": Judge(true=lambda k: (k.breath.ppeak,), a=1.0, b=1.5, is_share=False),

@@ -85,6 +85,22 @@ SIGNALS: Mapping[str, Make] = MappingProxyType(
             "healthy",
             lambda d: d.run(d.pcv(), ringing=_ringing(d, peep=1.5, after_s=0.7), known=PASSIVE, co2={}),
         ),
+        "turbine on a test lung": (
+            "bench",
+            lambda d: d.run(
+                d.pcv(rate_per_min=d.between(14, 20)),
+                ringing=Ringing(
+                    amplitude_cmh2o=d.between(1.5, 2.5),
+                    rate_hz=d.between(1.8, 2.4),
+                    decay_s=0.5,
+                    peep_amplitude_cmh2o=d.between(2.0, 3.0),
+                    peep_rate_hz=d.between(0.7, 1.0),
+                    peep_after_s=d.between(0.5, 0.8),
+                ),
+                sensor=Sensor(paw_noise_cmh2o=0.2, flow_noise_l_min=2.0),
+                known=PASSIVE,
+            ),
+        ),
         "water, pcv": ("healthy", lambda d: d.run(d.pcv(), water=_water(d))),
         "water, vcv with pauses": ("healthy", lambda d: d.run(d.vcv(pause_s=0.6), water=_water(d), co2={})),
         "water, psv": ("healthy", lambda d: d.run(d.psv(), water=_water(d), effort=d.efforts(), assist=_deaf())),
