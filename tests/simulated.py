@@ -14,7 +14,7 @@ from streamer.chunk import Channel, FloatArray
 from streamer.context import BloodGas, Context
 from streamer.records import BreathRecord, Flag
 
-PASSIVE = Context(passive="asserted")
+PASSIVE = Context(passive="asserted", sensor_site="wye")
 
 
 def records(scenario: Scenario, context: Context = PASSIVE, gases: Sequence[BloodGas] = ()) -> list[BreathRecord]:

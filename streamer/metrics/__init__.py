@@ -114,7 +114,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
         "capnogram": capnogram_of(breath, folded, given),
     }
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
-    balance = balance_of(breath, folded, given.past)
+    balance = balance_of(breath, folded, given.past, flags)
     for step in _PLAN:
         if step.key not in missing:
             for key in step.keys:

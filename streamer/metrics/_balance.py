@@ -2,24 +2,29 @@
 
 Zero and leak are taken off first: what is left is a sensor, or gas that stays or comes. The two differ in time. A
 sensor is off in every breath, so a *persistent* ratio is one that all views of recent breaths share: sum and median
-over twenty, the sum over the last five. A sigh, a step of PEEP or a double trigger moves one of them; a leak leaves the
-last five soon after it was learnt. Which metric asks for what is part of its declaration (``Volume``).
+over twenty, the sum over the last five; or the one that three breaths in a row share. A sigh, a step of PEEP or a
+double trigger moves one of them; a leak leaves the last five soon after it was learnt. Which metric asks for what is
+part of its declaration (``Volume``).
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from streamer.breath import Breath
 from streamer.metrics._folded import Fold
 from streamer.metrics._past import Past
+from streamer.metrics._running import middle
 from streamer.reasons import Reason
+from streamer.records import Flag
 
 NOTED, REFUSED = 0.05, 0.10
 """Distance of the persistent ratio from 1 that makes B at best, and that withholds."""
 MAX_LEAK, LEAK_NOTED = 0.20, 0.10
 MAX_UNCLOSED = 0.15
+RECENT, RUN = 5, 3
+DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
 
 
 class Balance(NamedTuple):
@@ -29,15 +34,49 @@ class Balance(NamedTuple):
     refused: tuple[Reason | None, Reason | None, Reason | None, Reason | None]
 
 
-def balance_of(breath: Breath, folded: Fold, past: Past) -> Balance:
-    """The balance of a breath; without others before it, its own volumes are all there is."""
-    own = folded.tidal_exp / folded.tidal_insp if folded.tidal_insp > 0.0 else math.nan
-    off = (own if math.isnan(past.volume_ratio) else past.volume_ratio) - 1.0
+NOTHING_MOVED = Balance(("", "B", "B", "B"), (None, None, None, Reason.VOLUME_NOT_CLOSED))
+
+
+def balance_of(breath: Breath, folded: Fold, past: Past, flags: Collection[Flag]) -> Balance:
+    """The balance of a breath, itself among the recent ones unless it is the first half of a double trigger."""
+    if folded.tidal_insp <= 0.0:
+        return NOTHING_MOVED
+    own = folded.tidal_exp / folded.tidal_insp
+    seen = [*past.volumes] if DOUBLES & {*flags} else [*past.volumes, (folded.tidal_insp, folded.tidal_exp)]
+    off = persistent(seen) - 1.0 if seen else 0.0
+    if len(seen) <= RUN and abs(folded.tidal_exp - folded.tidal_insp) <= _sample(breath, folded):
+        off = 0.0
     moved = None
-    if abs(off) > REFUSED and not math.isnan(past.volume_ratio):
+    if abs(off) > REFUSED:
         moved = Reason.SENSOR_RATIO if off > 0.0 else Reason.VOLUME_NOT_CLOSED
     tight = moved or (Reason.LEAK_HIGH if breath.leak_frac > MAX_LEAK else None)
     closed = tight or (None if abs(own - 1.0) <= MAX_UNCLOSED else Reason.VOLUME_NOT_CLOSED)
-    noted = "B" if abs(off) > NOTED or breath.leak_frac > LEAK_NOTED else ""
+    noted = "B" if abs(off) > NOTED or abs(own - 1.0) > REFUSED or breath.leak_frac > LEAK_NOTED else ""
     unsure = noted if breath.leak_frac >= -NOTED else "B"  # it may be unknown, too
     return Balance(("", noted, unsure, unsure), (None, moved, tight, closed))
+
+
+def persistent(volumes: Sequence[tuple[float, float]]) -> float:
+    """Expired over inspired volume as it persists over recent breaths, the last of which is this one.
+
+    Of all views that nearest to 1; but three breaths that are off the same way are no accident.
+    """
+    ratios = [out / into for into, out in volumes]
+    views = _ratio(volumes), _ratio(volumes[-RECENT:]), middle(sorted(ratios))
+    slow, quick = _nearest(views), _nearest(ratios[-RUN:]) if len(ratios) >= RUN else 1.0
+    return max(slow, quick, key=lambda ratio: abs(ratio - 1.0))
+
+
+def _sample(breath: Breath, folded: Fold) -> float:
+    """Volume of the largest sample, L: where flow turns within one, as much may be missed."""
+    return max(folded.peak_insp_flow, folded.peak_exp_flow) / breath.rate_hz
+
+
+def _nearest(views: Sequence[float]) -> float:
+    """The one nearest to 1; 1 where they lie on both sides of it."""
+    low, high = min(views), max(views)
+    return 1.0 if low <= 1.0 <= high else low if low > 1.0 else high
+
+
+def _ratio(volumes: Sequence[tuple[float, float]]) -> float:
+    return sum(out for _, out in volumes) / sum(into for into, _ in volumes)

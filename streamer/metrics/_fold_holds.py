@@ -24,7 +24,7 @@ NAN = math.nan
 ZERO_FLOW_L_S, ZERO_SMALL = 1.0 / 60.0, 0.05
 ZERO_SHARE = 0.02
 """Zero flow: at most 1 L/min (5 % of the peak in a small breath), or 2 % of peak inspiratory flow."""
-MAX_OFFSET_L_S, MAX_OFFSET_SHARE = 2.5 / 60.0, 0.08
+MAX_OFFSET_L_S, MAX_OFFSET_SHARE = 2.5 / 60.0, 0.12
 """How far the level of flow in a hold may lie from zero, also as a share of the peak."""
 LEVEL_S, GUARD_S = 0.2, 0.05
 """Where that level is read: before the end of the phase, less what a valve needs to open."""
@@ -40,7 +40,7 @@ def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> t
     """The fields ``hold_*`` and ``exp_hold_*`` of a Fold, in order, and the first sample of either hold (or -1).
 
     Args:
-        flow: (n,) L/s, corrected.
+        flow: (n,) L/s, less the sensor's zero; with the leak, for a closed valve lets nothing through to it.
         paw: (n,) cmH2O.
         rate_hz: Samples per second.
         insp_end: First sample of expiration.

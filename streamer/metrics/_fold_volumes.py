@@ -40,7 +40,7 @@ CLOSING_S = 0.03
 def volumes(
     flow: FloatArray, lung: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int
 ) -> tuple[tuple[float, ...], FloatArray]:
-    """Fields ``insp_volume`` to ``closing_paw`` of a Fold, in order, and ``lung`` as it was summed.
+    """Fields ``insp_volume`` to ``rest_swing`` of a Fold, in order, and ``lung`` as it was summed.
 
     Args:
         flow: (n,) L/s, as the sensor saw it.
@@ -55,7 +55,9 @@ def volumes(
     dt = 1.0 / rate_hz
     raw, tidal = _halved(flow), _halved(lung)
     begin = _turn(tidal, min(insp_end // 2, int(TURN_S * rate_hz)))
-    back = BACK_S * rate_hz * unrest(lung, insp_end, rate_hz)
+    restless = unrest(lung, insp_end, rate_hz)
+    back = BACK_S * rate_hz * restless
+    swing = math.sqrt(max(restless**2 - white_noise(lung, (insp_end + flow.size) // 2, flow.size), 0.0))
     end = _emptied(tidal, begin, insp_end, back)
     moved, returned = _parted(raw, begin, insp_end, _emptied(raw, begin, insp_end, back))
     inspired, expired = _parted(tidal, begin, insp_end, end)
@@ -67,7 +69,7 @@ def volumes(
     sums = (dt * moved, dt * returned, dt * inspired, dt * expired)
     last = max(1, min(insp_end, int(CLOSING_S * rate_hz)))
     closing = _sum(paw, max(0, insp_end - last), max(insp_end, last)) / last
-    return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + (dt * work, dt * work_exp, closing), tidal
+    return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + (dt * work, dt * work_exp, closing, swing), tidal
 
 
 @kernel

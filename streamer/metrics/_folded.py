@@ -73,6 +73,8 @@ class Fold(NamedTuple):
     """Integral of pressure over expired volume, cmH2O·L."""
     closing_paw: float
     """Mean pressure of the last 30 ms of inspiration."""
+    rest_swing: float
+    """Standard deviation of flow at the end of expiration, L/s, about a line and beyond white noise: heart, water."""
     # airway pressure (see _fold_pressures)
     peak_paw: float
     mean_paw: float

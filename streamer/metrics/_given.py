@@ -11,9 +11,9 @@ from streamer.context import BloodGas, Context
 from streamer.metrics._around import NOTHING_AROUND, Around
 from streamer.metrics._folded import Fold
 from streamer.metrics._past import NO_PAST, Past
-from streamer.metrics._registry import NotMeasurable
+from streamer.metrics._registry import Graded, NotMeasurable
 from streamer.reasons import Reason
-from streamer.units import predicted_body_weight_kg
+from streamer.units import ML_PER_L, predicted_body_weight_kg
 
 MAX_END_SLOPE = 2.0
 """cmH2O/s in the end-expiratory window beyond which expiration counts as incomplete."""
@@ -24,6 +24,11 @@ MAX_HOLD_RISE = 0.5
 SMALL = frozenset({"paediatric", "neonate"})
 """Classes whose predicted weight no formula gives."""
 PREDICTED, STATED = "predicted_weight", "stated_weight"
+CORRECTED, AS_MEASURED = "circuit_corrected", "as_measured"
+"""Whether the gas that only fills the circuit is taken off; at the wye there is none."""
+USUAL_CIRCUIT_ML_CMH2O, FILLED_NOTED, MAX_FILLED = 1.5, 0.05, 0.10
+"""Of an adult's circuit that is not stated, at the least. What it may take of a breath: for B where the sensor's site
+is not stated either, and before a breath measured at the ventilator is withheld."""
 MIN_BODY_KG = 20.0
 """Predicted body weight below which the formula, made for adults, gives nonsense."""
 
@@ -107,6 +112,27 @@ def weight_kg(context: Context) -> tuple[float, str]:
     if context.weight_kg is None:
         raise NotMeasurable(Reason.CONTEXT_MISSING)
     return context.weight_kg, STATED
+
+
+def circuit_of(context: Context, inspired: float, rise: float) -> Graded:
+    """Circuit compliance between sensor and lung, mL/cmH2O, with the quality it leaves.
+
+    Args:
+        context: Where the sensor sits, and what the circuit takes.
+        inspired: L.
+        rise: Of pressure in inspiration, cmH2O.
+
+    Raises:
+        NotMeasurable: ``context_missing`` where an unknown circuit would take a tenth of the breath, or more.
+    """
+    is_known = context.circuit_compliance_ml_cmh2o is not None
+    if context.sensor_site == "ventilator" and is_known:
+        return Graded(context.circuit_compliance_ml_cmh2o, None, CORRECTED)
+    filled = USUAL_CIRCUIT_ML_CMH2O * rise / (inspired * ML_PER_L)
+    if context.sensor_site == "ventilator" and filled > MAX_FILLED:
+        raise NotMeasurable(Reason.CONTEXT_MISSING)
+    is_at_lung = context.sensor_site == "wye" or (context.sensor_site is None and not filled > FILLED_NOTED)
+    return Graded(0.0, None if is_at_lung else "B", AS_MEASURED)
 
 
 def body_kg(context: Context) -> float:

@@ -15,7 +15,7 @@ from streamer.breath import Breath
 from streamer.metrics._folded import Fold
 from streamer.metrics._running import middle
 
-MEMORY, VOLUMES, RECENT = 8, 20, 5
+MEMORY, VOLUMES = 8, 20
 ENOUGH = 3
 MIN_SIZE = 0.25
 """A breath of less than a quarter of the largest recent one is none: some ventilators blow in gas to keep PEEP."""
@@ -30,9 +30,8 @@ class Past(NamedTuple):
     ``breaths`` counts them. ``elastance`` is each breath's own estimate, trusted or not (a breath without one is far
     off); ``error`` its median standard error as a share. ``unclosed``: share of the inspired volume that did not come
     back; ``efforts``: share of the breaths in which the patient was seen to breathe. ``hold_crs``: the last compliance
-    from a hold, mL/cmH2O, measured in the breath that ended at ``hold_at_s``. ``volume_ratio``: expired over inspired
-    volume, as it persists over up to twenty breaths (``_balance``); NaN below three. ``unsettled``: breaths whose
-    volumes differ by a tenth more, or less, than those of the others.
+    from a hold, mL/cmH2O, measured in the breath that ended at ``hold_at_s``. ``volumes``: inspired and expired volume
+    of up to twenty breaths, L. ``unsettled``: breaths whose volumes differ by a tenth more, or less, than the others'.
     """
 
     breaths: int = 0
@@ -45,7 +44,7 @@ class Past(NamedTuple):
     efforts: float = 0.0
     hold_crs: float = math.nan
     hold_at_s: float = -math.inf
-    volume_ratio: float = math.nan
+    volumes: tuple[tuple[float, float], ...] = ()
     unsettled: int = 0
 
 
@@ -97,9 +96,9 @@ class Memory:
 
     def past(self) -> Past:
         """What is known before the next breath."""
-        ratio = persistent(self._volumes)
+        volumes = tuple(self._volumes)
         if not self._rows:
-            return NO_PAST._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1], volume_ratio=ratio)
+            return NO_PAST._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1], volumes=volumes)
         elastances, errors, periods, inspirations, unclosed, efforts = zip(*self._rows, strict=True)
         middle, typical = _median(elastances), _median(unclosed)
         return Past(
@@ -112,22 +111,9 @@ class Memory:
             typical,
             sum(efforts) / len(efforts),
             *self.hold,
-            ratio,
+            volumes,
             sum(abs(one - typical) > UNSETTLED for one in unclosed),
         )
-
-
-def persistent(volumes: Sequence[tuple[float, float]]) -> float:
-    """Expired over inspired volume of recent breaths, of all views that nearest to 1; NaN below three breaths."""
-    if len(volumes) < ENOUGH:
-        return math.nan
-    views = _ratio(volumes), _ratio([*volumes][-RECENT:]), _median([out / into for into, out in volumes])
-    low, high = min(views), max(views)
-    return 1.0 if low <= 1.0 <= high else low if low > 1.0 else high
-
-
-def _ratio(volumes: Sequence[tuple[float, float]]) -> float:
-    return sum(out for _, out in volumes) / sum(into for into, _ in volumes)
 
 
 def _median(values: Sequence[float]) -> float:

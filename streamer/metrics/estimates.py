@@ -10,6 +10,7 @@ import math
 from streamer.breath import Breath
 from streamer.metrics._estimate import MAX_BLIND, SLOPE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
+from streamer.metrics._given import Given, circuit_of
 from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
 from streamer.metrics.mechanics import COMPLIANCE
 from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
@@ -47,10 +48,11 @@ def trusted(estimate: Estimate) -> Estimate:
     withheld=FITTED,
     volume=Volume.CLOSED,
 )
-def crs_est(estimate: Estimate) -> Graded:
-    """1 / elastance, mL/cmH2O."""
+def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
+    """1 / elastance, mL/cmH2O; at the ventilator less the circuit's, which is filled beside the lung."""
     found = trusted(estimate)
-    return Graded(ML_PER_L / found.elastance, found.quality, found.method)
+    circuit = circuit_of(given.context, folded.tidal_insp, folded.tidal_insp * found.elastance)
+    return Graded(ML_PER_L / found.elastance - circuit.value, max(found.quality, circuit.quality or "A"), found.method)
 
 
 @metric(

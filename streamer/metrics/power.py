@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from streamer.metrics._balance import MAX_UNCLOSED
+from streamer.metrics._balance import DOUBLES, MAX_UNCLOSED
 from streamer.metrics._crosscheck import is_apart
 from streamer.metrics._estimate import Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Start
+from streamer.metrics._given import Given, Start, circuit_of
 from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
-from streamer.units import JOULE_PER_L_CMH2O
+from streamer.units import JOULE_PER_L_CMH2O, ML_PER_L
 
 POWER = (-60.0, 600.0)
 MAX_POWER = 120.0
 """J/min that are plausible (algorithms §12), except in the short first half of a double trigger."""
-DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
 EFFORTS = DOUBLES | NOT_PASSIVE
 
 
@@ -38,15 +37,19 @@ def is_unclosed(folded: Fold) -> bool:
     absent=Reason.PAW_MISSING,
     volume=Volume.MOVED,
 )
-def energy(folded: Fold, flags: Collection[Flag], estimate: Estimate) -> float | Graded:
-    """K · integral of pressure over inspired volume, J.
+def energy(  # noqa: PLR0917 (names are what it needs)
+    folded: Fold, flags: Collection[Flag], estimate: Estimate, given: Given, start: Start, closing_paw: float
+) -> float | Graded:
+    """K · integral of pressure over inspired volume, J; at the ventilator less what only fills the circuit.
 
     Quality B where an effort shares the work, by label or by what the estimates saw, and where this breath does not
     close: a leak that has just opened still counts as volume until its conductance is learnt.
     """
-    delivered = JOULE_PER_L_CMH2O * folded.work
+    circuit = circuit_of(given.context, folded.tidal_insp, closing_paw - start.peep)
+    filling = 0.5 * circuit.value / ML_PER_L * (closing_paw**2 - start.peep**2) if circuit.value else 0.0
+    delivered = JOULE_PER_L_CMH2O * (folded.work - filling)
     shared = estimate.effort is not None or not EFFORTS.isdisjoint(flags)
-    return Graded(delivered, "B") if shared or is_unclosed(folded) else delivered
+    return Graded(delivered, "B" if shared or is_unclosed(folded) else circuit.quality)
 
 
 @metric(

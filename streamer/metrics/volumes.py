@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from streamer.breath import Breath
 from streamer.metrics._balance import LEAK_NOTED
-from streamer.metrics._given import PREDICTED, STATED, Given, Start, weight_kg
+from streamer.metrics._given import AS_MEASURED, CORRECTED, PREDICTED, STATED, Given, Start, circuit_of, weight_kg
 from streamer.metrics._registry import Graded, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.units import ML_PER_L
@@ -16,8 +16,6 @@ from streamer.units import ML_PER_L
 VOLUME_ML = (1.0, 6000.0)
 SENSOR_RATIO = 0.02
 """More gas back than in by more than this is a matter of sensors or of gas conditions, not a negative leak."""
-CORRECTED, AS_MEASURED = "circuit_corrected", "as_measured"
-"""Whether the gas that only fills the circuit is taken off; at the wye there is none."""
 
 
 @metric(unit="mL", about="Inspired tidal volume as the sensor saw it", bounds=VOLUME_ML)
@@ -41,14 +39,10 @@ def vt_exp(exp_volume: float) -> float:
     volume=Volume.MOVED,
 )
 def vt(tidal_insp: float, closing_paw: float, given: Given, start: Start) -> Graded:
-    """Corrected inspired volume, mL; at the ventilator less circuit compliance times the rise of pressure, or B."""
-    context, volume_ml = given.context, tidal_insp * ML_PER_L
-    if context.sensor_site != "ventilator":
-        return Graded(volume_ml, None, AS_MEASURED)
-    if context.circuit_compliance_ml_cmh2o is None:
-        return Graded(volume_ml, "B", AS_MEASURED)
-    filled = context.circuit_compliance_ml_cmh2o * (closing_paw - start.peep)
-    return Graded(volume_ml - filled, "B" if start.is_own else None, CORRECTED)
+    """Corrected inspired volume, mL; at the ventilator less circuit compliance times the rise of pressure."""
+    circuit = circuit_of(given.context, tidal_insp, closing_paw - start.peep)
+    filled = circuit.value * (closing_paw - start.peep)
+    return Graded(tidal_insp * ML_PER_L - filled, "B" if filled and start.is_own else circuit.quality, circuit.method)
 
 
 @metric(
@@ -86,6 +80,6 @@ def leak_frac(breath: Breath) -> float | Graded:
     weighted_by="ttot",
     volume=Volume.MOVED,
 )
-def minute_volume(vt_exp: float, rr: float) -> float:
-    """Minute volume, L/min."""
-    return vt_exp / ML_PER_L * rr
+def minute_volume(vt_exp: float, te: float, rr: float, breath: Breath) -> float:
+    """Minute volume, L/min; less the sensor's zero where that is known."""
+    return (vt_exp / ML_PER_L + breath.flow_zero * te) * rr

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 
 from adapters._scenario import Scenario, Segment, Sensor
 from streamer.context import Context
-from streamer.metrics import METRICS, Given, Past, Volume, fold
-from streamer.metrics._past import persistent
+from streamer.metrics import METRICS, Given, Measures, Past, Volume, fold
+from streamer.metrics._balance import persistent
 from tests.metrics.waves import measured, vcv
 from tests.simulated import lung, records
 from tests.simulated import vcv as volume_control
@@ -21,14 +20,19 @@ RESTS = ("vt", "energy", "mp", "mp_dyn", "mp_loop", "energy_per_litre", "minute_
 STAYS = ("vt_insp", "vt_exp", "rr", "ppeak", "peep", "pplat", "pmean")
 
 
-def after(ratio: float) -> Given:
+def found_after(ratio: float) -> Measures:
+    """A breath with a plateau among others, all with this ratio of expired to inspired volume."""
     one = vcv(**HELD)
-    return Given(before=fold(one), past=Past(volume_ratio=ratio), context=Context(passive="asserted"))
+    flow = np.where(np.arange(one.flow.size) >= one.insp_end, ratio * one.flow, one.flow)
+    one = dataclasses.replace(one, flow=flow)
+    before = fold(one)
+    past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
+    return measured(one, Given(before=before, past=past, context=Context(passive="asserted")))
 
 
 @pytest.mark.parametrize(("ratio", "grade"), [(1.0, None), (1.049, None), (0.951, None), (1.051, "B"), (0.949, "B")])
 def test_a_sensor_that_is_off_is_noted(ratio: float, grade: str | None) -> None:
-    found = measured(vcv(**HELD), after(ratio))
+    found = found_after(ratio)
     assert {found.quality.get(key) for key in ("vt", "energy", "mp")} == {grade}
     assert all(found.quality.get(key) == "B" for key in RESTS if grade)
 
@@ -38,7 +42,7 @@ def test_a_sensor_that_is_off_is_noted(ratio: float, grade: str | None) -> None:
     [(1.099, None), (0.901, None), (1.101, "sensor_ratio"), (0.899, "volume_not_closed")],
 )
 def test_further_off_it_withholds_what_rests_on_volume(ratio: float, reason: str | None) -> None:
-    found = measured(vcv(**HELD), after(ratio))
+    found = found_after(ratio)
     assert {found.missing.get(key) for key in RESTS} == {reason}
     assert not {*STAYS} & {*found.missing}
 
@@ -56,7 +60,9 @@ def test_every_volume_says_what_it_asks() -> None:
 def test_a_breath_that_does_not_close_keeps_its_energy() -> None:
     one = vcv(**HELD)
     flow = np.where(np.arange(one.flow.size) >= one.insp_end, 0.8 * one.flow, one.flow)
-    found = measured(dataclasses.replace(one, flow=flow), after(1.0))
+    before = fold(one)
+    past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
+    found = measured(dataclasses.replace(one, flow=flow), Given(before=before, past=past))
     assert found.missing["mp_loop"] == found.missing["crs_est"] == "volume_not_closed"
     assert found.quality["energy"] == "B"
     assert {"mp", "crs", "vt", "minute_volume"} <= {*found.values}
@@ -73,18 +79,15 @@ def volumes(*ratios: float, vt: float = 0.5) -> list[tuple[float, float]]:
         (volumes(*[1.0] * 15, 1.3, 0.7, 1.0, 1.0, 1.0), 1.0),
         (volumes(*[1.0] * 17, 0.2, 1.8, 1.0), 1.0),
         (volumes(*[0.8] * 10, *[1.0] * 5), 1.0),
-        (volumes(*[1.0] * 15, *[0.8] * 5), 1.0),
+        (volumes(*[1.0] * 18, *[0.8] * 2), 1.0),
+        (volumes(*[1.0] * 17, *[0.8] * 3), 0.8),
         (volumes(1.0, 0.4, 1.0), 1.0),
-        (volumes(0.9, 0.9, 0.9), 0.9),
+        (volumes(0.9), 0.9),
     ],
-    ids=["sensor", "sigh", "double trigger", "leak, now known", "leak, just opened", "trapped", "start"],
+    ids=["sensor", "sigh", "double trigger", "leak, known", "leak, just opened", "leak, open", "trapped", "start"],
 )
 def test_what_persists(seen: list[tuple[float, float]], ratio: float) -> None:
     assert persistent(seen) == pytest.approx(ratio, abs=0.01)
-
-
-def test_two_breaths_tell_nothing() -> None:
-    assert math.isnan(persistent(volumes(0.9, 0.9)))
 
 
 @pytest.mark.parametrize(("gain", "quality", "given"), [(0.97, None, True), (0.93, "B", True), (0.89, None, False)])

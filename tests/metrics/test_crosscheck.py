@@ -96,7 +96,7 @@ def test_kilopascals_cannot_be_found() -> None:
 @pytest.mark.parametrize("mode", ["vcv", "pcv", "other"])
 @pytest.mark.parametrize("name", ["fast", "level"])
 def test_a_wrong_mode_is_not_read(name: str, mode: str) -> None:
-    told, records = changed(name, BLIND["nothing"], Context(passive="asserted", mode=mode))
+    told, records = changed(name, BLIND["nothing"], Context(passive="asserted", sensor_site="wye", mode=mode))
     assert told == []
     assert {record.methods["mp_surrogate"] for record in records} == {"pcv_full" if name == "level" else "vcv_simple"}
 

@@ -30,7 +30,8 @@ def test_nothing_is_known_at_first_and_after_a_break() -> None:
     memory.push(ONE, folded(), Seen())
     memory.hold = (49.0, 12.0)
     memory.forget()
-    assert memory.past() == NO_PAST._replace(hold_crs=49.0, hold_at_s=12.0)  # a hold outlives a gap
+    volumes = ((folded().tidal_insp, folded().tidal_exp),)
+    assert memory.past() == NO_PAST._replace(hold_crs=49.0, hold_at_s=12.0, volumes=volumes)  # they outlive a gap
 
 
 def test_medians_and_their_spread() -> None:

@@ -18,7 +18,7 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 from tests.metrics.waves import K, Lung, measured, pcv, start_from, vcv
 
-PASSIVE = Context(passive="asserted")
+PASSIVE = Context(passive="asserted", sensor_site="wye")
 PARTS = ("mp_peep", "mp_elastic", "mp_resistive")
 HELD = {"c": 0.05, "r": 10, "peep": 5, "vt": 0.5, "pause_s": 0.8, "rr": 8}
 

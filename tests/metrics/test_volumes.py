@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.context import Context
-from streamer.metrics import Given, fold
-from tests.metrics.waves import breath, measured, pcv, vcv
+from streamer.metrics import Given, NotMeasurable, fold
+from streamer.metrics._given import circuit_of
+from tests.metrics.waves import K, breath, measured, pcv, vcv
 
 
 @pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
@@ -137,3 +138,34 @@ def test_what_flows_back_before_the_next_onset(inflow: float, is_left_out: bool)
     flow[-100:] += inflow / 60
     lost = fold(plain).exp_volume - fold(dataclasses.replace(plain, flow=flow)).exp_volume
     assert (lost < 0.5 * inflow / 60) == is_left_out
+
+
+@pytest.mark.parametrize(
+    ("site", "vt_ml", "grade", "reason"),
+    [
+        (None, 301.0, None, None),
+        (None, 299.0, "B", None),
+        ("ventilator", 151.0, "B", None),
+        ("ventilator", 149.0, None, "context_missing"),
+        ("wye", 100.0, None, None),
+    ],
+)
+def test_a_circuit_that_is_not_stated(site: str | None, vt_ml: float, grade: str | None, reason: str | None) -> None:
+    """It may take 1.5 mL/cmH2O: over 10 cmH2O a twentieth of 300 mL, a tenth of 150 mL."""
+    context = Context(sensor_site=site)  # type: ignore[arg-type]
+    if reason is None:
+        assert circuit_of(context, vt_ml / 1000, 10.0)[:2] == (0.0, grade)
+        return
+    with pytest.raises(NotMeasurable, match=reason):
+        circuit_of(context, vt_ml / 1000, 10.0)
+
+
+def test_power_and_compliance_leave_the_circuit_out() -> None:
+    """2 mL/cmH2O filled from 5 to 15 cmH2O hold 20 mL and K·2·(15² - 5²)/2 of work."""
+    one = vcv(pause_s=0.8, rr=10)
+    plain = Given(before=fold(one), context=Context(sensor_site="wye"))
+    stated = Given(before=fold(one), context=Context(sensor_site="ventilator", circuit_compliance_ml_cmh2o=2.0))
+    at_wye, at_ventilator = measured(one, plain).values, measured(one, stated).values
+    filling = K * 0.002 * (15.0**2 - 5.0**2) / 2
+    assert at_ventilator["energy"] == pytest.approx(at_wye["energy"] - filling, rel=1e-3)
+    assert at_ventilator["vt"] == pytest.approx(at_wye["vt"] - 20.0, rel=1e-3)

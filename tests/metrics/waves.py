@@ -9,9 +9,11 @@ import numpy as np
 
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
+from streamer.context import Context
 from streamer.metrics import Given, Measures, fold, measure
 
 K = 0.0980665
+AT_WYE = Context(sensor_site="wye")
 
 
 def breath(flow: FloatArray, paw: FloatArray, insp_end: int, *, rate_hz: float = 100.0, **given: Any) -> Breath:
@@ -139,9 +141,9 @@ def pcv(
 
 
 def measured(one: Breath, given: Given | None = None, flags: frozenset[Any] = frozenset()) -> Measures:
-    """Fold and measure; unless told otherwise the breath before was the same."""
+    """Fold and measure; unless told otherwise the breath before was the same, and the sensor sits at the wye."""
     folded = fold(one)
-    return measure(one, folded, Given(before=folded) if given is None else given, flags)
+    return measure(one, folded, Given(before=folded, context=AT_WYE) if given is None else given, flags)
 
 
 def start_from(one: Breath, **given: Any) -> Given:
