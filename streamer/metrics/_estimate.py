@@ -36,9 +36,10 @@ MAX_ERROR, MAX_BLIND = 0.05, 0.20
 MIN_R2, MIN_R2_A = 0.95, 0.98
 MAX_RMSE, MAX_RMSE_SHARE, MAX_RMSE_A = 0.8, 0.05, 0.5
 MAX_RI, MAX_RE = 60.0, 100.0
-MIN_R_RATIO, MAX_R_RATIO = 0.4, 1.6
+MIN_R_RATIO, MIN_R_RATIO_SLOPE, MAX_R_RATIO = 0.4, 0.25, 1.6
 """Inspiratory over expiratory resistance. In tubes the two are alike; an effort moves one of them. Obstruction does so,
-too: this is asked only where passivity is not asserted, and never of a slope, which does not use resistance."""
+too: this is asked only where passivity is not asserted. A slope does not use resistance, and obstruction of one to four
+is no ground to refuse it."""
 MAX_WIDE = 0.15
 APART_AT_ZERO_FLOW = 3.5
 """Parts may differ by so much more where the estimate does not rest on the fit: nonlinear resistance does that."""
@@ -106,7 +107,7 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         or effort
         or _unsure(method, folded, error)
         or _shaped(method, folded, ri, re, p0)
-        or (None if is_sure or method == SLOPE else _resists_alike(ri, re, re_error))
+        or (None if is_sure else _resists_alike(method, ri, re, re_error))
         or _repeated(given.past, elastance, is_sure=is_sure)
         or _held(breath, given.past, elastance)
     )
@@ -210,10 +211,11 @@ def _shaped(method: str, folded: Fold, ri: float, re: float, p0: float) -> Reaso
     return None if parts <= (APART_AT_ZERO_FLOW if method == ZERO_FLOW else 1.0) else Reason.FIT_WINDOW_DISAGREE
 
 
-def _resists_alike(ri: float, re: float, re_error: float) -> Reason | None:
+def _resists_alike(method: str, ri: float, re: float, re_error: float) -> Reason | None:
     """Resistances, where both are known, are those of one tube: an effort moves one of them."""
     known = re_error <= MAX_BLIND and not math.isnan(ri)
-    return Reason.ESTIMATES_DISAGREE if known and not MIN_R_RATIO <= ri / re <= MAX_R_RATIO else None
+    least = MIN_R_RATIO_SLOPE if method == SLOPE else MIN_R_RATIO
+    return Reason.ESTIMATES_DISAGREE if known and not least <= ri / re <= MAX_R_RATIO else None
 
 
 def _empties_early(method: str, folded: Fold, p0: float) -> bool:
