@@ -48,7 +48,7 @@ def balance_of(breath: Breath, folded: Fold, past: Past, flags: Collection[Flag]
         off = 0.0
     moved = None
     if abs(off) > REFUSED:
-        moved = Reason.SENSOR_RATIO if off > 0.0 else Reason.VOLUME_NOT_CLOSED
+        moved = Reason.SENSOR_RATIO if off > 0.0 and len(seen) >= RUN else Reason.VOLUME_NOT_CLOSED
     tight = moved or (Reason.LEAK_HIGH if breath.leak_frac > MAX_LEAK else None)
     closed = tight or (None if abs(own - 1.0) <= MAX_UNCLOSED else Reason.VOLUME_NOT_CLOSED)
     noted = "B" if abs(off) > NOTED or abs(own - 1.0) > REFUSED or breath.leak_frac > LEAK_NOTED else ""

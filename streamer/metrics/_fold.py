@@ -42,7 +42,7 @@ def fold(breath: Breath) -> Fold:
 def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
     """The fold, corrected flow as ``volumes`` sums it in L/s, and the grid of ``breathed_co2``."""
     rate_hz, insp_end, flow = breath.rate_hz, breath.insp_end, corrected(breath)
-    *held, first, exp_first = holds(breath.flow - breath.flow_zero, breath.paw, rate_hz, insp_end)
+    *held, first, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
     moved, tidal = volumes(breath.flow, flow, breath.paw, rate_hz, insp_end)
     before = int(exp_first) if is_stopped(*held[EXP_HOLD : EXP_HOLD + 3]) else -1
     pressed = pressures(breath.paw, flow, rate_hz, insp_end, before)

@@ -40,7 +40,7 @@ def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> t
     """The fields ``hold_*`` and ``exp_hold_*`` of a Fold, in order, and the first sample of either hold (or -1).
 
     Args:
-        flow: (n,) L/s, less the sensor's zero; with the leak, for a closed valve lets nothing through to it.
+        flow: (n,) L/s, as the sensor saw it: a closed valve lets nothing through to a leak, and a zero is a level.
         paw: (n,) cmH2O.
         rate_hz: Samples per second.
         insp_end: First sample of expiration.

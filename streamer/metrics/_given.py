@@ -125,9 +125,9 @@ def circuit_of(context: Context, inspired: float, rise: float) -> Graded:
     Raises:
         NotMeasurable: ``context_missing`` where an unknown circuit would take a tenth of the breath, or more.
     """
-    is_known = context.circuit_compliance_ml_cmh2o is not None
-    if context.sensor_site == "ventilator" and is_known:
-        return Graded(context.circuit_compliance_ml_cmh2o, None, CORRECTED)
+    circuit = context.circuit_compliance_ml_cmh2o
+    if context.sensor_site == "ventilator" and circuit is not None:
+        return Graded(circuit, None, CORRECTED)
     filled = USUAL_CIRCUIT_ML_CMH2O * rise / (inspired * ML_PER_L)
     if context.sensor_site == "ventilator" and filled > MAX_FILLED:
         raise NotMeasurable(Reason.CONTEXT_MISSING)

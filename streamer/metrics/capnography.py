@@ -11,11 +11,11 @@ from collections.abc import Collection
 
 from streamer.context import doubts
 from streamer.metrics._around import STALE_S
+from streamer.metrics._balance import DOUBLES
 from streamer.metrics._capnogram import KINDS, UNDECLARED, Capnogram, methods
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import CO2, Graded, Maybe, NotMeasurable, metric
-from streamer.metrics.power import DOUBLES
 from streamer.reasons import Reason
 from streamer.records import Flag
 

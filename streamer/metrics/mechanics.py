@@ -69,7 +69,6 @@ def cdyn(ppeak: float, tidal_insp: float, start: Start) -> Graded:
     methods=("r_max",),
     absent=Reason.FLOW_NOT_CONSTANT,
     withheld=(*MECHANICS, (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT)),
-    volume=Volume.MOVED,
 )
 def rrs(pplat: float, folded: Fold) -> Graded:
     """(Pressure when constant flow stops - plateau) / that flow, cmH2O·s/L; ``r_max``: tissue resistance included.
