@@ -105,7 +105,7 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         _unfit(breath, folded, given.past)
         or _singular(method, folded, elastance, p0)
         or effort
-        or _unsure(method, folded, error)
+        or _unsure(method, folded, error, is_sure=is_sure)
         or _shaped(method, folded, ri, re, p0)
         or (None if is_sure else _resists_alike(method, ri, re, re_error))
         or _repeated(given.past, elastance, is_sure=is_sure)
@@ -162,8 +162,10 @@ def _singular(method: str, folded: Fold, elastance: float, p0: float) -> Reason 
     return None if elastance > 0.0 else Reason.FIT_POOR
 
 
-def _unsure(method: str, folded: Fold, error: float) -> Reason | None:
-    """Noise leaves the elastance, or a part that differs, in doubt."""
+def _unsure(method: str, folded: Fold, error: float, *, is_sure: bool) -> Reason | None:
+    """Noise leaves the elastance, or a part that differs, in doubt; what rests on zero flow is made of no part."""
+    if is_sure and method == ZERO_FLOW:
+        return None if error <= MAX_ERROR else Reason.FIT_ILLCOND
     blind = folded.square_blind if method == SLOPE else folded.fit_blind
     return None if error <= MAX_ERROR and blind <= MAX_BLIND else Reason.FIT_ILLCOND
 
