@@ -31,6 +31,8 @@ LEVEL_S, LEVEL_SHARE = 0.8, 0.5
 """The end of expiration is read from a line through so much before the fall, or such a share of the expiration."""
 BASE_SHARE, BASE_S = 0.25, 15.0
 """What is inspired is the lowest mean over such a share of inspiration, of which so much is looked back at."""
+HELD = 0.8
+"""Of the highest PCO2 of an expiration: an end far below it is no end-tidal gas, but diluted."""
 MEDIAN_OF = 3.0
 BEGIN_S, BEGUN = 0.06, 0.1
 """Inspiration begins where flow comes to a tenth of what it is soon after."""
@@ -110,10 +112,11 @@ def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatA
     height = end_tidal - low
     if height < MIN_HEIGHT_MMHG:
         return 0
+    is_held = height >= HELD * (state[TOP] - low)
     fall[FALL_AT] = _crossing(pco2, i, first, low + 0.5 * height)
     deep, high = _crossing(pco2, i, first, low + 0.25 * height), _crossing(pco2, i, first, low + 0.75 * height)
     tau = max(deep - high, ON_SAMPLE) / math.log(3.0)
-    fall[END_TIDAL], fall[INSPIRED], fall[TOLD_AT] = end_tidal, low, i
+    fall[END_TIDAL], fall[INSPIRED], fall[TOLD_AT] = end_tidal if is_held else math.nan, low, i
     fall[TAU], fall[TO_RISE], fall[TO_FALL] = tau, rising * tau, state[FELL] / math.expm1(state[OVER] / tau)
     return 1
 

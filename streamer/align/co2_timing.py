@@ -48,6 +48,8 @@ BEGINS, ENDS = 1.5, 4.0
 MEAN_LATER, EMPTYING_S = 1.0 - math.log(2.0), 0.5
 """Time constants from half of a response to its mean, which is what moves areas, and with them a dead space. A little
 less, since gas that is shown late is shown at lower flow; lungs empty with about this time constant."""
+MOST_OF_BREATH = 0.03
+"""Of the inspired volume: nobody lets a patient breathe through a sensor that holds more."""
 PLACED = 0.25
 """Of the interval between samples: how well an onset is placed between them, and the width of a fall known."""
 SAMPLED = 0.53
@@ -194,8 +196,9 @@ class Co2Timing:
         if not UNTIMED.isdisjoint(breath.flags) or math.isnan(fall_tau_s):
             return NO_FLUSH
         onset = max((breath.start_s - breath.onset_s) * breath.rate_hz, 0.0)
-        before, most = (self._context.apparatus_volume_ml or 0.0) / ML_PER_L, self._settings.co2_sensor_ml / ML_PER_L
-        flow = _to_lung(breath)
+        flow, before = _to_lung(breath), (self._context.apparatus_volume_ml or 0.0) / ML_PER_L
+        inspired = float(flow[: breath.insp_end].sum()) / breath.rate_hz
+        most = min(self._settings.co2_sensor_ml / ML_PER_L, MOST_OF_BREATH * max(inspired, 0.0))
         widest_s = max(fall_tau_s, PLACED / co2_rate_hz)
         found = self._kernels.flush(flow, onset, breath.rate_hz, before, most, widest_s)
         after_s, doubt_s, chamber, tau_s = found

@@ -24,7 +24,7 @@ from streamer.units import PH2O_BODY_MMHG, STANDARD_MMHG
 
 KINDS = ("mainstream", "sidestream")
 UNDECLARED = "undeclared"
-SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 3.0
+SETTLED_VOLUME, SETTLED_LEVEL, SETTLED_SLOPE = 1.5, 3.0, 4.0
 """Time constants of the sensor."""
 
 

@@ -21,6 +21,8 @@ from streamer.records import Flag
 
 MIN_SAMPLES = 3
 END_SHARE = 0.95
+LEAST_OF_ALVEOLAR = 0.9
+"""End-tidal is no less than alveolar PCO2, unless other gas comes in before the sensor."""
 MIN_STEP_MMHG = 5.0
 PLATEAU_SHARE = 1.0 / 1.5
 """Expired volume must exceed 1.5 times the airway dead space for PCO2 to reach its plateau."""
@@ -63,7 +65,9 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
         raise NotMeasurable(Reason.REBREATHING)
     over_time = method is not None and method.startswith(OVER_TIME)
     reaches = over_time or (
-        folded.co2_dead <= PLATEAU_SHARE * folded.co2_volume and folded.co2_end_samples >= MIN_SAMPLES
+        folded.co2_dead <= PLATEAU_SHARE * folded.co2_volume
+        and folded.co2_end_samples >= MIN_SAMPLES
+        and folded.co2_end_tidal >= LEAST_OF_ALVEOLAR * folded.co2_middle
     )
     if not (reaches and value - inspired >= MIN_STEP_MMHG):
         raise NotMeasurable(Reason.NO_PHASE3)

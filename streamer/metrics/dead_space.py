@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import math
 
-from streamer.metrics._capnogram import SETTLED_SLOPE, Capnogram, is_slow, methods, sensor_tau_s, within
+from streamer.metrics._capnogram import (
+    SETTLED_LEVEL,
+    SETTLED_SLOPE,
+    Capnogram,
+    is_slow,
+    methods,
+    sensor_tau_s,
+    unexplained_s,
+    within,
+)
 from streamer.metrics._folded import PHASE_2_WIDTHS, Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
@@ -21,8 +30,10 @@ from streamer.units import ML_PER_L
 FOWLER, PARAM4, MIDPOINT, PHASE_2, PHASE_3, TIMING = "fowler", "param4", "phase3_midpoint", "param4", "phase3", "timing"
 VOLUME_ML = (1.0, 2000.0)
 SLOPES = (-20.0, 2000.0)
-MIN_SAMPLES = 6.0
-"""Of the line of phase III; its standard error decides on the rest."""
+MIN_SAMPLES, SLOPE_SAMPLES = 6.0, 12.0
+"""Of the line of phase III: for a level, and for a slope, whose error has to be known, too."""
+RETURNS_S = 0.05
+"""CO2 that lasts so much longer into inspiration than a declared delay explains comes back from apparatus."""
 LEAST_SHARE = 0.10
 """Of the expired volume: no airway is smaller."""
 AGREE_VOLUME, AGREE_SHARE = 0.02, 0.10
@@ -33,12 +44,16 @@ MAX_RISE_S = 0.2
 """Declared, from 10 to 90 %: slower sensors give no slopes (algorithms §6.2)."""
 MAX_BLUR = 0.5
 """Volume that passes in one time constant, over the width of phase II (as a standard deviation) that it is part of."""
+MEAN_LATER = 1.0 - math.log(2.0)
+"""Time constants from half of a response to its mean (algorithms §6.2)."""
 LOGISTIC_SD = math.pi / math.sqrt(3.0)
 PHASE_2_ENDS = (0.40, 0.55)
 """Of the alveolar volume: where phase II ends later, too little is left of phase III for quality A, and for B."""
 SLOPE_OFF, LEVEL = (0.10, 0.20), 0.10
 """Doubt about the slope up to which quality is A, and B: as a share of it or, for a plateau that is level, of such a
 share of alveolar PCO2 over expired volume."""
+MOVED = (0.08, 0.16)
+"""Of the alveolar volume: doubt about its beginning, which moves the line, up to which quality is A, and B."""
 DEVIATIONS = 1.5
 """Standard errors that a slope is in doubt by."""
 
@@ -66,11 +81,12 @@ def vd_aw(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     """Raises ``NotMeasurable`` where the expirogram has no phases that areas and shape place alike."""
     require_expirogram(folded, given, capnogram)
-    whole, dead, other = folded.co2_volume, folded.co2_dead, folded.co2_fit_dead
+    whole, dead, other = folded.co2_volume, folded.co2_dead, _fit_dead(folded, given)
     if folded.co2_samples < MIN_SAMPLES or math.isnan(dead):
         raise NotMeasurable(Reason.NO_PHASE3)
     if dead < LEAST_SHARE * whole:
-        raise NotMeasurable(Reason.IMPLAUSIBLE)
+        returns = given.context.co2_delay_s is not None and unexplained_s(given) > RETURNS_S
+        raise NotMeasurable(Reason.REBREATHING if returns else Reason.IMPLAUSIBLE)
     if dead > PLATEAU_SHARE * whole:
         raise NotMeasurable(Reason.VT_BELOW_DEADSPACE)
     if not abs(dead - other) <= max(AGREE_VOLUME * whole, AGREE_SHARE * dead):
@@ -87,9 +103,9 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     also=("vd_aw",),
     source="own form: a line with a logistic edge, by least squares",
 )
-def vd_aw_fit(folded: Fold, capnogram: Capnogram) -> Graded:
+def vd_aw_fit(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Place of the logistic edge, mL."""
-    return capnogram.graded(folded.co2_fit_dead * ML_PER_L, PARAM4)
+    return capnogram.graded(_fit_dead(folded, given) * ML_PER_L, PARAM4)
 
 
 @metric(
@@ -135,7 +151,8 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     if folded.co2_middle <= folded.co2_area / folded.co2_volume:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
-    return capnogram.graded(value, MIDPOINT, within(_phase_2_end(folded), *PHASE_2_ENDS))
+    grade = within(_phase_2_end(folded), *PHASE_2_ENDS)
+    return capnogram.graded(value, MIDPOINT, "C" if is_slow(folded, given, SETTLED_LEVEL) else grade)
 
 
 @metric(
@@ -188,12 +205,15 @@ def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     require_phases(folded, given, capnogram)
     if _bends(folded, given):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
+    if folded.co2_samples < SLOPE_SAMPLES:
+        raise NotMeasurable(Reason.NO_PHASE3)
     slope = folded.co2_slope
     off = _slope_doubt(folded) / max(abs(slope), LEVEL * folded.co2_middle / folded.co2_volume)
     grade = max(within(off, *SLOPE_OFF), within(_phase_2_end(folded), *PHASE_2_ENDS))
     if grade == "C":
         raise NotMeasurable(Reason.NO_PHASE3)
-    return capnogram.graded(slope * capnogram.scale, PHASE_3, grade)
+    moved = within(capnogram.doubt / (folded.co2_volume - folded.co2_dead), *MOVED)
+    return capnogram.graded(slope * capnogram.scale, PHASE_3, max(grade, moved))
 
 
 @metric(
@@ -207,6 +227,11 @@ def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
     """SnIII = SIII/PACO2, 1/L. Papers also divide by PĒCO2, which changes with dead space and tidal volume."""
     return capnogram.graded(slope_3 / pco2_alv, "phase3_by_alveolar")
+
+
+def _fit_dead(folded: Fold, given: Given) -> float:
+    """Middle of phase II, L: of gas, by whose mean the capnogram was moved, not of the sensor, half of which is sooner."""
+    return folded.co2_fit_dead + MEAN_LATER * sensor_tau_s(given) * folded.co2_flow
 
 
 def _slope_doubt(folded: Fold) -> float:

@@ -32,7 +32,7 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
     weighted_by="vt_exp",
     methods=methods(INTEGRAL),
     withheld=EXPIROGRAM,
-    volume=Volume.TIGHT,
+    volume=Volume.CLOSED,
 )
 def pco2_mixed_exp(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
