@@ -56,6 +56,15 @@ def test_falls_are_found_between_samples(rate_hz: float) -> None:
     assert all(fall.at_s < fall.told_s < fall.at_s + 0.25 for fall in falls)
 
 
+@pytest.mark.parametrize(("share", "behind"), [(0.9, False), (0.6, True)])
+def test_an_end_far_below_the_top_is_diluted_and_says_so(share: float, *, behind: bool) -> None:
+    samples, phase = breathing(40.0), (np.arange(4000) / RATE) % 4.0
+    samples = samples * np.where(phase > 2.5, 1.0 - (1.0 - share) * (phase - 2.5) / 1.5, 1.0)
+    falls = heard(co2(samples)).falls(-math.inf, math.inf)[1:]
+    assert falls
+    assert {abs(fall.to_rise) > 2.0 for fall in falls} == {behind}
+
+
 def test_noise_alone_is_no_breath() -> None:
     noise = np.random.default_rng(0).normal(0.5, 1.0, 60_000)
     assert heard(co2(noise)).falls(-math.inf, math.inf) == []

@@ -73,12 +73,12 @@ def test_a_slow_sensor_costs_what_it_bends_and_nothing_else(tau_s: float) -> Non
     assert found.values["vtco2"] == pytest.approx(11.50, rel=0.03), "its tail is not inspired"
     assert found.values["petco2"] == pytest.approx(35.6, abs=0.3)
     slow = {"slope_2"} if tau_s else set()
-    if tau_s > 0.1:
-        slow |= {"vd_aw", "pco2_alv", "vd_vt_bohr", "slope_3", "sn_3"}
+    if tau_s > 0.09:
+        slow |= {"slope_3", "sn_3"}
     assert {key for key, reason in found.missing.items() if reason == "co2_too_slow"} >= slow
-    if "vd_aw" not in slow:
-        assert found.values["vd_aw"] == pytest.approx(150.0, abs=3.0)
-        assert found.values["pco2_alv"] == pytest.approx(33.8, abs=0.3)
+    assert found.values["vd_aw"] == pytest.approx(150.0, abs=3.0)
+    assert found.values["pco2_alv"] == pytest.approx(33.8, abs=1.0)
+    if "slope_3" not in slow:
         assert found.values["slope_3"] == pytest.approx(12.0, rel=0.10)
 
 

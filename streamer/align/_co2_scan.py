@@ -112,12 +112,13 @@ def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatA
     height = end_tidal - low
     if height < MIN_HEIGHT_MMHG:
         return 0
-    is_held = height >= HELD * (state[TOP] - low)
+    missing = state[TOP] - end_tidal
     fall[FALL_AT] = _crossing(pco2, i, first, low + 0.5 * height)
     deep, high = _crossing(pco2, i, first, low + 0.25 * height), _crossing(pco2, i, first, low + 0.75 * height)
     tau = max(deep - high, ON_SAMPLE) / math.log(3.0)
-    fall[END_TIDAL], fall[INSPIRED], fall[TOLD_AT] = end_tidal if is_held else math.nan, low, i
-    fall[TAU], fall[TO_RISE], fall[TO_FALL] = tau, rising * tau, state[FELL] / math.expm1(state[OVER] / tau)
+    fall[END_TIDAL], fall[INSPIRED], fall[TOLD_AT] = end_tidal, low, i
+    fall[TAU], fall[TO_FALL] = tau, state[FELL] / math.expm1(state[OVER] / tau)
+    fall[TO_RISE] = missing if height < HELD * (state[TOP] - low) else rising * tau
     return 1
 
 

@@ -41,7 +41,7 @@ AGREE_VOLUME, AGREE_SHARE = 0.02, 0.10
 DEAD_ML, DEAD_SHARE, BOHR = 8.0, (0.08, 0.10), (0.018, 0.030)
 """Up to which error quality is A and B; a dead space has to meet both for A."""
 MAX_RISE_S = 0.2
-"""Declared, from 10 to 90 %: slower sensors give no slopes (algorithms §6.2)."""
+"""From 10 to 90 %, declared or seen: slower sensors give no slopes (algorithms §6.2)."""
 MAX_BLUR = 0.5
 """Volume that passes in one time constant, over the width of phase II (as a standard deviation) that it is part of."""
 MEAN_LATER = 1.0 - math.log(2.0)
@@ -230,7 +230,7 @@ def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
 
 
 def _fit_dead(folded: Fold, given: Given) -> float:
-    """Middle of phase II, L: of gas, by whose mean the capnogram was moved, not of the sensor, half of which is sooner."""
+    """Middle of phase II, L: of the gas, whose mean moved the capnogram, not of the sensor, whose half is sooner."""
     return folded.co2_fit_dead + MEAN_LATER * sensor_tau_s(given) * folded.co2_flow
 
 
@@ -260,4 +260,4 @@ def _blur(folded: Fold, given: Given) -> float:
 
 def _bends(folded: Fold, given: Given) -> bool:
     """Whether the sensor is so slow that slopes would be its own."""
-    return (given.context.co2_rise_s or 0.0) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)
+    return sensor_tau_s(given) * math.log(9.0) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)

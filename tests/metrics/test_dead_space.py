@@ -264,7 +264,8 @@ def test_what_is_in_doubt_of_the_delay_decides_on_quality(delay_s: float, doubt_
     """A delay that nobody declared may be apparatus; and nobody knows how much gas a sensor holds."""
     one = found(with_co2(), delay_s=delay_s, doubt_s=doubt_s)
     assert {one.quality[key] for key in ("vd_aw", "vd_vt_bohr")} == grades
-    assert one.quality["slope_3"] == one.quality["pco2_alv"] == "A", "they need no delay"
+    assert one.quality["pco2_alv"] == "A", "it needs no delay"
+    assert one.quality["slope_3"] in {"A", "B"}, "nor does it, but for where its line begins"
 
 
 def test_a_delay_that_was_declared_or_no_apparatus_is_no_doubt() -> None:
