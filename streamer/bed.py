@@ -35,14 +35,18 @@ from streamer.metrics import (
     measure,
     nothing,
 )
+from streamer.reasons import Reason
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
 from streamer.suspicions import Doubts, Standing, Suspicions
 from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
+from streamer.units import S_PER_MIN
 
 MAX_PART_S = 5.0
 """Longer chunks are taken in parts: the capnogram is kept for a minute only."""
+NOISY_BREATHS = 3
+"""So many in a row whose volume noise hides are a sensor's fault; one alone may be a very small breath."""
 BREAKS = frozenset(
     {Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT}
 )
@@ -99,6 +103,7 @@ class Bed:
         self._labeller = Labeller(bed_id)
         self._rolling = Rolling(bed_id, settings.rolling, keys=tuple(METRICS), weighted_by=WEIGHTED_BY, held=HELD)
         self._agenda = Agenda(bed_id, events, blood_gases)
+        self._noisy, self._told_noise = 0, False
         self._end_s = self._flow_s = -math.inf
         self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
@@ -238,6 +243,16 @@ class Bed:
         found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
         found += self._crosscheck.push(record)
+        self._noisy = self._noisy + 1 if Reason.SIGNAL_NOISY in measures.missing.values() else 0
+        if self._noisy == NOISY_BREATHS and not self._told_noise:
+            self._told_noise = True
+            detail = (
+                f"white noise of {breath.flow_noise * S_PER_MIN:.2g} L/min hides the volume: is the flow sensor wet?"
+            )
+            values: dict[str, float | str] = {"rule": "flow_noisy", "channel": "flow"}
+            found.append(
+                Notice(bed=self._bed, at_s=breath.end_s, kind=NoticeKind.SUSPICION, detail=detail, values=values)
+            )
         if Flag.APNOEA in flags:
             detail = f"no breath for {breath.end_s - breath.start_s:.0f} s"
             found.append(Notice(bed=self._bed, at_s=breath.end_s, kind=NoticeKind.APNOEA, detail=detail))

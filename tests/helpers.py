@@ -109,6 +109,8 @@ class Capture:
     rate_hz: float
     marks_s: FloatArray
     numbers: tuple[int, ...] = ()
+    turns_s: FloatArray | None = None
+    """Where expiration began, after each mark; NaN where it is not known."""
 
     def chunk(self) -> Chunk:
         return chunk(self.flow, self.paw, rate_hz=self.rate_hz)
@@ -118,7 +120,10 @@ ROW = re.compile(rb" *(-?[0-9.]+), *(-?[0-9.]+) *$")
 
 
 def pb840(path: Path) -> Capture:
-    """A Puritan Bennett 840 capture of two columns: 50 Hz, ``BS, S:<number>,`` where an inspiration was begun."""
+    """A Puritan Bennett 840 capture of two columns: 50 Hz, ``BS, S:<number>,`` where an inspiration was begun.
+
+    ``BE`` ends a breath, on the sample at which the next one begins: it says nothing about the onset of expiration.
+    """
     rows: list[tuple[float, float]] = []
     marks: list[int] = []
     numbers: list[int] = []
@@ -134,14 +139,15 @@ def pb840(path: Path) -> Capture:
 
 
 def servo_u(path: Path) -> Capture:
-    """A Getinge Servo-U recording: 100 Hz; a mark where the phase column turns to inspiration."""
+    """A Getinge Servo-U recording: 100 Hz; marks where the phase column turns to inspiration, and to expiration."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     rows = [line.split("\t") for line in lines[lines.index("[DATA]") + 1 :] if re.match(r"\d\d:\d\d:\d\d:", line)]
     phases = [row[1].strip() for row in rows]
     marks = [i for i in range(1, len(rows)) if phases[i] == "insp." and phases[i - 1] != "insp."]
     flow = np.array([float(row[3]) for row in rows]) / 60.0
     paw = np.array([float(row[2]) for row in rows])
-    return Capture(flow, paw, 100.0, np.array(marks) / 100.0)
+    turns = [next((i for i in range(mark, len(rows)) if phases[i] == "esp."), math.nan) for mark in marks]
+    return Capture(flow, paw, 100.0, np.array(marks) / 100.0, turns_s=np.array(turns) / 100.0)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ MAX_VOLUME_SHARE = 1.25
 """A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
 MIN_SUCKED_S = 0.3
 FIT = 3
-"""Pressure as high in more breaths running than this is a new state (a setting, a kinked tube), not a cough."""
+"""Pressure as high, or flow as shaken, in more breaths running than this is a state (a setting, a kinked tube, a valve
+that rings, water), not a cough."""
 
 
 class Airway:
@@ -27,7 +28,7 @@ class Airway:
     def __init__(self) -> None:
         self._peaks: deque[float] = deque(maxlen=MEMORY)
         self._volumes: deque[float] = deque(maxlen=MEMORY)
-        self._high = 0
+        self._high = self._shaken = 0
         self._turned_s: float | None = None
 
     def push(self, breath: Breath, folded: Folded) -> set[Flag]:
@@ -41,7 +42,8 @@ class Airway:
             self._peaks.append(folded.peak_paw)
             self._volumes.append(folded.insp_volume)
         found: set[Flag] = set()
-        if self._high or self._is_shaken(breath, folded):
+        self._shaken = self._shaken + 1 if self._is_shaken(breath, folded) else 0
+        if self._high or 0 < self._shaken <= FIT:
             found.add(Flag.COUGH)
         if folded.sucked_s > MIN_SUCKED_S:
             found.add(Flag.SUCTION)

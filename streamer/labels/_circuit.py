@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Collection
 from statistics import median
 
 from streamer.breath import Breath
 from streamer.labels._folded import Folded
+from streamer.labels._history import MEMORY
 from streamer.records import Flag, NoticeKind
 
 LOW_PEEP_SHARE, LOW_PAW_CMH2O, LOW_PAW_FROM_PEEP = 0.3, 2.0, 5.0
@@ -17,6 +19,8 @@ MIN_TE_SHARE = 0.5
 SUCKED_CMH2O = -3.0
 """An open circuit is at atmospheric pressure; far below it a patient, or suction, pulls on a closed one."""
 NORMAL_TO_RECONNECT = 3
+MIN_FLOOR_CMH2O, HELD_SHARE = 0.5, 0.5
+"""PEEP that can be seen to fall, and the share of the usual peak pressure that an open circuit does not reach."""
 
 
 class Circuit:
@@ -26,6 +30,7 @@ class Circuit:
         self.is_open = False
         self._normal = 0
         self._escaped = False
+        self._peaks: deque[float] = deque(maxlen=MEMORY)
 
     def interrupt(self) -> None:
         """The breath before is no longer the one before."""
@@ -38,6 +43,7 @@ class Circuit:
         is_low = SUCKED_CMH2O < folded.low_paw < floor
         is_cycle = breath.end_s - breath.insp_end_s >= MIN_TE_SHARE * (breath.insp_end_s - breath.start_s)
         escaped = is_cycle and folded.exp_volume < MIN_RETURN_SHARE * folded.insp_volume
+        escaped = escaped and not self._is_held(folded, floor)
         twice, self._escaped = escaped and self._escaped, escaped
         if is_low or twice:
             self._normal = 0
@@ -47,6 +53,7 @@ class Circuit:
             detail = "airway pressure fell away" if is_low else "hardly any gas came back, twice"
             return NoticeKind.DISCONNECT, breath.start_s, detail
         if not self.is_open:
+            self._peaks.append(folded.peak_paw)
             return None
         is_normal = not escaped and Flag.APNOEA not in breath.flags
         self._normal = self._normal + 1 if is_normal else 0
@@ -54,3 +61,10 @@ class Circuit:
             return None
         self.is_open = False
         return NoticeKind.RECONNECT, breath.end_s, "three normal breaths"
+
+    def _is_held(self, folded: Folded, floor: float) -> bool:
+        """The ventilator builds and holds its pressures: what does not come back is a leak of a closed circuit."""
+        if floor >= MIN_FLOOR_CMH2O and not folded.end_paw > floor:
+            return False
+        usual = median(self._peaks) if self._peaks else math.nan
+        return folded.peak_paw >= HELD_SHARE * usual

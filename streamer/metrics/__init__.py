@@ -165,7 +165,7 @@ def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str, balanc
     refused = balance.refused[step.volume]
     if refused is not None:
         return refused.value
-    grade = max(grade, balance.grade[step.volume], *(found.quality.get(key, "") for key in step.keys))
+    grade = max([grade, balance.grade[step.volume], *[found.quality[key] for key in step.keys if key in found.quality]])
     if method:
         found.methods[step.key] = method
     if grade:

@@ -9,6 +9,7 @@ part of its declaration (``Volume``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -21,9 +22,15 @@ from streamer.records import Flag
 
 NOTED, REFUSED = 0.05, 0.10
 """Distance of the persistent ratio from 1 that makes B at best, and that withholds."""
+ONE_IN_TWENTY = 1.96
+"""Standard deviations of noise that one error in twenty exceeds."""
 MAX_LEAK, LEAK_NOTED = 0.20, 0.10
 MAX_UNCLOSED = 0.15
+FAR = 3.0
+"""Expired over inspired volume of one breath, or its inverse, that no sigh and no step of PEEP makes."""
 RECENT, RUN = 5, 3
+ENOUGH_DOUBLED = 10
+"""Breaths from which on one half of a double trigger more or less no longer moves what persists."""
 DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
 
 
@@ -44,16 +51,32 @@ def balance_of(breath: Breath, folded: Fold, past: Past, flags: Collection[Flag]
     own = folded.tidal_exp / folded.tidal_insp
     seen = [*past.volumes] if DOUBLES & {*flags} else [*past.volumes, (folded.tidal_insp, folded.tidal_exp)]
     off = persistent(seen) - 1.0 if seen else 0.0
+    if DOUBLES & {*flags} and len(seen) < ENOUGH_DOUBLED:
+        off = 0.0
     if len(seen) <= RUN and abs(folded.tidal_exp - folded.tidal_insp) <= _sample(breath, folded):
         off = 0.0
-    moved = None
-    if abs(off) > REFUSED:
+    noise = hidden(breath, folded)
+    moved = Reason.SIGNAL_NOISY if noise > REFUSED else None
+    if moved is None and not DOUBLES & {*flags} and not 1.0 / FAR < own < FAR:
+        moved = Reason.VOLUME_NOT_CLOSED
+    if moved is None and abs(off) > REFUSED:
         moved = Reason.SENSOR_RATIO if off > 0.0 and len(seen) >= RUN else Reason.VOLUME_NOT_CLOSED
     tight = moved or (Reason.LEAK_HIGH if breath.leak_frac > MAX_LEAK else None)
     closed = tight or (None if abs(own - 1.0) <= MAX_UNCLOSED else Reason.VOLUME_NOT_CLOSED)
-    noted = "B" if abs(off) > NOTED or abs(own - 1.0) > REFUSED or breath.leak_frac > LEAK_NOTED else ""
+    noted = (
+        "B" if noise > NOTED or abs(off) > NOTED or abs(own - 1.0) > REFUSED or breath.leak_frac > LEAK_NOTED else ""
+    )
     unsure = noted if breath.leak_frac >= -NOTED else "B"  # it may be unknown, too
     return Balance(("", noted, unsure, unsure), (None, moved, tight, closed))
+
+
+def hidden(breath: Breath, folded: Fold) -> float:
+    """Error that white noise of flow leaves in the inspired volume, as a share of it, exceeded in one breath of twenty.
+
+    A sum of n samples dt apart, each with noise s, has the standard deviation s·dt·sqrt(n) = s·sqrt(Ti·dt).
+    """
+    ti_s = max(breath.insp_end_s - breath.start_s, 1.0 / breath.rate_hz)
+    return ONE_IN_TWENTY * breath.flow_noise * math.sqrt(ti_s / breath.rate_hz) / folded.tidal_insp
 
 
 def persistent(volumes: Sequence[tuple[float, float]]) -> float:
@@ -79,4 +102,5 @@ def _nearest(views: Sequence[float]) -> float:
 
 
 def _ratio(volumes: Sequence[tuple[float, float]]) -> float:
-    return sum(out for _, out in volumes) / sum(into for into, _ in volumes)
+    into, out = map(sum, zip(*volumes, strict=True))
+    return out / into

@@ -43,11 +43,14 @@ def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
     """The fold, corrected flow as ``volumes`` sums it in L/s, and the grid of ``breathed_co2``."""
     rate_hz, insp_end, flow = breath.rate_hz, breath.insp_end, corrected(breath)
     *held, first, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
+    if breath.leak_conductance > 0.0 and first >= 0.0:  # past a closed valve no leak is fed: none is taken off
+        held_n = slice(int(first), int(first) + round(held[0] * rate_hz))
+        flow[held_n] = breath.flow[held_n] - breath.flow_zero
     moved, tidal = volumes(breath.flow, flow, breath.paw, rate_hz, insp_end)
     before = int(exp_first) if is_stopped(*held[EXP_HOLD : EXP_HOLD + 3]) else -1
     pressed = pressures(breath.paw, flow, rate_hz, insp_end, before)
     gas, grid = breathed_co2(breath, tidal)
-    shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S])
+    shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S], breath.flow_noise)
     risen = _rise(breath, moved, tidal, int(first))
     folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, flow, moved), *risen))
     return folded, tidal, grid

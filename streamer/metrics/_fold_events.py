@@ -32,7 +32,7 @@ MAX_UNEVEN = 0.05
 """Flow counts as set by the ventilator up to this distance (rms, over its mean) from a straight line."""
 MAX_TILT = 0.10
 """Flow counts as constant while that line changes by no more than this share of the mean."""
-SWING_L_S = 10.0 / 60.0
+SWING_L_S, NOISES = 10.0 / 60.0, 4.0
 """A reversal of flow goes from 10 L/min one way to 10 L/min the other way (algorithms §2.4)."""
 REVERSALS_IN_S = 1.0
 SUCKED_CMH2O = -3.0
@@ -41,14 +41,18 @@ FED_L_S = 10.0 / 60.0
 L_S_PER_CMH2O = 0.1
 """What stands out more: 6 L/min count as much as 1 cmH2O (algorithms §2.4)."""
 BLOCK_S = 0.08
+PUSHED_S, PUSHED_CMH2O, PUSHED_SHARE, MIN_PUSHED = 0.2, 0.15, 0.3, 8
+"""Window to either side; RMS of pressure and correlation beyond which flow goes with pressure; fewest samples."""
 VALVE_S = 0.2
 """Expiration's first moments belong to the valve: recorded flow and pressure swing."""
 EARLY_S = 1.0
 
 
 @kernel
-def events(paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, flow_s: float) -> tuple[float, ...]:
-    """Fields ``sag`` to ``sucked_s`` of a Fold, in order; ``flow_s`` is its field of that name."""
+def events(  # noqa: PLR0917 (compiled: positions only)
+    paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, flow_s: float, noise: float
+) -> tuple[float, ...]:
+    """Fields ``sag`` to ``sucked_s`` of a Fold, in order; ``flow_s`` is one; ``noise`` of flow, L/s."""
     flow_n = min(insp_end, int(flow_s * rate_hz + 0.5)) if flow_s > 0.0 else 0
     first, last = _chord(flow, flow_n)
     tilt = _tilt(flow, first, last)
@@ -59,7 +63,7 @@ def events(paw: FloatArray, flow: FloatArray, rate_hz: float, insp_end: int, flo
             sag_fall = 0.0
     late = _deflection(paw, flow, insp_end, flow_n, tilt, rate_hz)
     sagging = sag, sag_at, sag_fall
-    shaken = _top(paw), _reversals(flow, rate_hz), _sucked(paw, flow, rate_hz)
+    shaken = _top(paw), _reversals(flow, rate_hz, SWING_L_S + NOISES * noise), _sucked(paw, flow, rate_hz)
     return sagging + late + shaken
 
 
@@ -134,7 +138,35 @@ def _deflection(  # noqa: PLR0917 (compiled: positions only)
     slowed, slowed_at = _trough(flow, -1.0, (insp_end, late, until), width, -math.inf)
     if slowed > swing:
         swing, swing_at = slowed, slowed_at
+    if swing > 0.0 and _is_pushed(paw, flow, int(swing_at), int(PUSHED_S * rate_hz)):
+        swing, swing_at = 0.0, NAN
     return fall, swing, (fall_at if fall * L_S_PER_CMH2O > swing else swing_at) / rate_hz
+
+
+@kernel
+def _is_pushed(paw: FloatArray, flow: FloatArray, at: int, half: int) -> bool:
+    """Flow goes with pressure about a sample: a valve that rings moves both alike, a patient who draws does not.
+
+    The correlation of what straight lines leave of the two.
+    """
+    first, last = max(at - half, 0), min(at + half + 1, flow.size)
+    n = last - first
+    if n < MIN_PUSHED:
+        return False
+    mid, p_mean, f_mean = 0.5 * (first + last - 1), mean(paw, first, last), mean(flow, first, last)
+    p_slope, f_slope, spread = 0.0, 0.0, 0.0
+    for i in range(first, last):
+        p_slope += (i - mid) * paw[i]
+        f_slope += (i - mid) * flow[i]
+        spread += (i - mid) ** 2
+    pp, ff, pf = 0.0, 0.0, 0.0
+    for i in range(first, last):
+        p = paw[i] - p_mean - p_slope / spread * (i - mid)
+        f = flow[i] - f_mean - f_slope / spread * (i - mid)
+        pp += p * p
+        ff += f * f
+        pf += p * f
+    return bool(pp > n * PUSHED_CMH2O**2 and pf > PUSHED_SHARE * math.sqrt(pp * ff))
 
 
 @kernel
@@ -201,12 +233,12 @@ def _top(paw: FloatArray) -> float:
 
 
 @kernel
-def _reversals(flow: FloatArray, rate_hz: float) -> float:
-    """Most reversals of flow within one second."""
+def _reversals(flow: FloatArray, rate_hz: float, swing: float) -> float:
+    """Most reversals of flow within one second, each from beyond ``swing`` one way to beyond it the other."""
     at = np.empty(flow.size)
     count, most, way, oldest = 0, 0, 0, 0
     for i in range(flow.size):
-        now = 1 if flow[i] >= SWING_L_S else -1 if flow[i] <= -SWING_L_S else 0
+        now = 1 if flow[i] >= swing else -1 if flow[i] <= -swing else 0
         if now == 0 or now == way:  # noqa: PLR1714 (a set is slow when compiled)
             continue
         if way != 0:

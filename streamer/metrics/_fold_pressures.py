@@ -153,7 +153,10 @@ def _efforts(paw: FloatArray, flow: FloatArray, first: int, last: int, rate_hz: 
 
 @kernel
 def _is_effort(level: FloatArray, speed: FloatArray, at: int) -> bool:
-    """Pressure is 0.5 cmH2O lower than on both sides; outflow slows towards the trough and speeds up after it."""
+    """Pressure is 0.5 cmH2O lower than on both sides; outflow slows towards the trough and speeds up after it.
+
+    A patient who lets go lets gas out as pressure comes back; a valve that fell below PEEP blows gas in to get back.
+    """
     first, last = max(0, at - NEAR_BLOCKS), min(level.size, at + NEAR_BLOCKS + 1)
     before, after = level[at], level[at]
     crest = speed[at]
@@ -167,4 +170,8 @@ def _is_effort(level: FloatArray, speed: FloatArray, at: int) -> bool:
         after = max(after, level[i])
         slow_after = min(slow_after, speed[i])
     dips = before - level[at] >= DIP_CMH2O and after - level[at] >= DIP_CMH2O
-    return bool(dips and min(crest - slow_before, crest - slow_after) >= DIP_FLOW_L_S)
+    back = at
+    while back < last - 1 and level[back] < 0.5 * (level[at] + after):
+        back += 1
+    pushed = speed[back] - speed[at] >= DIP_FLOW_L_S  # gas comes with the pressure: a valve finds back to PEEP
+    return bool(dips and not pushed and min(crest - slow_before, crest - slow_after) >= DIP_FLOW_L_S)

@@ -17,12 +17,16 @@ from streamer.segment._records import Sums
 
 STANDS_OUT = 2.0
 """Standard errors of the sums."""
-DENIED_SHARE, DENIED_L_S = 0.5, 0.5 / 60.0
-"""Flow at the end of expiration below this share of what the leak would give there, by more than this: it is none."""
-MAX_ZERO_L_S = 5.0 / 60.0
+DENIED_L_S, MOST_SHARE, ENOUGH_ENDS = 0.5 / 60.0, 1.5, 2
+"""Flow at the end of expiration that lies below what the sums expect there, by more than this, is believed instead;
+above it, up to this share of the sums."""
+MIN_ZERO_L_S, MAX_ZERO_L_S, SAME_L_S = 0.25 / 60.0, 5.0 / 60.0, 0.4 / 60.0
+"""Offsets that are worth a correction, and that a sensor may have; two levels that are the same."""
 ENOUGH_ZEROS = 3
-MIN_APART = 0.5
-"""Between the roots of two pressures, sqrt(cmH2O), that tell an offset from a leak."""
+NEWEST, JUMP, AGREE = 3, 0.3, 3.0
+"""A leak has jumped when so many breaths are so far off, as a share and against how they differ."""
+MIN_PAW = 1.0
+"""Pressure of a hold against which a leak is reckoned, cmH2O."""
 
 
 class Levels(NamedTuple):
@@ -34,63 +38,88 @@ class Levels(NamedTuple):
     end_paw: float
 
 
+class _Row(NamedTuple):
+    """Of one breath: L, s·sqrt(cmH2O), s; flow at its end (L/s, NaN unless level) and the root of pressure there."""
+
+    net: float
+    root: float
+    duration_s: float
+    end: float
+    end_root: float
+
+
 class Leak:
     """Conductance, (L/s)/sqrt(cmH2O), and zero offset, L/s, from the breaths so far."""
 
     def __init__(self, breaths: int, settled: int, most: float) -> None:
-        self._rows: deque[tuple[float, float, float]] = deque(maxlen=breaths)
-        self._ends: deque[tuple[float, float]] = deque(maxlen=breaths)
+        self._rows: deque[_Row] = deque(maxlen=breaths)
         self._zeros: deque[float] = deque(maxlen=breaths)
         self._settled, self._most = settled, most
         self.conductance = self.zero = 0.0
 
     def push(self, sums: Sums, levels: Levels, duration_s: float) -> None:
         """A complete breath."""
-        self._rows.append((sums.net, sums.root, duration_s))
-        if not math.isnan(levels.end):
-            self._ends.append((levels.end, math.sqrt(max(levels.end_paw, 0.0))))
-            self._learn_zero(levels)
+        root = math.sqrt(max(levels.end_paw, 0.0))
+        self._rows.append(_Row(sums.net, sums.root, duration_s, levels.end, root))
+        self._forget()
+        self._learn_zero(levels)
         if len(self._rows) >= self._settled:
             self.conductance = self._conductance()
 
     def restart(self, sums: Sums, duration_s: float) -> None:
         """No breath was found for so long that the lung's own filling does not count: begin again from this stretch."""
         self._rows.clear()
-        self._ends.clear()
-        self._rows.extend([(sums.net, sums.root, duration_s)] * self._settled)
+        self._rows.extend([_Row(sums.net, sums.root, duration_s, math.nan, math.nan)] * self._settled)
         self.conductance = self._conductance()
 
+    def _forget(self) -> None:
+        """Drop the breaths before a jump of the leak: the newest agree with each other, and not with them."""
+        newest = [(row.net - self.zero * row.duration_s) / row.root for row in self._rows if row.root > 0.0][-NEWEST:]
+        if len(newest) < NEWEST:
+            return
+        found = sum(newest) / NEWEST
+        apart = abs(found - self.conductance)
+        if apart > JUMP * max(abs(found), self.conductance) and apart > AGREE * (max(newest) - min(newest)):
+            while len(self._rows) > NEWEST:
+                self._rows.popleft()
+
     def _conductance(self) -> float:
-        rows = [(net - self.zero * duration_s, root) for net, root, duration_s in self._rows]
-        root = sum(root for _, root in rows)
+        nets = [row.net - self.zero * row.duration_s for row in self._rows]
+        root = sum(row.root for row in self._rows)
         if not root > 0.0:
             return 0.0
-        found = sum(net for net, _ in rows) / root
-        squares = sum((net - found * one) ** 2 for net, one in rows)
-        error = math.sqrt(squares * len(rows) / (len(rows) - 1)) / root
+        found = sum(nets) / root
+        squares = sum((net - found * row.root) ** 2 for net, row in zip(nets, self._rows, strict=True))
+        error = math.sqrt(squares * len(nets) / (len(nets) - 1)) / root
         if found < STANDS_OUT * error:
             return 0.0
         return min(max(self._shown(found), 0.0), self._most)
 
     def _shown(self, found: float) -> float:
-        """As much of it as flow shows at the end of expiration, where that is level."""
-        if len(self._ends) < self._settled:
+        """What flow at the end of the newest expirations shows of it: at once, and without the lung's own filling."""
+        ends = [row for row in self._rows if row.end_root > 0.0][-NEWEST:]
+        if len(ends) < ENOUGH_ENDS or not math.isfinite(self._rows[-1].end + self._rows[-2].end):
             return found
-        flow, root = (median(column) for column in zip(*self._ends, strict=True))
-        flow, expected = flow - self.zero, found * root
-        if not root > 0.0 or flow >= DENIED_SHARE * expected or expected - flow < DENIED_L_S:
-            return found
-        return max(flow, 0.0) / root
+        shown = median((row.end - self.zero) / row.end_root for row in ends)
+        expected, flow = found * ends[-1].end_root, shown * ends[-1].end_root
+        if flow >= expected or expected - flow < DENIED_L_S:
+            return min(max(shown, found), MOST_SHARE * found)
+        return max(shown, 0.0)
 
     def _learn_zero(self, levels: Levels) -> None:
-        roots = [math.sqrt(max(paw, 0.0)) for paw in (levels.held_paw, levels.end_paw)]
-        if not roots[0] - roots[1] >= MIN_APART:
+        """What flows in an occlusion is the zero: gas that leaks then comes out of the lung, past a closed valve.
+
+        Unless a ventilator goes on feeding the leak: then flow grows with the root of pressure, here and at the end.
+        """
+        held, end = levels.held, levels.end
+        if math.isnan(held):
             return
-        leak = (levels.held - levels.end) / (roots[0] - roots[1])
-        self._zeros.append(levels.end - max(leak, 0.0) * roots[1])
-        zero = median(self._zeros)
-        if len(self._zeros) >= ENOUGH_ZEROS:
-            self.zero = zero if abs(zero) <= MAX_ZERO_L_S else 0.0
+        fed = held * math.sqrt(max(levels.end_paw, 0.0) / max(levels.held_paw, MIN_PAW))
+        if held > SAME_L_S and abs(end - fed) <= SAME_L_S < abs(end - held):
+            return
+        self._zeros.append(held)
+        zero = median(self._zeros) if len(self._zeros) >= ENOUGH_ZEROS else 0.0
+        self.zero = zero if MIN_ZERO_L_S <= abs(zero) <= MAX_ZERO_L_S else 0.0
 
 
 def median(values: Iterable[float]) -> float:

@@ -1,7 +1,7 @@
 """Flow where it should be level: in an occlusion, and at the end of an expiration. Floor 1, in ``segment``; compiled.
 
-Flow that is level at two pressures tells the offset of its sensor from a leak, which grows with the root of pressure.
-One level alone does not: what still leaves a lung that empties slowly, a leak and an offset look the same.
+In an occlusion a valve lets nothing past: what flows there is the zero of the sensor. Level flow at the end of an
+expiration is the zero and the leak; while a lung still empties, it is less.
 """
 
 from __future__ import annotations

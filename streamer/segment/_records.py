@@ -27,7 +27,8 @@ State = np.dtype(
         ("candidate_at", np.float64),
         ("candidate_peak", np.float64),  # L/s
         ("candidate_volume", np.float64),  # L
-        ("foot", np.float64),  # lowest pressure since the candidate began, cmH2O
+        ("first_paw", np.float64),  # pressure where it began, and the lowest since, cmH2O
+        ("lowest", np.float64),
         ("exp_start", np.int64),  # first sample of expiration of the open breath; -1: not expired yet
         ("exp_start_at", np.float64),
         ("turned", np.int64),  # sample at which the present phase was confirmed
@@ -60,6 +61,8 @@ Limits = np.dtype(
         ("usual_low", np.float64),  # and the level from which it rises, cmH2O
         ("noise", np.float64),  # SD of white noise on flow, L/s
         ("paw_noise", np.float64),  # on pressure, cmH2O
+        ("ripple", np.float64),  # RMS of fast oscillation of flow, its noise included, L/s
+        ("paw_ripple", np.float64),  # of pressure, cmH2O
         ("scale", np.float64),  # of flows and volumes, against an adult's
         # what follows from these and from the settings: _survey.adapt
         ("onset", np.float64),  # flows in L/s
@@ -76,6 +79,7 @@ Limits = np.dtype(
         ("forced_volume", np.float64),  # L
         ("noise_volume", np.float64),  # L that noise alone may seem to move
         ("pressed", np.float64),  # rise of pressure that tells an inspiration, cmH2O
+        ("drawn", np.float64),  # fall of pressure that tells that a patient draws, cmH2O
         ("lead", np.float64),  # rise of pressure before flow turns that belongs to the inspiration, cmH2O
         # durations in samples
         ("rise_n", np.int64),

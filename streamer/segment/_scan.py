@@ -44,10 +44,10 @@ from streamer.jit import kernel
 from streamer.segment._records import APNOEA, EXPIRATION, INSPIRATION, MORE, ONSET
 from streamer.segment._survey import adapt, survey
 
-PLATEAU_SHARE, PLATEAU_CMH2O = 0.7, 5.0
+PLATEAU_SHARE, PLATEAU_CMH2O = 0.6, 5.0
 """Pressure is at its plateau above this share of its rise, if that is at least so high."""
-RING_SHARE = 0.15
-"""Of the inspired volume: what a ringing valve may let back."""
+RING_SHARE = 0.3
+"""Of the inspired volume: less comes back at full pressure where a valve rings, or a patient pushes against it."""
 CLEAR_SHARE = 0.13
 """Of the usual rise of pressure: what no valve makes that finds back to PEEP after it fell too low."""
 OWN_SHARE = 0.1
@@ -130,10 +130,10 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
             s.first = -1
     if s.candidate >= 0:
         s.candidate_peak = max(s.candidate_peak, x)
-        s.foot = min(s.foot, y)
+        s.lowest = min(s.lowest, y)
         if s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver):
             s.candidate_peak = x  # what was delivered has died down: its valve has still to open
-        if s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
+        while s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
             hover(s, p, flow, paw, base)
     elif x > p.onset and before <= p.onset:
         part = (x - p.onset) / (x - before)
@@ -145,10 +145,11 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.candidate_at = s.first_at
         s.candidate_volume = s.first_volume
         s.candidate_peak = x
-        s.foot = y
-    if s.candidate < 0 or not is_inspiration(s, p, x, y):
+        s.first_paw = y
+        s.lowest = y
+    if s.candidate < 0 or not is_inspiration(s, p, paw, base, i, x, y):
         return False
-    open_valve(s, p, paw, base)
+    open_valve(s, p, flow, paw, base)
     begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
     return True
 
@@ -164,24 +165,34 @@ def hover(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
 
 
 @kernel
-def is_inspiration(s: Any, p: Any, x: float, y: float) -> bool:
+def is_inspiration(s: Any, p: Any, paw: Any, base: int, i: int, x: float, y: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
     """Whether the candidate is one: by volume, of which less is needed where pressure rises with it."""
-    if s.candidate_peak < p.trigger:
+    if s.candidate_peak < p.trigger or s.first_volume < p.confirm:
         return False
-    rise = y - s.foot
+    foot = y
+    for j in range(max(i - p.back_n, s.first - 1, base), i):
+        if paw[j - base] < foot:  # noqa: PLR1730 (min() of NaN is not the same compiled)
+            foot = paw[j - base]
+    rise = y - foot
     is_pressed = rise >= p.pressed and (y - p.usual_low >= p.pressed or rise >= CLEAR_SHARE * p.usual_swing)
-    needed = p.confirm if is_pressed else max(p.alone, p.blown * max(p.large_volume, s.inspired))
+    needed = p.confirm
+    if not is_pressed:
+        # A patient pulls pressure down, below where it rests; gas that is blown in, or a valve that closes, does not.
+        is_drawn = s.first_paw - s.lowest >= p.drawn and s.lowest < p.usual_low
+        needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
     if s.candidate_peak >= p.deliver:
         return bool(s.candidate_volume >= needed)
     return bool((is_pressed or x <= p.onset) and s.first_volume >= needed)
 
 
 @kernel
-def open_valve(s: Any, p: Any, paw: Any, base: int) -> None:
+def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
     """Where the breath begins: the candidate, or the foot of a pressure rise; from where gas was drawn."""
-    if s.candidate_peak < p.deliver:
+    if s.candidate_peak < p.deliver and s.first >= s.candidate - p.draw_n:
         s.candidate = s.first
         s.candidate_at = s.first_at
+    elif s.candidate > s.first:
+        steepen(s, p, flow, paw, base)
     last = s.candidate - 1
     first = max(last - p.back_n, s.turned, base)
     lowest = paw[last - base]
@@ -196,7 +207,7 @@ def open_valve(s: Any, p: Any, paw: Any, base: int) -> None:
         s.candidate = foot + 1
         s.candidate_at = foot
     s.end_at = s.candidate_at
-    if s.first >= s.candidate - 1:
+    if s.first >= s.candidate:
         s.end = s.candidate - 1
         s.end_drawn_at = s.end_at
     elif s.first >= s.candidate - p.draw_n:
@@ -205,6 +216,22 @@ def open_valve(s: Any, p: Any, paw: Any, base: int) -> None:
     else:
         s.end = s.candidate - p.draw_n - 1
         s.end_drawn_at = float(s.end)
+
+
+@kernel
+def steepen(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
+    """After a draw, the valve opened where flow begins to rise without a pause to what it delivers."""
+    at = s.candidate
+    while into_lung(flow[at - base], paw[at - base], p) < p.deliver and at < s.next - 1:
+        at += 1
+    before = into_lung(flow[at - 1 - base], paw[at - 1 - base], p)
+    while at - 1 > s.candidate and before < into_lung(flow[at - base], paw[at - base], p):
+        at -= 1
+        before = into_lung(flow[at - 1 - base], paw[at - 1 - base], p)
+    at = min(at, s.candidate + p.rise_n // 2)
+    if at > s.candidate:
+        s.candidate = at
+        s.candidate_at = at - 1.0
 
 
 @kernel
@@ -251,6 +278,7 @@ def restack(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) ->
     s.end = at
     s.end_at = at
     s.end_drawn_at = at
+    s.first_volume = s.stack_volume
     begin_inspiration(s, i, x, paw[at - base], paw[i - base])
     s.restacked = 1
     return True
@@ -290,8 +318,8 @@ def falls(  # noqa: PLR0917 (compiled: positions only)
         s.candidate_volume -= moved
         s.excess -= moved + p.step * p.exhale
         s.candidate_peak = max(s.candidate_peak, -x)
-        creeps = x >= -p.exhale and s.candidate_peak < p.cycle and is_plateau(s, y)
-        if s.excess <= 0.0 or x > p.clear or creeps:
+        is_back = is_plateau(s, y) and (x > p.exhale or (x >= -p.exhale and s.candidate_peak < p.cycle))
+        if s.excess <= 0.0 or x > p.clear or is_back:
             s.candidate = -1
     if s.candidate < 0 and x < -p.exhale and before >= -p.exhale:
         part = (x + p.exhale) / (x - before)

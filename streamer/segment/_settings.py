@@ -34,6 +34,7 @@ class SegmentSettings:
         alone_fraction: Of the median tidal volume, what an inspiration needs where pressure does not rise.
         alone_ml: Its upper bound.
         blown_fraction: The same where pressure usually rises: less is gas that a valve blows in to hold PEEP.
+        drawn_cmh2o: Fall of pressure after its onset that tells that a patient draws it: then that share is not needed.
         pressed_cmh2o: Rise of pressure, above where recent breaths began too, that tells an inspiration.
         pressed_share: The same, at least this share of the usual rise.
         swing_cmh2o: Usual rise of pressure from which on it is missed where it is absent.
@@ -66,14 +67,15 @@ class SegmentSettings:
     max_confirm_ml: float = 30.0
     alone_fraction: float = 0.10
     alone_ml: float = 40.0
-    blown_fraction: float = 0.25
+    blown_fraction: float = 0.40
+    drawn_cmh2o: float = 0.4
     pressed_cmh2o: float = 0.8
     pressed_share: float = 0.06
     swing_cmh2o: float = 5.0
     restack_flow_l_min: float = 10.0
     restack_s: float = 0.100
     restack_valley: float = 0.12
-    pressure_rise_cmh2o: float = 3.0
+    pressure_rise_cmh2o: float = 3.5
     pressure_back_s: float = 0.300
     apnoea_s: float = 15.0
     max_leak_l_min: float = 20.0
@@ -123,6 +125,7 @@ INTERNAL = {
     "alone_fraction": ("alone_fraction", 1.0),
     "alone": ("alone_ml", ML_PER_L),
     "blown_fraction": ("blown_fraction", 1.0),
+    "drawn": ("drawn_cmh2o", 1.0),
     "pressed": ("pressed_cmh2o", 1.0),
     "pressed_share": ("pressed_share", 1.0),
     "swing": ("swing_cmh2o", 1.0),

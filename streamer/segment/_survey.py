@@ -16,10 +16,10 @@ from streamer.jit import kernel
 SURVEY_S = 0.25
 MEMORY = 60
 """Looks that are remembered: 15 s."""
-MIN_SURVEY_N = 6
-NOISE, PAW_NOISE, HEIGHT, PAW = range(4)
-ROWS = 5
-"""Of the memory: the four of a look, and one to sort in."""
+MIN_SURVEY_N, ENOUGH = 6, 4
+NOISE, PAW_NOISE, RIPPLE, PAW_RIPPLE, HEIGHT, PAW = range(6)
+ROWS = 7
+"""Of the memory: the six of a look, and one to sort in."""
 NORMAL = 0.6744897501960817 * 2.449489742783178
 """Median of the size of second differences of white noise of SD 1: 0.6745 times the root of 6."""
 SMALL_FLOW = 20.0 / 60.0
@@ -28,6 +28,10 @@ LEAST_SCALE = 0.05
 LOW, HIGH = 0.3, 0.9
 """Of the looks: pressure is at its low level in more than so many; flow and pressure are high in the rest."""
 VENTILATED_CMH2O = 3.0
+PEAKS, CREST = 3.5, 1.5
+"""Of an RMS: what an oscillation spans from valley to peak, with a quarter to spare; and its height."""
+RIPPLE_S = 0.12
+"""Half a cycle of 5 Hz moves its RMS times 0.09 s."""
 RESPONSE_S = 0.040
 """Time over which the flow of an onset is told from noise."""
 DEVIATIONS, PEAK, CLEAR, RANGE = 2.0, 4.0, 5.0, 7.0
@@ -46,7 +50,7 @@ def survey(state: Any, limits: Any, flow: Any, paw: Any, base: int, memory: Any,
         flow: Buffer of flow, L/s.
         paw: Buffer of pressure, cmH2O.
         base: Index of the first sample in the buffers.
-        memory: (5, 60) what the looks found.
+        memory: (7, 60) what the looks found.
         scratch: (survey_n,) to sort in.
     """
     s, p = state[0], limits[0]
@@ -57,6 +61,8 @@ def survey(state: Any, limits: Any, flow: Any, paw: Any, base: int, memory: Any,
     s.survey_at += p.survey_n
     memory[NOISE, at] = _noise(flow, first, last, scratch)
     memory[PAW_NOISE, at] = _noise(paw, first, last, scratch)
+    memory[RIPPLE, at] = _ripple(flow, first, last)
+    memory[PAW_RIPPLE, at] = _ripple(paw, first, last)
     height, level = 0.0, paw[first]
     for i in range(first + 1, last):
         height = max(height, 0.5 * abs(flow[i] + flow[i - 1]))
@@ -65,6 +71,9 @@ def survey(state: Any, limits: Any, flow: Any, paw: Any, base: int, memory: Any,
     count = min(s.surveys, MEMORY)
     p.noise = _quantile(memory, NOISE, count, 0.5)
     p.paw_noise = _quantile(memory, PAW_NOISE, count, 0.5)
+    if count >= ENOUGH:  # fewer looks may all see the same turn of flow
+        p.ripple = _quantile(memory, RIPPLE, count, LOW)
+        p.paw_ripple = _quantile(memory, PAW_RIPPLE, count, LOW)
     p.usual_low = _quantile(memory, PAW, count, LOW)
     p.usual_swing = _quantile(memory, PAW, count, HIGH) - p.usual_low
     height = _quantile(memory, HEIGHT, count, HIGH)
@@ -83,12 +92,12 @@ def adapt(limits: Any, settings: Any) -> None:
     scale = min(p.scale, c.scale)
     blur = p.noise * DEVIATIONS / math.sqrt(max(RESPONSE_S / p.step, 1.0))
     p.onset = max(c.onset * scale, blur)
-    p.trigger = max(c.trigger * scale, p.onset)
-    p.deliver = max(c.deliver * scale, p.onset)
+    p.trigger = max(c.trigger * scale, p.onset + DEVIATIONS * p.noise)
+    p.deliver = max(c.deliver * scale, p.onset + PEAK * p.noise, CREST * p.ripple)
     p.exhale = max(c.exhale * scale, blur)
     p.cycle = max(c.cycle * scale, p.exhale, PEAK * p.noise)
     p.forced = c.forced * scale + CLEAR * p.noise
-    p.restack = max(c.restack * scale, RANGE * p.noise)
+    p.restack = max(c.restack * scale, RANGE * p.noise, 1.3 * PEAKS * p.ripple)
     p.clear = c.onset * scale + CLEAR * p.noise
     p.noise_volume = FALSE_ALARMS * p.noise * p.noise * p.step / (2.0 * p.onset)
     confirm, alone = c.first_confirm * scale, c.alone * scale
@@ -96,10 +105,11 @@ def adapt(limits: Any, settings: Any) -> None:
         confirm = min(max(c.confirm_fraction * p.usual_volume, c.min_confirm * scale), c.max_confirm * scale)
         alone = min(c.alone_fraction * p.usual_volume, alone)
     p.blown = c.blown_fraction if p.usual_swing >= c.swing else 0.0
-    p.confirm = max(confirm, p.noise_volume)
+    p.confirm = max(confirm, p.noise_volume, p.ripple * RIPPLE_S)
     p.alone = max(alone, p.confirm)
     p.forced_volume = max(c.forced_volume * scale, p.noise_volume)
-    p.pressed = max(c.pressed, c.pressed_share * p.usual_swing, CLEAR * p.paw_noise)
+    p.pressed = max(c.pressed, c.pressed_share * p.usual_swing, CLEAR * p.paw_noise, PEAKS * p.paw_ripple)
+    p.drawn = max(c.drawn, CLEAR * p.paw_noise, PEAKS * p.paw_ripple)
     p.lead = max(c.lead, CLEAR * p.paw_noise)
 
 
@@ -114,6 +124,22 @@ def _noise(samples: Any, first: int, last: int, scratch: Any) -> float:
         scratch[count] = size
         count += 1
     return _middle(scratch, count) / NORMAL if count >= MIN_SURVEY_N - 2 else 0.0
+
+
+@kernel
+def _ripple(samples: Any, first: int, last: int) -> float:
+    """RMS of what a straight line leaves: noise, and any oscillation of 4 Hz or more."""
+    n = last - first
+    mid, mean, product, square = 0.5 * (first + last - 1), 0.0, 0.0, 0.0
+    for i in range(first, last):
+        mean += samples[i] / n
+    for i in range(first, last):
+        product += (i - mid) * samples[i]
+        square += (i - mid) * (i - mid)
+    slope, left = product / square, 0.0
+    for i in range(first, last):
+        left += (samples[i] - mean - slope * (i - mid)) ** 2
+    return math.sqrt(left / n)
 
 
 @kernel

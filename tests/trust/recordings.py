@@ -14,7 +14,7 @@ from streamer.bed import Bed
 from streamer.context import Context
 from streamer.records import BreathRecord, Flag
 from tests.helpers import RECORDINGS, pb840
-from tests.segmentation_table import modes_of
+from tests.segmentation_table import labels_of, mode_of
 
 BENCH = {1: 50.0, 2: 50.0, 3: 20.0, 5: 20.0, 7: 10.0}
 """RespiraWorks on a QuickLung: number of the test → nominal compliance, mL/cmH2O."""
@@ -58,7 +58,7 @@ def patients() -> dict[tuple[str, str], Share]:
     found: dict[tuple[str, str], Share] = defaultdict(Share)
     for path in sorted(RECORDINGS.glob("pb840-ventmode/raw_*")):
         capture = pb840(path)
-        modes = modes_of(path, capture.numbers)
+        modes = [mode_of(label) for label in labels_of(path, capture.numbers)]
         for record in measured(path):
             mark = int(np.abs(capture.marks_s - record.start_s).argmin())
             found[path.name[4:8], modes[mark]].breaths.append(record)
