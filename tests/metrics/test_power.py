@@ -121,7 +121,8 @@ def test_power_of_the_first_half_of_a_double_trigger_counts_in_full() -> None:
     """164 J/min for 0.9 s are real energy: without them the power of the window would be too low."""
     one = vcv(vt=1.2, flow=1.5, peep=15, rr=65)
     among = Given(past=Past(volumes=((1.2, 1.2),) * 19))
-    assert measured(one, among).missing["mp"] == "volume_not_closed"  # hardly any of it comes back, and no label says why
+    # hardly any of it comes back, and no label says why
+    assert measured(one, among).missing["mp"] == "volume_not_closed"
     assert measured(one, flags=frozenset({Flag.DOUBLE_TRIGGER})).values["mp"] > 120.0
 
 
