@@ -12,9 +12,9 @@ rest are rules of this project (algorithms §2.4). Labels are statements about w
 | ``reverse_trigger_suspect`` | 5 of 15 own breaths, same delay: P down 1, bent 3 cmH2O, flow by 6 L/min | not passive |
 | ``autotrigger_suspect`` | 5 onsets without dip, regular to 5 %, twice the slowest pace; or leak > 20 % | a count |
 | ``short_cycle``, ``long_cycle`` | inspiratory time below half, or above twice, its mean | a count |
-| ``cough`` | 3 flow reversals of 10 L/min within 1 s, or Ppeak 15 cmH2O up without more volume, 3 times | excluded |
+| ``cough`` | 3 flow reversals of 10 L/min + 4 noise SD within 1 s, or Ppeak 15 cmH2O up, up to 3 times | excluded |
 | ``suction`` | P below -3 cmH2O for over 0.3 s with less than 10 L/min flowing in | excluded; PEEP anew |
-| ``disconnect`` | P < 0.3 PEEP (2 cmH2O from PEEP 5) for 1 s, or VTe/VTi < 0.3 twice; until 3 normal | no values |
+| ``disconnect`` | P < 0.3 PEEP (2 cmH2O from PEEP 5) for 1 s, or VTe/VTi < 0.3 twice, P not held | no values |
 
 "Excluded" leaves the times and the rate, "not passive" withholds what assumes a passive lung: ``metrics/_registry.py``.
 """
