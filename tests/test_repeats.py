@@ -169,3 +169,65 @@ def test_a_breath_with_a_stuck_stretch_has_only_its_duration_or_none() -> None:
             assert flag in hit.flags
         else:
             assert [gap.values["duration_s"] for gap in gaps] == [pytest.approx(seconds, abs=0.1)]
+
+
+def copied(whole: Chunk, at: int, count: int, names: tuple[Channel, ...] = tuple(Channel)) -> Chunk:
+    """From ``at`` on, the ``count`` samples before it come again."""
+    channels = {name: samples.copy() for name, samples in whole.channels.items()}
+    for name in names:
+        channels[name][at : at + count] = channels[name][at - count : at]
+    return Chunk(source="vent", start_s=whole.start_s, rate_hz=whole.rate_hz, channels=channels)
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+@pytest.mark.parametrize("step", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0])
+def test_a_packet_that_comes_again_is_missing(rate_hz: float, step: float, seconds: float) -> None:
+    for share in (0.6, 1.3):
+        whole = ventilated(rate_hz, step=step)
+        at, count = within(whole, share), round(seconds * rate_hz)
+        found, notices = sifted(copied(whole, at, count))
+        lost = np.flatnonzero(np.isnan(found[Channel.FLOW]))
+        assert lost[0] == at
+        assert count <= lost.size <= count + 1  # the next sample may agree by chance
+        assert all(np.isnan(found[name][lost]).all() for name in Channel)
+        assert [notice.at_s for notice in notices] == [at / rate_hz]
+
+
+@pytest.mark.parametrize("names", [(Channel.FLOW,), (Channel.FLOW, Channel.PAW), (Channel.PAW, Channel.PCO2)])
+def test_a_packet_comes_again_in_all_channels_or_not_at_all(names: tuple[Channel, ...]) -> None:
+    whole = ventilated(100.0)
+    assert missing(copied(whole, within(whole, 0.6), 100, names)) == 0
+
+
+@pytest.mark.parametrize(("count", "is_seen"), [(6, False), (7, True)])
+def test_sixteen_changes_that_come_again_are_no_chance(count: int, *, is_seen: bool) -> None:
+    whole = ventilated(100.0, step=0.0)
+    at = within(whole, 1.07)
+    assert bool(missing(copied(whole, at, count))) == is_seen  # three channels change with every sample but the first
+
+
+@pytest.mark.parametrize("period_s", [0.5, 1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("mode", ["vcv", "pcv"])
+def test_breaths_that_are_the_same_to_the_last_bit_pass(period_s: float, mode: str) -> None:
+    vent = {"mode": mode, "rate_per_min": 60.0 / period_s, "ti_s": period_s / 3, "rise_s": 0.0}
+    vent |= {"tidal_volume_ml": 150.0 * period_s, "flow_l_min": 30.0, "pause_s": 0.0}
+    for step in (0.0, 0.1):
+        whole = ventilated(100.0, noise=0.0, step=step, **vent)  # type: ignore[arg-type]
+        assert missing(whole) == 0
+        one = {name: samples[2000 : 2000 + round(100 * period_s)] for name, samples in whole.channels.items()}
+        again = {name: np.tile(samples, 12) for name, samples in one.items()}
+        assert missing(Chunk(source="vent", start_s=0.0, rate_hz=100.0, channels=again)) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cutting_changes_no_packet(seed: int) -> None:
+    whole = ventilated(50.0, seed=seed, step=0.1)
+    for share, seconds, breath in ((0.6, 0.4, 3), (1.3, 1.0, 6), (0.9, 2.0, 9)):
+        whole = copied(whole, within(whole, share, breath=breath), round(50.0 * seconds))
+    expected, told = sifted(whole)
+    assert np.isnan(expected[Channel.FLOW]).sum() >= 170
+    for single in (False, True):
+        found, notices = sifted(whole, sorted(random_cuts(len(whole), seed, single=single)))
+        assert notices == told
+        assert all(np.array_equal(found[name], expected[name], equal_nan=True) for name in Channel)

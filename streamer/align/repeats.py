@@ -1,9 +1,11 @@
-"""A recorder that writes its last values again and again: such samples are missing. Floor 1, before every aligner.
+"""A recorder that writes what it has written before: such samples are missing. Floor 1, before every aligner.
 
 When flow and pressure repeat one value to the last bit for longer than 0.5 s while gas should move, no gas was seen: a
-recorder, a link or a buffer was stuck, and integrating the repeats would make litres of a breath. What repeats rightly
-passes: a closed valve (no flow), a quantised signal at the end of its decay, a device in standby, a slower signal that
-is sampled faster. Samples are held back only while both repeat, so that nothing has to be taken back.
+recorder, a link or a buffer was stuck, and integrating the repeats would make litres of a breath. The same holds where
+a packet of samples comes again, to the last bit in all channels, although the signal has moved since. What repeats
+rightly passes: a closed valve (no flow), a quantised signal at the end of its decay, a device in standby, a slower
+signal that is sampled faster, breaths that are the same. Samples are held back only while they may be copies, 2 s at
+most, so that nothing has to be taken back.
 """
 
 from __future__ import annotations
@@ -21,18 +23,20 @@ from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.records import Notice, NoticeKind
 
 HALF_SAMPLE = 0.5 + 1e-3
-NO_SAMPLES: FloatArray = np.zeros(0)
+CHANNELS = 3
 
 
 class _Source:
     """What is known of one source between two chunks."""
 
-    def __init__(self, chunk: Chunk, size: int) -> None:
+    def __init__(self, chunk: Chunk, kernels: Any) -> None:
         self.rate_hz = chunk.rate_hz
         self.channels = frozenset(chunk.channels)
-        self.state: FloatArray = np.zeros(size)
+        self.state: FloatArray = np.zeros(kernels.STATE_SIZE)
+        self.past: FloatArray = np.zeros((CHANNELS, int(kernels.PAST_S * chunk.rate_hz)))
         self.held: Chunk | None = None
         self.told_s = -math.inf
+        self.was_stuck = False
         self.begin(chunk)
 
     def begin(self, chunk: Chunk) -> None:
@@ -65,7 +69,7 @@ class Repeats:
         settled: list[Chunk] = []
         if source is None or source.rate_hz != chunk.rate_hz or source.channels != chunk.channels.keys():
             settled = [source.held] if source is not None and source.held is not None else []
-            source = self._sources[chunk.source] = _Source(chunk, self._kernels.STATE_SIZE)
+            source = self._sources[chunk.source] = _Source(chunk, self._kernels)
         elif not source.is_next(chunk):
             settled = [source.held] if source.held is not None else []
             source.held = None
@@ -80,21 +84,27 @@ class Repeats:
         return [source.held for source in self._sources.values() if source.held is not None]
 
     def _scan(self, whole: Chunk, source: _Source) -> tuple[Chunk, list[Notice]]:
-        flow, paw, pco2 = (whole.channels.get(name, NO_SAMPLES) for name in (Channel.FLOW, Channel.PAW, Channel.PCO2))
-        was_stuck = source.state[self._kernels.RUN] == self._kernels.STUCK
-        stuck = np.zeros(flow.size, dtype=np.int8)
-        settled = self._kernels.repeats(flow, paw, pco2, whole.rate_hz, source.state, stuck)
-        source.held = whole.cut(settled, flow.size) if settled < flow.size else None
+        size, flow = len(whole), whole.channels[Channel.FLOW]
+        paw, pco2 = whole.channels.get(Channel.PAW), whole.channels.get(Channel.PCO2)
+        has_paw, has_pco2 = paw is not None, pco2 is not None
+        stuck = np.zeros(size, dtype=np.int8)
+        was_stuck = source.was_stuck
+        settled, missing = self._kernels.repeats(
+            flow, paw if has_paw else flow, pco2 if has_pco2 else flow, has_paw, has_pco2, whole.rate_hz,
+            source.state, source.past, stuck,
+        )  # fmt: skip
+        source.held = whole.cut(settled, size) if settled < size else None
         good = whole if source.held is None else whole.cut(0, settled)
-        if not stuck.any():
+        if settled:
+            source.was_stuck = bool(stuck[settled - 1])
+        if not missing:
             return good, []
         channels = {
-            name: np.where(stuck[:settled] >= (2 if name is Channel.PCO2 else 1), np.nan, samples)
+            name: np.where(stuck[:settled] >= (self._kernels.SAME if name is Channel.PCO2 else 1), np.nan, samples)
             for name, samples in good.channels.items()
         }
-        return replace(good, channels=channels), self._told(
-            source, source.next - flow.size, _starts(stuck, was_stuck=bool(was_stuck))
-        )
+        starts = _starts(stuck[:settled], was_stuck=was_stuck)
+        return replace(good, channels=channels), self._told(source, source.next - size, starts)
 
     def _told(self, source: _Source, first: int, starts: Sequence[int]) -> list[Notice]:
         """A notice of each stretch, but not more often than every ten seconds."""
@@ -102,7 +112,7 @@ class Repeats:
         for at_s in (source.time_s(first + start) for start in starts):
             if at_s - source.told_s >= self._every_s:
                 source.told_s = at_s
-                detail = "flow and pressure repeat one value to the last digit: taken as missing samples"
+                detail = "flow and pressure are repeated to the last digit: taken as missing samples"
                 notices.append(Notice(bed="", at_s=at_s, kind=NoticeKind.IMPLAUSIBLE, detail=detail))
         return notices
 
