@@ -11,11 +11,12 @@ from streamer.chunk import FloatArray
 from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import capnogram, returned
 from streamer.metrics._fold_events import events
-from streamer.metrics._fold_expirogram import cells, expirogram, on_grid, phase_3
+from streamer.metrics._fold_expirogram import cells, expirogram, on_grid
 from streamer.metrics._fold_fit import fit
 from streamer.metrics._fold_holds import holds
 from streamer.metrics._fold_moments import moments
 from streamer.metrics._fold_param4 import param4
+from streamer.metrics._fold_phase3 import phase_3
 from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_rise import rise
 from streamer.metrics._fold_square import square

@@ -13,19 +13,14 @@ import numpy as np
 
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
+from streamer.metrics._fold_phase3 import FIRST, MIDDLE, ROUNDS, fowler, line
 from streamer.metrics._sums import running_sum
 
 NAN = math.nan
 POINTS = 200
 END_SHARE = 0.95
 """End-tidal is the mean of what lies beyond this share of the expired volume."""
-FIRST, LAST, LATEST = 0.25, 0.75, 0.95
-"""Part of the alveolar volume that the line of phase III is fitted to; up to the third where phase II is broad."""
-ROUNDS = 3
-LATER, BENDS, BENT = 2, 2.0, 0.05
-"""The line begins later, so many times at most, while it is steeper than its second half: by so many standard errors,
-and by such a share of itself."""
-MIN_CELLS, MIN_LINE = 8, 3
+MIN_CELLS = 8
 
 
 @kernel
@@ -50,65 +45,12 @@ def expirogram(
     dead = _half(edges, pressure, 0.5 * end_tidal)
     slope, start = NAN, NAN
     for _ in range(ROUNDS):
-        slope, start, _, _ = _line(edges, pressure, *_window(dead, whole, 0.0))
-        dead = _fowler(whole, area, slope, start)
+        alveolar = whole - dead
+        slope, start, _ = line(edges, pressure, dead + FIRST * alveolar, dead + MIDDLE * alveolar)
+        dead = fowler(whole, area, slope, start)
         if not 0.0 < dead < whole:
             return (whole, area, end_tidal, count), NAN, NAN, NAN
     return (whole, area, end_tidal, count), dead, slope, start
-
-
-@kernel
-def phase_3(  # noqa: PLR0917 (compiled: positions only)
-    edges: FloatArray, pressure: FloatArray, ends: FloatArray, rate_hz: float, area: float, dead: float, settled: float
-) -> tuple[float, ...]:
-    """Fields ``co2_slope`` to ``co2_transit_s`` of a Fold.
-
-    Args:
-        edges: (m + 1,) L, of ``cells``, as ``pressure``, (m,) mmHg, and ``ends``, (m + 1,) samples.
-        pressure: See above.
-        ends: See above.
-        rate_hz: Samples per second.
-        area: Integral of ``pressure``, mmHg·L.
-        dead: Airway dead space to start from, L.
-        settled: Volume at which phase II has ended, L; NaN where that is not known.
-    """
-    whole = edges[-1]
-    slope, error, start, samples, low, high = NAN, NAN, NAN, 0.0, NAN, NAN
-    for _ in range(ROUNDS):
-        low, high = _window(dead, whole, settled)
-        slope, start, error, samples = _line(edges, pressure, low, high)
-        dead = _fowler(whole, area, slope, start)
-        if not 0.0 < dead < whole:
-            dead = NAN
-            break
-    late, _, late_error, _ = _line(edges, pressure, 0.5 * (low + high), high)
-    for _ in range(LATER):
-        if not slope - late > max(BENDS * late_error, BENT * abs(slope)):
-            break
-        settled = 0.5 * (low + high)
-        low, high = _window(dead, whole, settled)
-        slope, start, error, samples = _line(edges, pressure, low, high)
-        dead = _fowler(whole, area, slope, start)
-        if not 0.0 < dead < whole:
-            dead = NAN
-            break
-        late, _, late_error, _ = _line(edges, pressure, 0.5 * (low + high), high)
-    middle = start + slope * (dead + whole) / 2.0
-    transit = (_when(edges, ends, low) - _when(edges, ends, dead)) / rate_hz
-    return slope, error, late, late_error, start, samples, middle, dead, low, high, _flow(edges, rate_hz, dead), transit
-
-
-@kernel
-def _window(dead: float, whole: float, settled: float) -> tuple[float, float]:
-    """Where the line of phase III is fitted: the middle half of the alveolar volume, after the end of phase II.
-
-    What phase II takes away at its beginning is given back at its end, so far as there is something.
-    """
-    low, high = dead + FIRST * (whole - dead), dead + LAST * (whole - dead)
-    if settled > low:
-        high = min(high + settled - low, dead + LATEST * (whole - dead))
-        low = min(settled, high)
-    return low, high
 
 
 @kernel
@@ -182,73 +124,6 @@ def _half(edges: FloatArray, pressure: FloatArray, half: float) -> float:
     for i in range(pressure.size):
         if pressure[i] >= half:
             return float(edges[i])
-    return NAN
-
-
-@kernel
-def _line(edges: FloatArray, pressure: FloatArray, low: float, high: float) -> tuple[float, float, float, float]:
-    """Phase III between two volumes: slope in mmHg/L, PCO2 at no volume, standard error of the slope, samples.
-
-    Least squares with every cell weighted by its volume, one at either end by what lies inside, though its PCO2 is that
-    of its own middle: a line comes out as it is. The error counts samples as what they are, each with its own noise, be
-    its cell wide or narrow.
-    """
-    middle = (low + high) / 2.0
-    n, w, x, y, xx, xy, yy, ww, wx, wxx = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(pressure.size):
-        width = min(edges[i + 1], high) - max(edges[i], low)
-        if width > 0.0:
-            at, level = (edges[i] + edges[i + 1]) / 2.0 - middle, pressure[i]
-            n += 1.0
-            w += width
-            x += width * at
-            y += width * level
-            xx += width * at * at
-            xy += width * at * level
-            yy += width * level * level
-            ww += width * width
-            wx += width * width * at
-            wxx += width * width * at * at
-    if n < MIN_LINE:
-        return NAN, NAN, NAN, n
-    at, level = x / w, y / w
-    spread, product = xx - w * at * at, xy - w * at * level
-    slope = product / spread
-    free, error = w * w / ww - 2.0, NAN
-    if free > 0.0:
-        noise = max((yy - w * level * level) - slope * product, 0.0) / w * (1.0 + 2.0 / free)
-        error = math.sqrt(noise * max(wxx - 2.0 * at * wx + at * at * ww, 0.0)) / spread
-    return slope, level - slope * (at + middle), error, n
-
-
-@kernel
-def _fowler(whole: float, area: float, slope: float, start: float) -> float:
-    """Airway dead space: from which volume on the line of phase III holds as much CO2 as was expired.
-
-    Root of start·(whole - v) + slope·(whole² - v²)/2 = area (algorithms §6.4), in the form that a level line keeps.
-    """
-    lacking = start * whole + slope * whole * whole / 2.0 - area
-    square = start * start + 2.0 * slope * lacking
-    if not (square >= 0.0 and start + math.sqrt(square) > 0.0):
-        return NAN
-    return 2.0 * lacking / (start + math.sqrt(square))
-
-
-@kernel
-def _flow(edges: FloatArray, rate_hz: float, dead: float) -> float:
-    """Mean expiratory flow of the cell that holds this volume and of its neighbours, L/s."""
-    for i in range(1, edges.size - 2):
-        if edges[i + 1] > dead:
-            return float((edges[i + 2] - edges[i - 1]) * rate_hz / 3.0)
-    return NAN
-
-
-@kernel
-def _when(edges: FloatArray, ends: FloatArray, volume: float) -> float:
-    """At which sample, between two, this volume had been expired; NaN if it never was."""
-    for i in range(1, edges.size):
-        if edges[i] >= volume:
-            return float(ends[i - 1] + (ends[i] - ends[i - 1]) * (volume - edges[i - 1]) / (edges[i] - edges[i - 1]))
     return NAN
 
 

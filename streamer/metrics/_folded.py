@@ -107,8 +107,9 @@ class Fold(NamedTuple):
     co2_end_tidal: float
     """Mean over the last 5 % of that volume."""
     co2_end_samples: float
+    # the line of phase III: _fold_phase3
     co2_slope: float
-    """Of phase III, mmHg/L: the line through half of the alveolar volume, after the end of phase II."""
+    """Of phase III, mmHg/L: the line from a quarter of the alveolar volume to nearly its end, after phase II."""
     co2_slope_error: float
     co2_late_slope: float
     """Of its second half alone, and the standard error: less steep where phase II reaches into the first."""

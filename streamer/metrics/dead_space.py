@@ -49,13 +49,15 @@ MEAN_LATER = 1.0 - math.log(2.0)
 LOGISTIC_SD = math.pi / math.sqrt(3.0)
 PHASE_2_ENDS = (0.40, 0.55)
 """Of the alveolar volume: where phase II ends later, too little is left of phase III for quality A, and for B."""
-SLOPE_OFF, LEVEL = (0.10, 0.20), 0.10
-"""Doubt about the slope up to which quality is A, and B: as a share of it or, for a plateau that is level, of such a
-share of alveolar PCO2 over expired volume."""
+SLOPE_OFF, LEVEL = (0.20, 0.35), 0.02
+"""Doubt about the slope up to which quality is A, and B: as a share of the least that it may be; or, for a plateau that
+is level, of such a share of alveolar PCO2 over expired volume."""
 MOVED = (0.08, 0.16)
 """Of the alveolar volume: doubt about its beginning, which moves the line, up to which quality is A, and B."""
-DEVIATIONS = 1.5
-"""Standard errors that a slope is in doubt by."""
+DEVIATIONS, BENDS = 2.5, 2.0
+"""Standard errors that a slope is in doubt by, and by which its second half has to differ before phase III bends."""
+AT_EDGE = 6.0
+"""What is missing at the very beginning of a line tilts it by so many times itself over the square of its length."""
 
 
 @metric(
@@ -194,7 +196,7 @@ def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 @metric(
     unit="mmHg/L",
     ucum="mm[Hg]/L",
-    about="Slope of phase III: line over half of the alveolar volume, after the end of phase II",
+    about="Slope of phase III: line over most of the alveolar volume, after the end of phase II",
     bounds=SLOPES,
     methods=methods(PHASE_3),
     withheld=EXPIROGRAM,
@@ -203,15 +205,15 @@ def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """SIII, mmHg/L; given where enough of phase III is left after phase II, and it is as straight as noise lets see."""
     require_phases(folded, given, capnogram)
-    if _bends(folded, given):
+    if _rise_s(given) > MAX_RISE_S:
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     if folded.co2_samples < SLOPE_SAMPLES:
         raise NotMeasurable(Reason.NO_PHASE3)
-    slope = folded.co2_slope
-    off = _slope_doubt(folded) / max(abs(slope), LEVEL * folded.co2_middle / folded.co2_volume)
-    grade = max(within(off, *SLOPE_OFF), within(_phase_2_end(folded), *PHASE_2_ENDS))
+    slope, doubt, lag = folded.co2_slope, _slope_doubt(folded), _lag(folded, given)
+    grade = max(_slope_grade(folded, doubt + lag), within(_phase_2_end(folded), *PHASE_2_ENDS))
     if grade == "C":
-        raise NotMeasurable(Reason.NO_PHASE3)
+        is_behind = _slope_grade(folded, doubt) != "C"
+        raise NotMeasurable(Reason.CO2_TOO_SLOW if is_behind and lag > 0.0 else Reason.NO_PHASE3)
     moved = within(capnogram.doubt / (folded.co2_volume - folded.co2_dead), *MOVED)
     return capnogram.graded(slope * capnogram.scale, PHASE_3, max(grade, moved))
 
@@ -234,10 +236,35 @@ def _fit_dead(folded: Fold, given: Given) -> float:
     return folded.co2_fit_dead + MEAN_LATER * sensor_tau_s(given) * folded.co2_flow
 
 
+def _slope_grade(folded: Fold, doubt: float) -> str:
+    """Quality of a slope that is in doubt by so many mmHg/L: what the doubt is of the least that it may be."""
+    level = LEVEL * folded.co2_middle / folded.co2_volume
+    least = max(abs(folded.co2_slope) - doubt, level)
+    return within(doubt / least, *SLOPE_OFF)
+
+
 def _slope_doubt(folded: Fold) -> float:
     """By how much the slope of phase III may be off, mmHg/L: noise, and what its second half alone would change."""
-    bend = max(abs(folded.co2_slope - folded.co2_late_slope) - folded.co2_late_error, 0.0)
+    bend = max(abs(folded.co2_slope - folded.co2_late_slope) - BENDS * folded.co2_late_error, 0.0)
     return bend + DEVIATIONS * folded.co2_slope_error
+
+
+def _lag(folded: Fold, given: Given) -> float:
+    """By how much the sensor's own response tilts the line of phase III, mmHg/L: what it lags by as the line begins.
+
+    A capnogram that was moved by the mean of its response begins to rise a time constant before the gas does.
+    """
+    tau_s = sensor_tau_s(given)
+    if not tau_s > 0.0:
+        return 0.0
+    behind = _level(folded) * math.exp(-1.0 - folded.co2_transit_s / tau_s)
+    passed = (folded.co2_line_from - folded.co2_dead) / folded.co2_transit_s * tau_s
+    return AT_EDGE * behind * passed / (folded.co2_line_to - folded.co2_line_from) ** 2
+
+
+def _level(folded: Fold) -> float:
+    """Where phase III begins, mmHg above what is inspired."""
+    return folded.co2_start + folded.co2_slope * folded.co2_dead
 
 
 def _phase_2_end(folded: Fold) -> float:
@@ -249,8 +276,7 @@ def _phase_2_end(folded: Fold) -> float:
 def _tilted(folded: Fold) -> float:
     """What that doubt makes of the dead space, L: a line that turns about its middle changes areas unevenly."""
     turn = 0.5 * abs(folded.co2_line_from + folded.co2_line_to - folded.co2_dead - folded.co2_volume)
-    level = folded.co2_start + folded.co2_slope * folded.co2_dead
-    return _slope_doubt(folded) * (folded.co2_volume - folded.co2_dead) * turn / level
+    return _slope_doubt(folded) * (folded.co2_volume - folded.co2_dead) * turn / _level(folded)
 
 
 def _blur(folded: Fold, given: Given) -> float:
@@ -260,4 +286,9 @@ def _blur(folded: Fold, given: Given) -> float:
 
 def _bends(folded: Fold, given: Given) -> bool:
     """Whether the sensor is so slow that slopes would be its own."""
-    return sensor_tau_s(given) * math.log(9.0) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)
+    return _rise_s(given) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)
+
+
+def _rise_s(given: Given) -> float:
+    """Of the sensor, from 10 to 90 %."""
+    return sensor_tau_s(given) * math.log(9.0)

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.context import Context
-from streamer.metrics import METRICS, Measures
+from streamer.metrics import METRICS, Measures, fold
 from streamer.reasons import Reason
 from streamer.records import Flag
 from tests.metrics.waves import measured, start_from, vcv
@@ -202,7 +202,7 @@ def test_rebreathing(inspired: float, seen: str | None) -> None:
     [
         ({"vt": 300.0, "dead": 215.0}, "vt_below_deadspace"),
         ({"vt": 500.0, "dead": 40.0, "sd": 5.0}, "implausible"),
-        ({"rate_hz": 20.0, "r": 5.0, "c": 0.028, "vt": 450.0}, "no_phase3"),
+        ({"rate_hz": 14.0, "r": 5.0, "c": 0.028, "vt": 450.0}, "no_phase3"),
         ({"sd": 12.0, "dead": 90.0, "second": 210.0}, "vdaw_methods_disagree"),
     ],
 )
@@ -214,14 +214,43 @@ def test_slopes_need_a_line() -> None:
     """However little of it there is: an error that leaves something of the slope."""
     small = found(with_co2(vt=260.0, dead=80.0, sd=8.0))
     assert small.values["slope_3"] == pytest.approx(10.0, rel=0.02)
-    for noise, seen in ((0.2, "A"), (1.0, "B"), (8.0, None)):
+    for noise, seen in ((0.2, "A"), (1.0, "A"), (1.5, "B"), (2.0, None), (8.0, None)):
         one = found(with_co2(slope=0.02, noise=noise))
         assert one.quality.get("slope_3") == seen, noise
         assert seen or reasons(one, "slope_3", "sn_3") == {"no_phase3"}
         if seen:
             assert one.values["slope_3"] == pytest.approx(20.0, rel=0.2 if seen == "A" else 0.35)
-    level = found(with_co2(slope=0.0, noise=0.3)).values
-    assert level["slope_3"] == pytest.approx(0.0, abs=2.0), "a plateau that is level is no missing one"
+    level = found(with_co2(slope=0.0, noise=0.05)).values
+    assert level["slope_3"] == pytest.approx(0.0, abs=0.5), "a plateau that is level is no missing one"
+
+
+@pytest.mark.parametrize(("beat", "seen"), [(0.1, "A"), (0.2, "B"), (0.5, None)])
+def test_a_heart_beat_is_no_noise_of_single_samples(beat: float, seen: str | None) -> None:
+    """All residuals of half a beat lie on one side: the error that would average out in samples does not."""
+    one = with_co2(slope=0.01, noise=0.05)
+    assert one.pco2 is not None
+    at = np.arange(one.pco2.size) / one.rate_hz
+    swing = np.where(at * one.rate_hz < one.insp_end, 0.0, beat * np.sin(2.0 * np.pi * 1.2 * at))
+    shown = found(dataclasses.replace(one, pco2=one.pco2 + swing))
+    assert shown.quality.get("slope_3") == seen
+    if seen:
+        assert shown.values["slope_3"] == pytest.approx(10.0, rel=0.2 if seen == "A" else 0.35)
+
+
+@pytest.mark.parametrize(("noise", "beats"), [(0.3, False), (0.3, True), (1.0, True)])
+def test_the_standard_error_is_that_of_the_slope(noise: float, *, beats: bool) -> None:
+    """White noise alone, and under a beat: the spread over many breaths is what a breath says of itself."""
+    rng, plain = np.random.default_rng(5), with_co2(slope=0.02)
+    assert plain.pco2 is not None
+    off, said = [], []
+    for _ in range(300):
+        pco2 = plain.pco2 + rng.normal(0.0, noise, plain.pco2.size)
+        if beats:
+            pco2 = pco2 + noise * np.sin(2.0 * np.pi * (1.2 * np.arange(pco2.size) / plain.rate_hz + rng.random()))
+        folded = fold(dataclasses.replace(plain, pco2=pco2))
+        off.append(folded.co2_slope - 20.0)
+        said.append(folded.co2_slope_error)
+    assert 0.8 < np.std(off) / np.median(said) < 1.3
 
 
 @pytest.mark.parametrize("slope", [0.005, 0.01, 0.03, 0.06])

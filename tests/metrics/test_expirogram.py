@@ -12,8 +12,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import least_squares
 
 from streamer.metrics._fold import phases
-from streamer.metrics._fold_expirogram import POINTS, _fowler, cells
+from streamer.metrics._fold_expirogram import POINTS, cells
 from streamer.metrics._fold_param4 import param4
+from streamer.metrics._fold_phase3 import fowler
 from streamer.metrics._folded import Fold
 from tests.trust.methods import DEAD_ML, PLAIN, RATE_HZ, STEEP, Model, found, ours, sampled, spread
 
@@ -61,7 +62,7 @@ def test_a_smooth_phase_two_shifts_the_integral_equation_by_a_closed_form(
     """s·sd²/(2·p0) (algorithms §11.3), for the true line of phase III."""
     volume = (np.arange(45_000) + 0.5) / 100.0
     area = float(Model(p0=p0, slope=slope, sd=sd).pco2(volume).sum()) / 100_000.0
-    dead = _fowler(0.450, area, 1000.0 * slope, p0 - slope * DEAD_ML)
+    dead = fowler(0.450, area, 1000.0 * slope, p0 - slope * DEAD_ML)
     assert 1000.0 * dead == pytest.approx(DEAD_ML + shift, abs=0.012)
 
 
