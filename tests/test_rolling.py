@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import statistics
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.records import BreathRecord, Flag, Summary
+from streamer.records import BreathRecord, Flag, Stat, Summary
 from streamer.rolling import Rolling, RollingSettings
 
 KEYS = ("pplat", "mp", "ttot")
@@ -202,6 +203,23 @@ def test_every_statistic_matches_numpy_at_every_boundary() -> None:
             assert [stat.p25, stat.median, stat.p75] == pytest.approx(np.percentile(pplat, [25, 50, 75]))
         if len(mp) >= max(5, len(inside) / 2):
             assert summary.stats["mp"].mean == pytest.approx(sum(v * w for v, w in mp) / sum(w for _, w in mp))
+
+
+def test_statistics_are_the_same_when_they_are_read_later() -> None:
+    """Not until the table has grown and forgotten several times; nor does another process need the table."""
+    rng = np.random.default_rng(5)
+    values = [{key: float(rng.normal()) for key in ("pplat", "mp") if rng.random() < 0.7} for _ in range(2000)]
+    records = [record(4.0 * k, 4.0 * k + 4.0, **one) for k, one in enumerate(values)]
+    late = run(records, rolling(RollingSettings()))
+    early: list[dict[str, Stat]] = []
+    roll = rolling(RollingSettings())
+    for one in records:
+        early += [dict(summary.stats) for summary in roll.push(one)]
+    early += [dict(summary.stats) for summary in roll.close()]
+    sent = pickle.loads(pickle.dumps(late[-1]))
+    assert type(sent.stats) is dict
+    assert [dict(summary.stats) for summary in late] == early
+    assert sent == late[-1]
 
 
 def test_memory_is_bounded() -> None:
