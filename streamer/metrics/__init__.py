@@ -9,16 +9,15 @@ Each public file beside this one is found by itself and holds one family of metr
 
 from __future__ import annotations
 
-import math
 import pkgutil
 from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streamer.breath import Breath
-from streamer.metrics._balance import Balance, balance_of
+from streamer.metrics._balance import balance_of
 from streamer.metrics._capnogram import capnogram_of, scale_of
 from streamer.metrics._crosscheck import CrossCheck
 from streamer.metrics._draws import Draws
@@ -26,19 +25,18 @@ from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._folded import Fold, nothing
 from streamer.metrics._given import Given, Start, start_of
 from streamer.metrics._past import Memory, Past
+from streamer.metrics._plan import Plan, plan_of
 from streamer.metrics._registry import (
     NOT_PASSIVE,
     WITHHELD,
     Graded,
-    Maybe,
     Metric,
     NotMeasurable,
-    Step,
     Volume,
     declared,
     in_order,
     metric,
-    plan,
+    withheld,
 )
 from streamer.reasons import Reason
 from streamer.records import Flag
@@ -64,9 +62,9 @@ for _family in (*(name for name in FAMILIES if name in _found), *sorted(_found.d
 METRICS: Mapping[str, Metric] = declared()
 WEIGHTED_BY: Mapping[str, str] = MappingProxyType({k: one.weighted_by for k, one in METRICS.items() if one.weighted_by})
 HELD = frozenset(key for key, one in METRICS.items() if one.held)
-_PLAN = plan(in_order(METRICS))
-CONTRADICTED = Reason.PASSIVITY_CONTRADICTED.value
-"""What an effort is called where the operator asserts that there is none."""
+_ORDERED = in_order(METRICS)
+CONTRADICTED, EFFORT = Reason.PASSIVITY_CONTRADICTED.value, Reason.PATIENT_EFFORT.value
+"""What an effort is called where the operator asserts that there is none, and elsewhere."""
 
 
 class Measures(NamedTuple):
@@ -96,47 +94,25 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
         given: What it is measured against.
         flags: All its labels: the segmenter's and ``labels.Labeller``'s.
     """
-    found = Measures({}, dict(_labelled(frozenset(flags))), {}, {})
-    missing = found.missing
+    missing = dict(_labelled(frozenset(flags)))
     if len(missing) == len(METRICS):
-        return found
+        return Measures({}, missing, {}, {})
     start = start_of(folded, given.before)
     estimate = estimate_of(breath, folded, given, start)
-    found = found._replace(estimate=estimate)
-    pool: dict[str, Any] = dict(zip(Fold._fields, folded, strict=True))
-    pool |= {
-        "breath": breath,
-        "folded": folded,
-        "given": given,
-        "flags": flags,
-        "start": start,
-        "estimate": estimate,
-        "capnogram": capnogram_of(breath, folded, given),
-    }
-    worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
+    capnogram = capnogram_of(breath, folded, given)
     balance = balance_of(breath, folded, given.past, flags)
-    for step in _PLAN:
-        if step.key not in missing:
-            for key in step.keys:
-                if key in missing:
-                    missing[step.key] = missing[key]
-                    break
-            else:
-                reason = _apply(step, pool, found, worst, balance)
-                if reason is not None:
-                    missing[step.key] = reason
-        if step.maybe:
-            pool[step.maybe] = _maybe(step.key, found)
+    worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
+    found = Measures({}, missing, {}, {}, estimate)
+    _plan()(breath, folded, given, start, flags, estimate, capnogram, worst, *balance, *found[:4])
     if given.context.passive == "asserted":
-        missing |= {key: CONTRADICTED for key, reason in missing.items() if reason == Reason.PATIENT_EFFORT}
+        missing |= {key: CONTRADICTED for key, reason in missing.items() if reason == EFFORT}
     return found
 
 
-def _maybe(key: str, found: Measures) -> Maybe:
-    """What a metric gives, or why it gives nothing."""
-    if key in found.values:
-        return Graded(found.values[key], found.quality.get(key), found.methods.get(key))
-    return Reason(found.missing[key])  # type: ignore[call-arg]  # looks up a member
+@cache
+def _plan() -> Plan:
+    """Written out at the first breath: a list of metrics should not wait for it."""
+    return plan_of(_ORDERED)
 
 
 @cache
@@ -145,30 +121,4 @@ def _labelled(flags: frozenset[Flag]) -> Mapping[str, str]:
     for flag, reason in WITHHELD:
         if flag in flags:
             return dict.fromkeys(METRICS, reason.value)
-    return {step.key: reason.value for step in _PLAN for flag, reason in reversed(step.withheld) if flag in flags}
-
-
-def _apply(step: Step, pool: dict[str, Any], found: Measures, grade: str, balance: Balance) -> str | None:
-    """Run one formula; its value goes into ``found``, or its reason is returned."""
-    try:
-        value = step.run(pool)
-    except NotMeasurable as answer:
-        return str(answer.reason)
-    except ZeroDivisionError:
-        return Reason.IMPLAUSIBLE.value
-    method = None
-    if isinstance(value, Graded):
-        value, quality, method = value
-        grade = max(grade, quality or "")
-    if not step.low <= value <= step.high:
-        return step.absent if math.isnan(value) else Reason.IMPLAUSIBLE.value
-    refused = balance.refused[step.volume]
-    if refused is not None:
-        return refused.value
-    grade = max([grade, balance.grade[step.volume], *[found.quality[key] for key in step.keys if key in found.quality]])
-    if method:
-        found.methods[step.key] = method
-    if grade:
-        found.quality[step.key] = grade
-    pool[step.key] = found.values[step.key] = value
-    return None
+    return {one.key: reason.value for one in _ORDERED for flag, reason in reversed(withheld(one)) if flag in flags}

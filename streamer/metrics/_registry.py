@@ -14,11 +14,10 @@ why there is none, and the formula itself passes on the quality of those it used
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from graphlib import CycleError, TopologicalSorter
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -87,7 +86,6 @@ class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)
     """This breath does not give this number; ``reason`` says why."""
 
     def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
         self.reason = reason
 
 
@@ -198,57 +196,8 @@ def in_order(metrics: Mapping[str, Metric]) -> tuple[Metric, ...]:
         raise TypeError(f"metrics need each other: {' → '.join(error.args[1])}") from None
 
 
-class Step(NamedTuple):
-    """A metric as the loop over a breath needs it."""
-
-    key: str
-    run: Callable[[dict[str, Any]], float | Graded]
-    keys: tuple[str, ...]
-    maybe: str
-    """Under which name others find it if it may be missing; empty where no other does."""
-    low: float
-    high: float
-    absent: str
-    withheld: Withheld
-    volume: Volume
-
-
-def plan(ordered: Iterable[Metric]) -> tuple[Step, ...]:
-    """The ordered metrics as steps; ``keys`` are those needs that are metrics themselves and have to be there."""
-    metrics = tuple(ordered)
-    keys = {one.key for one in metrics}
-    optional = {name for one in metrics for name in one.maybe}
-    return tuple(
-        Step(
-            one.key,
-            _bound(one.formula, tuple(maybe(name) if name in one.maybe else name for name in one.needs)),
-            tuple(name for name in (*one.needs, *one.also) if name in keys and name not in one.maybe),
-            maybe(one.key) if one.key in optional else "",
-            *one.bounds,
-            one.absent.value,
-            one.withheld + suspected(one),
-            one.volume,
-        )
-        for one in metrics
-    )
-
-
-def suspected(one: Metric) -> Withheld:
-    """Suspicions that withhold a metric, and gaps that hide an onset, by its family: the file that declares it."""
+def withheld(one: Metric) -> Withheld:
+    """Labels that withhold a metric: its own, and suspicions and hidden onsets by its family, the file it is in."""
     family = one.formula.__module__.rpartition(".")[2]
     hidden = ((Flag.ONSET_GAP, Reason.GAP),) if family == "timing" else ()
-    return hidden + tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))
-
-
-def maybe(key: str) -> str:
-    """Under which name the ``Maybe`` of a metric lies beside its number."""
-    return f"{key}?"
-
-
-def _bound(formula: Formula, needs: tuple[str, ...]) -> Callable[[dict[str, Any]], float | Graded]:
-    """The formula as a function of all names; ``itemgetter`` fetches several arguments at once."""
-    if len(needs) == 1:
-        (only,) = needs
-        return lambda pool: formula(pool[only])
-    fetch = itemgetter(*needs)
-    return lambda pool: formula(*fetch(pool))
+    return one.withheld + hidden + tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))

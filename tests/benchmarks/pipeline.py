@@ -147,44 +147,43 @@ def breaths_of_a_block() -> tuple[list[Any], list[Any]]:
     return [breath for breath, _ in found], [capnograph for _, capnograph in found]
 
 
+def plan_of_families(*families: str) -> Any:
+    """The metrics of these files, and all that they need, as one function."""
+    from streamer.metrics import METRICS
+    from streamer.metrics._plan import plan_of, with_needs
+    from streamer.metrics._registry import in_order
+
+    wanted = [key for key, one in METRICS.items() if one.formula.__module__.rpartition(".")[2] in families]
+    return plan_of(in_order(with_needs(wanted, METRICS)))
+
+
 def capnography(path: Path, hours: float) -> tuple[float, int, int]:
     """Volumetric capnography of aligned breaths: its kernels and its metrics, blood gases among them."""
-    from streamer.metrics import _PLAN, METRICS, Given, Measures, _apply, _fold, fold, measure
+    from streamer.metrics import Given
+    from streamer.metrics._balance import balance_of
     from streamer.metrics._capnogram import capnogram_of
-    from streamer.metrics._fold_volumes import volumes
+    from streamer.metrics._fold import breathed_co2, fold_and_grid
+    from streamer.metrics._given import start_of
 
-    families = ("capnography", "expired_co2", "dead_space", "gases")
+    plan = plan_of_families("capnography", "expired_co2", "dead_space", "gases")
     breaths, capnographs = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
-    steps = [step for step in _PLAN if METRICS[step.key].formula.__module__.rpartition(".")[2] in families]
     ready = []
     for breath, capnograph in zip(breaths, capnographs, strict=True):
-        folded, given = fold(breath), Given(context=context(), capnograph=capnograph)
-        whole = measure(breath, folded, given, breath.flags)
-        pool = {**zip_fields(folded), **whole.values, "breath": breath, "folded": folded, "given": given}
-        _, tidal = volumes(breath.flow, breath.paw, breath.rate_hz, breath.insp_end, 0.0, (-1, -1))
-        ready.append((breath, folded, given, {**pool, "flags": breath.flags}, tidal))
+        (folded, tidal, _), given = fold_and_grid(breath), Given(context=context(), capnograph=capnograph)
+        start, balance = start_of(folded, None), balance_of(breath, folded, given.past, breath.flags)
+        ready.append((breath, folded, given, start, balance, tidal))
 
     def run() -> tuple[int, int]:
         for _ in range(copies):
-            for breath, folded, given, pool, tidal in ready:
-                _fold.breathed_co2(breath, tidal)
-                pool["capnogram"] = capnogram_of(breath, folded, given)
-                found = Measures({}, {}, {}, {})
-                for step in steps:
-                    lacking = any(key in found.missing for key in step.keys)
-                    if lacking or _apply(step, pool, found, "") is not None:
-                        found.missing[step.key] = "missing"
-                    if step.maybe:
-                        pool[step.maybe] = found.values.get(step.key)
+            for breath, folded, given, start, balance, tidal in ready:
+                breathed_co2(breath, tidal)
+                capnogram = capnogram_of(breath, folded, given)
+                plan(breath, folded, given, start, breath.flags, None, capnogram, "", *balance, {}, {}, {}, {})
         return copies * samples, copies * len(breaths)
 
     return timed(run)
-
-
-def zip_fields(folded: Any) -> dict[str, float]:
-    return dict(zip(folded._fields, folded, strict=True))
 
 
 def co2_timing(path: Path, hours: float) -> tuple[float, int, int]:
@@ -216,34 +215,31 @@ def co2_timing(path: Path, hours: float) -> tuple[float, int, int]:
 def estimate(path: Path, hours: float) -> tuple[float, int, int]:
     """All estimators: their kernels, the decision, the memory of the bed, and the metrics they give."""
     from streamer.context import Context
-    from streamer.metrics import _PLAN, METRICS, Given, Measures, Memory, _apply, _fold, fold
+    from streamer.metrics import Given, Memory, fold
+    from streamer.metrics._balance import balance_of
+    from streamer.metrics._capnogram import NONE
     from streamer.metrics._estimate import estimate_of
+    from streamer.metrics._fold import _lung, corrected
     from streamer.metrics._given import start_of
 
+    plan = plan_of_families("estimates")
     breaths, _ = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
-    steps = [step for step in _PLAN if METRICS[step.key].formula.__module__.endswith("estimates")]
     folds = [fold(breath) for breath in breaths]
     first = folds[0]._fields.index("insp_volume")
-    moved = [folded[first:] for folded in folds]
 
     def run() -> tuple[int, int]:
         for _ in range(copies):
             memory = Memory()
-            for breath, folded, volumes in zip(breaths, folds, moved, strict=True):
-                _fold._lung(breath, volumes)
+            for breath, folded in zip(breaths, folds, strict=True):
+                _lung(breath, corrected(breath), folded[first:])
                 given = Given(context=Context(), before=folded, past=memory.past())
                 start = start_of(folded, folded)
                 found = estimate_of(breath, folded, given, start)
                 memory.push(breath, folded, found)
-                pool = dict(zip(folded._fields, folded, strict=True))
-                pool |= {"breath": breath, "folded": folded, "ppeak": folded.peak_paw, "estimate": found}
-                measures = Measures({}, {}, {}, {})
-                for step in steps:
-                    lacking = any(key in measures.missing for key in step.keys)
-                    if lacking or _apply(step, pool, measures, "") is not None:
-                        measures.missing[step.key] = "missing"
+                balance = balance_of(breath, folded, given.past, breath.flags)
+                plan(breath, folded, given, start, breath.flags, found, NONE, "", *balance, {}, {}, {}, {})
         return copies * samples, copies * len(breaths)
 
     return timed(run)
