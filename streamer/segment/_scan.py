@@ -48,6 +48,8 @@ PLATEAU_SHARE, PLATEAU_CMH2O = 0.6, 5.0
 """Pressure is at its plateau above this share of its rise, if that is at least so high."""
 RING_SHARE = 0.3
 """Of the inspired volume: less comes back at full pressure where a valve rings, or a patient pushes against it."""
+KSHARE = 0.6
+KN = 12
 CLEAR_SHARE = 0.13
 """Of the usual rise of pressure: what no valve makes that finds back to PEEP after it fell too low."""
 OWN_SHARE = 0.1
@@ -173,8 +175,14 @@ def is_inspiration(s: Any, p: Any, paw: Any, base: int, i: int, x: float, y: flo
     for j in range(max(i - p.back_n, s.first - 1, base), i):
         if paw[j - base] < foot:  # noqa: PLR1730 (min() of NaN is not the same compiled)
             foot = paw[j - base]
+    n = max(p.rise_n // 3, 1)
+    y = 0.0
+    for j in range(i - n + 1, i + 1):
+        y += paw[max(j, base) - base] / n
     rise = y - foot
-    is_pressed = rise >= p.pressed and (y - p.usual_low >= p.pressed or rise >= CLEAR_SHARE * p.usual_swing)
+    is_pressed = rise >= p.pressed and y - p.usual_low >= p.pressed
+    if rise >= p.pressed and not is_pressed and rise >= CLEAR_SHARE * p.usual_swing:
+        is_pressed = y - level_before(s, p, paw, base) >= KSHARE * p.pressed
     needed = p.confirm
     if not is_pressed:
         # A patient pulls pressure down, below where it rests; gas that is blown in, or a valve that closes, does not.
@@ -182,7 +190,18 @@ def is_inspiration(s: Any, p: Any, paw: Any, base: int, i: int, x: float, y: flo
         needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
     if s.candidate_peak >= p.deliver:
         return bool(s.candidate_volume >= needed)
-    return bool((is_pressed or x <= p.onset) and s.first_volume >= needed)
+    is_brief = s.first >= s.candidate - p.draw_n
+    return bool((is_pressed or (x <= p.onset and is_brief)) and s.first_volume >= needed)
+
+
+@kernel
+def level_before(s: Any, p: Any, paw: Any, base: int) -> float:
+    last = s.first - 1
+    first = max(last - KN * p.rise_n, s.turned + p.rise_n, base)
+    highest = paw[last - base]
+    for j in range(first, last):
+        highest = max(highest, 0.5 * (paw[j - base] + paw[j + 1 - base]))
+    return highest
 
 
 @kernel
