@@ -16,6 +16,13 @@ MIN_REVERSALS, WITHIN_S = 3, 1.0
 ABOVE_PEAKS_CMH2O = 15.0
 MAX_VOLUME_SHARE = 1.25
 """A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
+MIN_FORCE = 2.0
+"""Of the usual peak of expiratory flow, and of that peak over the volume: what a lung's recoil alone does not make. A sigh
+has the one, a shallow breath the other."""
+NOISES = 4.0
+"""Of the noise of flow, on top."""
+BOUT_SHARE = 0.5
+"""Of the usual duration: a breath so short after a cough belongs to the bout."""
 MIN_SUCKED_S = 0.3
 FIT = 3
 """Pressure as high, or flow as shaken, in more breaths running than this is a state (a setting, a kinked tube, a valve
@@ -26,6 +33,10 @@ class Airway:
     """Cough by flow or by pressure, suction by pressure."""
 
     def __init__(self) -> None:
+        self._outflows: deque[float] = deque(maxlen=MEMORY)
+        self._forces: deque[float] = deque(maxlen=MEMORY)
+        self._lasted: deque[float] = deque(maxlen=MEMORY)
+        self._was_cough = False
         self._peaks: deque[float] = deque(maxlen=MEMORY)
         self._volumes: deque[float] = deque(maxlen=MEMORY)
         self._high = self._shaken = 0
@@ -43,8 +54,10 @@ class Airway:
             self._volumes.append(folded.insp_volume)
         found: set[Flag] = set()
         self._shaken = self._shaken + 1 if self._is_shaken(breath, folded) else 0
-        if self._high or 0 < self._shaken <= FIT:
+        is_cough = self._is_forced(breath, folded) or self._high > 0 or 0 < self._shaken <= FIT
+        if self._in_bout(breath) or is_cough:
             found.add(Flag.COUGH)
+        self._was_cough = is_cough
         if folded.sucked_s > MIN_SUCKED_S:
             found.add(Flag.SUCTION)
         return found
@@ -54,6 +67,27 @@ class Airway:
         if len(self._peaks) < MIN_HISTORY or folded.insp_volume > MAX_VOLUME_SHARE * median(self._volumes):
             return False
         return folded.top_paw > median(self._peaks) + ABOVE_PEAKS_CMH2O
+
+    def _is_forced(self, breath: Breath, folded: Folded) -> bool:
+        """Gas leaves far faster than it usually does, and than so much gas does. A lasting change joins what is usual."""
+        outflow, moved = folded.peak_exp_flow, max(folded.insp_volume, folded.exp_volume)
+        if not (outflow > 0.0 and moved > 0.0):
+            return False
+        force = outflow / moved
+        is_forced = (
+            len(self._forces) >= MIN_HISTORY
+            and outflow > MIN_FORCE * median(self._outflows) + NOISES * breath.flow_noise
+            and force > MIN_FORCE * median(self._forces)
+        )
+        self._outflows.append(outflow)
+        self._forces.append(force)
+        return is_forced
+
+    def _in_bout(self, breath: Breath) -> bool:
+        lasts = breath.end_s - breath.start_s
+        is_short = len(self._lasted) >= MIN_HISTORY and lasts < BOUT_SHARE * median(self._lasted)
+        self._lasted.append(lasts)
+        return self._was_cough and is_short
 
     def _is_shaken(self, breath: Breath, folded: Folded) -> bool:
         """Flow goes back and forth; two whole cycles within a second are three reversals, one of them between both."""

@@ -49,6 +49,8 @@ RESTS_ON: Mapping[str, tuple[Flag, ...]] = {
 RESTS_ON_LUNG = (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT)
 """Of every other family."""
 ALWAYS: Withheld = ()
+NO_COUGH: Withheld = ((Flag.COUGH, Reason.COUGH),)
+"""For a rate: coughs are none of breathing."""
 GAP: Withheld = ((Flag.NO_FLOW, Reason.FLOW_MISSING), (Flag.GAP, Reason.GAP))
 EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
 """What every metric but the times and the rate is withheld for: a breath that is none to measure."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._registry import ALWAYS, GAP, NotMeasurable, metric
+from streamer.metrics._registry import ALWAYS, GAP, NO_COUGH, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.units import S_PER_MIN
 
@@ -57,7 +57,7 @@ def ie_ratio(ti: float, te: float) -> float:
     bounds=(1.0, 200.0),
     mdc=152490,
     weighted_by="ttot",
-    withheld=ALWAYS,
+    withheld=NO_COUGH,
 )
 def rr(ttot: float) -> float:
     """60 / Ttot, per minute."""
