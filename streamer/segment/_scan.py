@@ -48,6 +48,7 @@ PLATEAU_SHARE, PLATEAU_CMH2O = 0.6, 5.0
 """Pressure is at its plateau above this share of its rise, if that is at least so high."""
 RING_SHARE = 0.3
 """Of the inspired volume: less comes back at full pressure where a valve rings, or a patient pushes against it."""
+ABRUPT = .4
 KSHARE = 0.6
 KN = 12
 CLEAR_SHARE = 0.13
@@ -127,14 +128,8 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.first_volume += moved
         s.candidate_volume += moved
         s.excess += moved - p.step * p.onset
-        if s.excess <= 0.0 or x < -p.clear:
-            s.candidate = -1
-            s.first = -1
-    if s.candidate >= 0:
         s.candidate_peak = max(s.candidate_peak, x)
         s.lowest = min(s.lowest, y)
-        if s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver):
-            s.candidate_peak = x  # what was delivered has died down: its valve has still to open
         while s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
             hover(s, p, flow, paw, base)
     elif x > p.onset and before <= p.onset:
@@ -149,11 +144,41 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.candidate_peak = x
         s.first_paw = y
         s.lowest = y
-    if s.candidate < 0 or not is_inspiration(s, p, paw, base, i, x, y):
+    if s.candidate < 0:
         return False
+    has_died = s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver)
+    if not is_inspiration(s, p, flow, paw, base, i, x, y, has_died):
+        if s.excess <= 0.0 or x < -p.clear:
+            s.candidate = -1
+            s.first = -1
+        elif has_died:
+            s.candidate_peak = x  # the valve of what was delivered has still to open
+        return False
+    if i - s.candidate > p.draw_n and x > p.onset:
+        foot = jumps(p, flow, paw, base, i)
+        if foot >= 0:
+            s.candidate = foot + 1
+            s.candidate_at = foot
     open_valve(s, p, flow, paw, base)
     begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
     return True
+
+
+@kernel
+def jumps(p: Any, flow: Any, paw: Any, base: int, i: int) -> int:
+    """The foot of a rise of pressure with which flow rises, too: gas that flowed before is a leak's, or a patient's draw.
+
+    -1 where flow stays: a ventilator that sets it, and a patient who pulls pressure down at first.
+    """
+    first = max(i - p.back_n, base)
+    lowest = paw[i - base]
+    for j in range(first, i):
+        lowest = min(lowest, paw[j - base])
+    foot = i
+    while foot > first and paw[foot - base] > lowest + 0.25 * (paw[i - base] - lowest):
+        foot -= 1
+    rise = into_lung(flow[i - base], paw[i - base], p) - into_lung(flow[foot - base], paw[foot - base], p)
+    return foot if rise >= p.restack else -1
 
 
 @kernel
@@ -167,7 +192,7 @@ def hover(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
 
 
 @kernel
-def is_inspiration(s: Any, p: Any, paw: Any, base: int, i: int, x: float, y: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
+def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float, y: float, has_died: bool) -> bool:  # noqa: PLR0917 (compiled: positions only)
     """Whether the candidate is one: by volume, of which less is needed where pressure rises with it."""
     if s.candidate_peak < p.trigger or s.first_volume < p.confirm:
         return False
@@ -184,6 +209,12 @@ def is_inspiration(s: Any, p: Any, paw: Any, base: int, i: int, x: float, y: flo
     if rise >= p.pressed and not is_pressed and rise >= CLEAR_SHARE * p.usual_swing:
         is_pressed = y - level_before(s, p, paw, base) >= KSHARE * p.pressed
     needed = p.confirm
+    if p.blown > 0.0 and not is_pressed and x > p.onset and not has_died:
+        return False  # its pressure may still come
+    if is_pressed and i - s.candidate > p.draw_n:
+        is_pressed = paw[i - p.rise_n - base] - foot >= p.pressed or jumps(p, flow, paw, base, i) >= 0
+        if not is_pressed:
+            return False
     if not is_pressed:
         # A patient pulls pressure down, below where it rests; gas that is blown in, or a valve that closes, does not.
         is_drawn = s.first_paw - s.lowest >= p.drawn and s.lowest < p.usual_low
@@ -340,8 +371,8 @@ def falls(  # noqa: PLR0917 (compiled: positions only)
         is_back = is_plateau(s, y) and (x > p.exhale or (x >= -p.exhale and s.candidate_peak < p.cycle))
         if s.excess <= 0.0 or x > p.clear or is_back:
             s.candidate = -1
-    if s.candidate < 0 and x < -p.exhale and before >= -p.exhale:
-        part = (x + p.exhale) / (x - before)
+    if s.candidate < 0 and x < -p.exhale and (before >= -p.exhale or s.turned == i - 1):
+        part = min((x + p.exhale) / (x - before), 1.0) if before >= -p.exhale else 1.0
         s.candidate = i
         s.candidate_at = i - part
         s.candidate_peak = -x
