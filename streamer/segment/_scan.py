@@ -132,7 +132,17 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.lowest = min(s.lowest, y)
         while s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
             hover(s, p, flow, paw, base)
-    elif x > p.onset and before <= p.onset:
+        has_died = s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver)
+        if is_inspiration(s, p, flow, paw, base, i, x, y, has_died):
+            open_valve(s, p, flow, paw, base, i, x)
+            begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
+            return True
+        if has_died:
+            s.candidate_peak = x  # the valve of what was delivered has still to open
+        if s.excess <= 0.0 or x < -p.clear:
+            s.candidate = -1
+            s.first = -1
+    if s.candidate < 0 and x > p.onset and before <= p.onset:
         part = (x - p.onset) / (x - before)
         s.first = i
         s.first_at = i - part
@@ -143,25 +153,8 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.candidate_volume = s.first_volume
         s.candidate_peak = x
         s.first_paw = y
-        s.lowest = y
-    if s.candidate < 0:
-        return False
-    has_died = s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver)
-    if not is_inspiration(s, p, flow, paw, base, i, x, y, has_died):
-        if s.excess <= 0.0 or x < -p.clear:
-            s.candidate = -1
-            s.first = -1
-        elif has_died:
-            s.candidate_peak = x  # the valve of what was delivered has still to open
-        return False
-    if i - s.candidate > p.draw_n and x > p.onset:
-        foot = jumps(p, flow, paw, base, i)
-        if foot >= 0:
-            s.candidate = foot + 1
-            s.candidate_at = foot
-    open_valve(s, p, flow, paw, base)
-    begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
-    return True
+        s.lowest = min(y, paw[max(i - 1 - base, 0)])
+    return False
 
 
 @kernel
@@ -196,10 +189,7 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
     """Whether the candidate is one: by volume, of which less is needed where pressure rises with it."""
     if s.candidate_peak < p.trigger or s.first_volume < p.confirm:
         return False
-    foot = y
-    for j in range(max(i - p.back_n, s.first - 1, base), i):
-        if paw[j - base] < foot:  # noqa: PLR1730 (min() of NaN is not the same compiled)
-            foot = paw[j - base]
+    foot = s.lowest
     n = max(p.rise_n // 3, 1)
     y = 0.0
     for j in range(i - n + 1, i + 1):
@@ -236,9 +226,13 @@ def level_before(s: Any, p: Any, paw: Any, base: int) -> float:
 
 
 @kernel
-def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
+def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> None:  # noqa: PLR0917 (compiled: positions only)
     """Where the breath begins: the candidate, or the foot of a pressure rise; from where gas was drawn."""
-    if s.candidate_peak < p.deliver and s.first >= s.candidate - p.draw_n:
+    foot = jumps(p, flow, paw, base, i) if x > p.onset and i - s.candidate > p.draw_n else -1
+    if foot >= 0:
+        s.candidate = foot + 1
+        s.candidate_at = foot
+    elif s.candidate_peak < p.deliver and s.first >= s.candidate - p.draw_n:
         s.candidate = s.first
         s.candidate_at = s.first_at
     elif s.candidate > s.first:
