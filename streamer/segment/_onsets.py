@@ -1,0 +1,267 @@
+"""Expiration → inspiration, and inspiration → the next one. Floor 1, inside ``segment``; compiled.
+
+``_scan.py`` says how the parts work together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamer.jit import kernel
+from streamer.segment._flow import into_lung
+from streamer.segment._records import INSPIRATION
+from streamer.segment._turns import is_plateau
+
+CLEAR_SHARE = 0.13
+"""Of the usual rise of pressure: what counts even where pressure does not come far above its usual low level, ..."""
+ABOVE_SHARE = 0.6
+"""... if it rises by this share of what tells an inspiration above what it was just before; a valve that finds back to
+PEEP after it fell too low does not."""
+BEFORE_RISES = 12
+"""How long before: so many times ``rise_s``, about a second."""
+FOOT_SHARE = 0.25
+"""Of a rise: up to there it is its foot."""
+SMOOTHED = 3
+"""Pressure is averaged over the third part of ``rise_s``."""
+
+
+@kernel
+def rises(  # noqa: PLR0917 (compiled: positions only)
+    s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, y: float
+) -> bool:
+    """Expiration → inspiration."""
+    if s.candidate >= 0:
+        moved = 0.5 * p.step * (before + x)
+        s.first_volume += moved
+        s.candidate_volume += moved
+        s.excess += moved - p.step * p.onset
+        s.candidate_peak = max(s.candidate_peak, x)
+        if y < s.lowest:  # noqa: PLR1730 (min() of NaN is not the same compiled)
+            s.lowest = y
+        while s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
+            hover(s, p, flow, paw, base)
+        if is_inspiration(s, p, flow, paw, base, i, x):
+            open_valve(s, p, flow, paw, base, i, x)
+            begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
+            return True
+        if dies_down(s, p, x):
+            s.candidate_peak = x  # what was delivered was a draw: the valve has still to open
+        if s.excess <= 0.0 or x < -p.clear:
+            s.candidate = -1
+            s.first = -1
+    if s.candidate < 0 and x > p.onset and before <= p.onset:
+        part = (x - p.onset) / (x - before)
+        s.first = i
+        s.first_at = i - part
+        s.first_volume = 0.5 * part * p.step * (x + p.onset)
+        s.excess = 0.5 * part * p.step * (x - p.onset)
+        s.candidate = s.first
+        s.candidate_at = s.first_at
+        s.candidate_volume = s.first_volume
+        s.candidate_peak = x
+        s.first_paw = y
+        s.lowest = y
+        earlier = paw[max(i - 1 - base, 0)]
+        if earlier < y:
+            s.lowest = earlier
+    return False
+
+
+@kernel
+def hover(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
+    """Move the opening of the valve on by one sample: flow is still what a patient draws."""
+    j = s.candidate - base
+    moved = into_lung(flow[j], paw[j], p) + into_lung(flow[j + 1], paw[j + 1], p)
+    s.candidate_volume -= 0.5 * p.step * moved
+    s.candidate_at = s.candidate
+    s.candidate += 1
+
+
+@kernel
+def dies_down(s: Any, p: Any, x: float) -> bool:
+    """Flow was that of an open valve, and is no longer."""
+    return bool(s.candidate_peak >= p.deliver and x < min(0.5 * s.candidate_peak, p.deliver))
+
+
+@kernel
+def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
+    """Whether the candidate is one: by volume, of which less is needed where pressure rises with it.
+
+    Where pressure usually rises, one without waits for it until its own end. Pressure that rises late may have begun
+    another: then flow jumps, too, or that pressure stays.
+    """
+    if s.candidate_peak < p.trigger or s.first_volume < p.confirm:
+        return False
+    is_pressed = presses(s, p, paw, base, i)
+    if is_pressed:
+        needed = p.confirm
+        is_late = i - s.candidate > p.draw_n and paw[i - p.rise_n - base] - s.lowest < p.pressed
+        if is_late and jumps(p, flow, paw, base, i) < 0:
+            return False
+    else:
+        # A patient pulls pressure down, below where it rests; gas that is blown in, or a valve that closes, does not.
+        is_drawn = s.first_paw - s.lowest >= p.drawn and s.lowest < p.usual_low
+        if p.blown > 0.0 and not is_drawn and x > p.onset and not dies_down(s, p, x):
+            return False
+        needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
+    if s.candidate_peak >= p.deliver:
+        return bool(s.candidate_volume >= needed)
+    is_brief = s.first >= s.candidate - p.draw_n  # flow that hovers for longer flows back into an emptied lung
+    return bool((is_pressed or (x <= p.onset and is_brief)) and s.first_volume >= needed)
+
+
+@kernel
+def presses(s: Any, p: Any, paw: Any, base: int, i: int) -> bool:
+    """Pressure has risen with the candidate, above its usual low level or well above what it was just before."""
+    n = max(p.rise_n // SMOOTHED, 1)
+    level = 0.0
+    for j in range(max(i - n + 1, base), i + 1):
+        level += paw[j - base] / n
+    rise = level - s.lowest
+    if rise < p.pressed:
+        return False
+    if level - p.usual_low >= p.pressed:
+        return True
+    if rise < CLEAR_SHARE * p.usual_swing:
+        return False
+    last = s.first - 1
+    first = max(last - BEFORE_RISES * p.rise_n, s.turned + p.rise_n, base)
+    highest = paw[last - base]
+    for j in range(first, last):
+        highest = max(highest, 0.5 * (paw[j - base] + paw[j + 1 - base]))
+    return bool(level - highest >= ABOVE_SHARE * p.pressed)
+
+
+@kernel
+def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> None:  # noqa: PLR0917 (compiled: positions only)
+    """Where the breath begins: the candidate, or the foot of a pressure rise; from where gas was drawn."""
+    foot = jumps(p, flow, paw, base, i) if x > p.onset and i - s.candidate > p.draw_n else -1
+    if foot >= 0:
+        s.candidate = foot + 1
+        s.candidate_at = foot
+    elif s.candidate_peak < p.deliver and s.first >= s.candidate - p.draw_n:
+        s.candidate = s.first
+        s.candidate_at = s.first_at
+    elif s.candidate > s.first:
+        steepen(s, p, flow, paw, base)
+    last = s.candidate - 1
+    foot, rise = foot_of_rise(paw, base, max(last - p.back_n, s.turned, base), last)
+    if rise >= p.lead:
+        s.candidate = foot + 1
+        s.candidate_at = foot
+    s.end_at = s.candidate_at
+    if s.first >= s.candidate:
+        s.end = s.candidate - 1
+        s.end_drawn_at = s.end_at
+    elif s.first >= s.candidate - p.draw_n:
+        s.end = s.first - 1
+        s.end_drawn_at = s.first_at
+    else:
+        s.end = s.candidate - p.draw_n - 1
+        s.end_drawn_at = float(s.end)
+
+
+@kernel
+def jumps(p: Any, flow: Any, paw: Any, base: int, i: int) -> int:
+    """The foot of a rise of pressure with which flow rises, too: what flowed before was a leak, or drawn by a patient.
+
+    -1 where flow stays: a ventilator that sets it, and a patient who pulls pressure down at first.
+    """
+    foot, _ = foot_of_rise(paw, base, max(i - p.back_n, base), i)
+    rise = into_lung(flow[i - base], paw[i - base], p) - into_lung(flow[foot - base], paw[foot - base], p)
+    return foot if rise >= p.restack else -1
+
+
+@kernel
+def foot_of_rise(paw: Any, base: int, first: int, last: int) -> tuple[int, float]:
+    """Where pressure last left its lowest level since sample ``first``, and how far it has risen at ``last``."""
+    lowest = paw[last - base]
+    for j in range(first, last):
+        if paw[j - base] < lowest:  # noqa: PLR1730 (min() of NaN is not the same compiled)
+            lowest = paw[j - base]
+    rise = paw[last - base] - lowest
+    foot = last
+    while foot > first and paw[foot - base] > lowest + FOOT_SHARE * rise:
+        foot -= 1
+    return foot, rise
+
+
+@kernel
+def steepen(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
+    """After a draw, the valve opened where flow begins to rise without a pause to what it delivers."""
+    at = s.candidate
+    while into_lung(flow[at - base], paw[at - base], p) < p.deliver and at < s.next - 1:
+        at += 1
+    before = into_lung(flow[at - 1 - base], paw[at - 1 - base], p)
+    while at - 1 > s.candidate and before < into_lung(flow[at - base], paw[at - base], p):
+        at -= 1
+        before = into_lung(flow[at - 1 - base], paw[at - 1 - base], p)
+    at = min(at, s.candidate + p.rise_n // 2)
+    if at > s.candidate:
+        s.candidate = at
+        s.candidate_at = at - 1.0
+
+
+@kernel
+def stacks(  # noqa: PLR0917 (compiled: positions only)
+    s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, valley_share: float
+) -> bool:
+    """Inspiration → next inspiration, with no expiration between: a steep rise out of a valley."""
+    if s.stack >= 0:
+        s.stack_volume += 0.5 * p.step * (before + x) - p.step * (s.stack_flow + 0.5 * p.restack)
+        if s.stack_volume <= 0.0:
+            s.stack = -1
+        elif s.stack_volume >= p.confirm:
+            return restack(s, p, flow, paw, base, i, x)
+        return False
+    if x < p.trigger or x <= before:
+        return False
+    first = max(s.peak_index, i - p.restack_n, base)
+    valley = x
+    at = i
+    for j in range(i - 1, first - 1, -1):
+        y = into_lung(flow[j - base], paw[j - base], p)
+        if y < valley:
+            valley = y
+            at = j
+    if x - valley < p.restack or valley > max(valley_share * s.peak, p.onset):
+        if x > s.peak:
+            s.peak = x
+            s.peak_index = i
+        return False
+    if is_plateau(s, paw[at - base]) and is_plateau(s, paw[i - base]):
+        return False
+    s.stack = at
+    s.stack_flow = valley
+    s.stack_volume = 0.5 * p.step * (x - valley - 0.5 * p.restack)
+    return False
+
+
+@kernel
+def restack(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> bool:  # noqa: PLR0917 (compiled: positions only)
+    """The next breath begins where flow last left what a patient draws, after the valley."""
+    at = i
+    while at > s.stack and into_lung(flow[at - base], paw[at - base], p) > p.deliver:
+        at -= 1
+    s.end = at
+    s.end_at = at
+    s.end_drawn_at = at
+    s.first_volume = s.stack_volume
+    begin_inspiration(s, i, x, paw[at - base], paw[i - base])
+    s.restacked = 1
+    return True
+
+
+@kernel
+def begin_inspiration(s: Any, i: int, peak: float, low: float, high: float) -> None:
+    """Enter INSPIRATION, confirmed at sample ``i``."""
+    s.phase = INSPIRATION
+    s.turned = i
+    s.candidate = -1
+    s.first = -1
+    s.stack = -1
+    s.peak = peak
+    s.peak_index = i
+    s.inspired = s.first_volume
+    s.low = low
+    s.high = max(low, high)
