@@ -265,6 +265,42 @@ def test_whole_cycles_within_a_second_are_a_fit(lasting: float, turns: float, co
         assert (Flag.COUGH in flags) is (coughs and k == 1)
 
 
+@pytest.mark.parametrize(
+    ("outflow", "volume", "coughs"),
+    [(1.3, 0.5, True), (1.1, 0.5, False), (1.3, 0.53, True), (1.3, 0.55, False)],
+)
+def test_gas_that_leaves_by_force(outflow: float, volume: float, coughs: bool) -> None:  # noqa: FBT001
+    """Twice the usual peak, and twice what so much gas makes: a sigh has the one, a shallow breath the other."""
+    ward = Ward(normal=0)
+    for _ in range(5):
+        assert not ward.push(peak_exp_flow=0.6, insp_volume=0.5, exp_volume=0.5)
+    found = ward.push(peak_exp_flow=outflow, insp_volume=0.5, exp_volume=volume)
+    assert (Flag.COUGH in found) is coughs
+
+
+def test_force_that_lasts_is_a_new_state() -> None:
+    ward = Ward(normal=0)
+    for _ in range(10):
+        ward.push(peak_exp_flow=0.6, insp_volume=0.5, exp_volume=0.5)
+    found = [Flag.COUGH in ward.push(peak_exp_flow=1.5, insp_volume=0.5, exp_volume=0.5) for _ in range(20)]
+    assert found[0]
+    assert not any(found[12:])
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "is_after", "coughs"), [(1.9, True, True), (2.1, True, False), (1.9, False, False)]
+)
+def test_a_short_breath_after_a_cough_belongs_to_the_bout(*, lasts_s: float, is_after: bool, coughs: bool) -> None:
+    ward = Ward(normal=0)
+    whole = cycle(ti=1.0, te=3.0)
+    for _ in range(6):
+        ward.push(whole, peak_exp_flow=0.6, insp_volume=0.5, exp_volume=0.5)
+    if is_after:
+        assert Flag.COUGH in ward.push(whole, peak_exp_flow=1.5, insp_volume=0.5, exp_volume=0.5)
+    short = dataclasses.replace(whole, end_s=whole.start_s + lasts_s)
+    assert (Flag.COUGH in ward.push(short, peak_exp_flow=0.6, insp_volume=0.5, exp_volume=0.5)) is coughs
+
+
 # ── suction
 
 

@@ -17,8 +17,8 @@ ABOVE_PEAKS_CMH2O = 15.0
 MAX_VOLUME_SHARE = 1.25
 """A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
 MIN_FORCE = 2.0
-"""Of the usual peak of expiratory flow, and of that peak over the volume: what a lung's recoil alone does not make. A sigh
-has the one, a shallow breath the other."""
+"""Of the usual peak of expiratory flow, and of that peak over the volume: what a lung's recoil alone does not make. A
+sigh has the one, a shallow breath the other."""
 NOISES = 4.0
 """Of the noise of flow, on top."""
 BOUT_SHARE = 0.5
@@ -69,7 +69,7 @@ class Airway:
         return folded.top_paw > median(self._peaks) + ABOVE_PEAKS_CMH2O
 
     def _is_forced(self, breath: Breath, folded: Folded) -> bool:
-        """Gas leaves far faster than it usually does, and than so much gas does. A lasting change joins what is usual."""
+        """Gas leaves far faster than it usually does, and than so much gas does; what lasts becomes usual."""
         outflow, moved = folded.peak_exp_flow, max(folded.insp_volume, folded.exp_volume)
         if not (outflow > 0.0 and moved > 0.0):
             return False

@@ -1,0 +1,103 @@
+"""Pressure speaks for an inspiration, against one, or late: a wave on either side of each rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamer.chunk import FloatArray
+from streamer.units import S_PER_MIN
+from tests.helpers import chunk, segmented
+from tests.segment.test_onsets import CYCLES, PATIENT, RATE, after_valve, blow, cycle, per_cycle, repeated
+
+
+@pytest.mark.parametrize(("lasts_s", "found"), [(0.30, 1.0), (0.48, 2.0), (0.60, 1.0), (0.90, 1.0)])
+def test_gas_that_flows_back_slowly_for_long_is_no_breath(lasts_s: float, found: float) -> None:
+    """7 L/min into a lung that was emptied by force; a patient who draws 40 mL does so in half a second."""
+    flow, paw = cycle()
+    here = blow(flow, 2.5, lasts_s, 7.0 / S_PER_MIN * 1000.0 * lasts_s)
+    paw[here] -= 0.6 * np.sin(np.linspace(0.0, np.pi, paw[here].size))
+    assert per_cycle(repeated(flow, paw)) == found
+
+
+@pytest.mark.parametrize(("to", "found"), [(0.0, 1.0), (0.5, 1.0), (1.6, 2.0)])
+def test_pressure_that_finds_back_to_peep(to: float, found: float) -> None:
+    """It fell 2.2 cmH2O too low: 40 mL flow in while the valve puts that right; a breath goes above PEEP."""
+    flow, paw = cycle()
+    down, up = slice(200, 240), slice(240, 280)
+    blow(flow, 2.4, 0.3, 40.0)
+    paw[down] -= np.linspace(0.0, 2.2, 40)
+    paw[up] += np.linspace(-2.2, to, 40)
+    paw[280:] += np.linspace(to, 0.0, paw.size - 280)
+    assert per_cycle(repeated(flow, paw)) == found
+
+
+@pytest.mark.parametrize(("rise", "found"), [(0.8, 1.0), (1.5, 2.0)])
+def test_pressure_that_sinks_all_through_expiration(rise: float, found: float) -> None:
+    """A small breath rises from below what pressure usually is at low, which still counts."""
+    flow, paw = cycle()
+    paw[100:] += np.linspace(3.0, 0.0, paw.size - 100)
+    here = blow(flow, 2.9, 0.4, 60.0)
+    level = paw[here.start]
+    paw[here] = level + np.linspace(0.0, rise, paw[here].size)
+    paw[here.stop :] = np.linspace(level + rise, PATIENT.peep, paw.size - here.stop)
+    assert per_cycle(repeated(flow, paw)) == found
+
+
+def leaking(l_min: float, lasts_s: float) -> tuple[FloatArray, FloatArray]:
+    """One breath that begins only after so much gas has flowed for so long at PEEP, among usual ones."""
+    usual, special = cycle(), cycle()
+    special[0][-round(lasts_s * RATE) :] = l_min / S_PER_MIN
+    parts = [usual] * 6 + [special] + [usual] * 3
+    flow, paw = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return flow, paw
+
+
+@pytest.mark.parametrize("l_min", [10.0, 15.0])
+@pytest.mark.parametrize("lasts_s", [0.7, 1.2])
+def test_a_leak_does_not_open_the_valve(l_min: float, lasts_s: float) -> None:
+    flow, paw = leaking(l_min, lasts_s)
+    starts = [one.start_s for one in segmented([chunk(flow, paw)]).breaths if 20.0 < one.start_s < 35.0]
+    assert starts == pytest.approx([24.0, 28.0, 32.0], abs=0.06)
+
+
+@pytest.mark.parametrize(("lasts_s", "early_s"), [(0.3, 0.3), (0.45, 0.45)])
+def test_gas_that_flows_for_less_than_half_a_second_may_be_the_breath(lasts_s: float, early_s: float) -> None:
+    flow, paw = leaking(12.0, lasts_s)
+    starts = [one.start_s for one in segmented([chunk(flow, paw)]).breaths if 20.0 < one.start_s < 35.0]
+    assert starts == pytest.approx([24.0, 28.0 - early_s, 32.0], abs=0.06)
+
+
+def test_flow_that_is_set_begins_the_breath_though_pressure_rises_late() -> None:
+    """A patient who pulls takes all that the ventilator gives for 0.6 s: there is no jump of flow with the pressure."""
+    flow, paw = cycle()
+    paw[:60] = PATIENT.peep
+    late = repeated(flow, paw)[5:-1]
+    assert after_valve(late) == pytest.approx([0.0] * len(late), abs=0.03)
+
+
+@pytest.mark.parametrize("volume_ml", [150.0, 260.0])
+def test_without_pressure_the_end_of_flow_decides(volume_ml: float) -> None:
+    """Two fifths of a usual breath are one, found back to where it began."""
+    usual, special = cycle(), cycle()
+    blow(special[0], 2.0, 0.5, volume_ml)
+    parts = [usual] * 6 + [special] + [usual] * 3
+    flow, paw = (np.concatenate(one) for one in zip(*parts, strict=True))
+    starts = [one.start_s for one in segmented([chunk(flow, paw)]).breaths if 20.0 < one.start_s < 29.0]
+    assert starts == pytest.approx([24.0, 28.0] if volume_ml < 200.0 else [24.0, 26.0, 28.0], abs=0.06)
+
+
+@pytest.mark.parametrize("sd_l_min", [5.0, 6.0])
+def test_in_much_noise_pressure_says_where_the_breath_begins(sd_l_min: float) -> None:
+    """Flow of 10 L/min hardly stands out; pressure steps by 2 cmH2O and climbs."""
+    rng = np.random.default_rng(7)
+    flow, paw = cycle()
+    flow = 10.0 / 30.0 * flow
+    paw = PATIENT.peep + 0.6 * (paw - PATIENT.peep)
+    many = np.tile(flow, 2 * CYCLES)
+    noisy = many + rng.normal(0.0, sd_l_min / S_PER_MIN, many.size)
+    pressure = np.tile(paw, 2 * CYCLES) + rng.normal(0.0, 0.1, many.size)
+    late = segmented([chunk(noisy, pressure)]).breaths[6:-1]
+    off = np.abs(after_valve(late))
+    assert len(late) == pytest.approx(2 * CYCLES - 8, abs=1)
+    assert np.mean(off <= 0.1) >= 0.85
