@@ -21,6 +21,7 @@ from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_rise import rise
 from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
+from streamer.metrics._fold_wider import wider
 from streamer.metrics._folded import PHASE_2_WIDTHS, Fold, is_square, is_stopped
 
 MIN_SAMPLES = 8
@@ -106,12 +107,12 @@ def _lung(breath: Breath, tidal: FloatArray, moved: tuple[float, ...]) -> list[f
         return [math.nan] * LUNG
     stop = insp_end - round(pause_s * rate_hz)
     sums, noise, width, volume = moments(tidal, breath.paw, rate_hz, insp_end, stop)
-    whole = fit(sums, noise, width)
+    whole = (*fit(sums, noise, width), *wider(tidal, volume, breath.paw, rate_hz, insp_end, stop))
     lung, ramp = whole, NO_RAMP
     if is_square(mean, variation, flow_s, moved[0]):
         late_s = breath.start_s - breath.onset_s
         lung = ramp = square(tidal, volume, breath.paw, rate_hz, insp_end, flow_s, late_s)
-    elastance, ri, re, p0, _, re_error, *_ = lung
+    elastance, ri, re, p0, _, re_error = lung[:6]
     re = re if re_error <= MAX_R_ERROR else math.nan
     checked = checks(tidal, volume, breath.paw, rate_hz, insp_end, (elastance, ri, re, p0))
     return [*whole, *ramp, *checked]

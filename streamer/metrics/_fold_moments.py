@@ -92,6 +92,13 @@ def _closed(tidal: FloatArray, rate_hz: float) -> FloatArray:
 
 
 @kernel
+def spans(volume: FloatArray, rate_hz: float, insp_end: int, stop: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last (exclusive) sample of what is fitted of inspiration, pause included, and of expiration."""
+    edges = _edges(volume, rate_hz, insp_end, stop, 0)
+    return (edges[2], edges[5]), (edges[8], edges[11])
+
+
+@kernel
 def _edges(volume: FloatArray, rate_hz: float, insp_end: int, stop: int, half: int) -> tuple[int, ...]:
     """First and last (exclusive) sample of each part; an empty part ends before it begins."""
     reach = EDGE + half

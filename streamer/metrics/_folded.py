@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
+SWING_L_S = 0.5 / 60.0
 PHASE_2_WIDTHS = 5.0
 """Of the fitted logistic edge, after which it has come to 99 % of its height."""
 
@@ -176,6 +177,16 @@ class Fold(NamedTuple):
     """Largest change when a part is left out, over what is allowed: up to 1 the parts agree."""
     fit_blind: float
     """Largest standard error of those fits, as a share: how much of a change would not be seen."""
+    # the same with a tube's turbulence, and then with stress relaxation as well: _fold_wider
+    turb_elastance: float
+    turb_ri: float
+    """Resistances as they are at the flow of this breath, turbulence included."""
+    turb_re: float
+    turb_p0: float
+    turb_error: float
+    """Standard error of that elastance, as a share of it."""
+    free_elastance: float
+    """With both: where this one is another, neither of the others is that of the lung at rest."""
     # square inspiratory flow: _fold_square, likewise; NaN without it
     square_elastance: float
     square_ri: float
@@ -231,6 +242,11 @@ class Fold(NamedTuple):
     def is_square(self) -> bool:
         """Inspiratory flow was constant, over 20-80 % of its time and judged by the volume it moved."""
         return is_square(self.square_flow, self.square_flow_cv, self.flow_s, self.insp_volume)
+
+    @property
+    def swings(self) -> bool:
+        """Flow swings at the end of expiration beyond white noise: a heart or water moves gas, all breath long."""
+        return self.rest_swing >= SWING_L_S
 
     @property
     def is_hold(self) -> bool:

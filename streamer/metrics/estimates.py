@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
-from streamer.metrics._estimate import MAX_BLIND, SLOPE, WHOLE, ZERO_FLOW, Estimate
+from streamer.metrics._estimate import MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, circuit_of
 from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
@@ -18,7 +18,7 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import ML_PER_L
 
-METHODS = (SLOPE, ZERO_FLOW, WHOLE)
+METHODS = (SLOPE, ZERO_FLOW, WHOLE, TUBE)
 EXP_LINE = "exp_line"
 REGRESSED = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
 """Withholds how well a fit describes the breath: efforts do not, for that is what it is there to show."""
@@ -60,13 +60,14 @@ def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
     ucum=CMH2O,
     about="Total PEEP estimated without a hold: pressure at which the fitted lung is at rest",
     bounds=(-10.0, 60.0),
-    methods=(WHOLE, EXP_LINE),
+    methods=(WHOLE, EXP_LINE, TUBE),
     withheld=FITTED,
     also=("crs_est",),
 )
 def peep_total_est(estimate: Estimate) -> Graded:
     """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2)."""
-    return Graded(estimate.p0, "B", EXP_LINE if estimate.method == SLOPE else WHOLE)
+    methods = {SLOPE: EXP_LINE, TUBE: TUBE}
+    return Graded(estimate.p0, "B", methods.get(estimate.method, WHOLE))
 
 
 @metric(

@@ -17,7 +17,6 @@ STANDARD_HOLD_S = 0.5
 MAX_RISE_CMH2O, MAX_SWING_CMH2O = 0.5, 1.0
 """A rise in a hold up to the first is a plateau; up to the second, too, in a hold of 0.5 s, or where flow swings at the
 end of expiration as well: it may be the heart's, and the reading is then B."""
-SWING_L_S = 0.5 / 60.0
 MAX_ERROR_CMH2O, MAX_ERROR_A_CMH2O = 1.0, 0.5
 """Standard error of a reading."""
 MAX_FALL_CMH2O_S, SETTLING_S = 3.0, 0.15
@@ -141,7 +140,7 @@ def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
     fall = _early(folded, is_standard=is_standard) - _reading(folded, is_standard=is_standard)
     over_s = SETTLING_S if is_standard else max(folded.hold_s - SETTLING_S, 0.0)
     settles = fall <= MAX_FALL_CMH2O_S * over_s + 2.0 * folded.hold_error
-    swings = is_standard or folded.rest_swing >= SWING_L_S
+    swings = is_standard or folded.swings
     rises = _rise(folded, is_standard=is_standard) > (MAX_SWING_CMH2O if swings else MAX_RISE_CMH2O)
     return settles and not rises and folded.hold_error <= MAX_ERROR_CMH2O
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +15,16 @@ from streamer.context import Context
 from streamer.metrics import Fold, Given, Past, fold, measure
 from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._given import start_of
+from streamer.metrics._past import Ratio
 from streamer.metrics._time_constant import from_time_constant, time_constant
 from streamer.reasons import Reason
 from streamer.records import Flag
 from tests.metrics.waves import Lung, pcv, vcv
 
 FIELDS = {"crs_est", "pplat_est", "driving_pressure_est", "peep_total_est"}
-STEADY = Past(8, 20.0, 0.0, 0.005, 0.0, 0.0, 0.0)
-"""Eight breaths alike: 20 cmH2O/L, even pace."""
+SURE = Ratio(1.0, 0.01)
+STEADY = Past(8, 20.0, 0.0, 0.005, 0.0, 0.0, 0.0, 0.0, tube=SURE, free=SURE)
+"""Eight breaths alike: 20 cmH2O/L, even pace, and neither tube nor relaxation."""
 SQUARE = vcv(rr=12, flow=0.5)
 DECAYING = pcv(ti=1.0, rr=12)
 AT_REST = pcv(ti=2.5, rr=10)
@@ -136,9 +139,23 @@ def test_gates(gate: str) -> None:
         (STEADY._replace(spread=0.041), "patient_effort"),
         (STEADY._replace(spread=0.09, error=0.046), None),
         (STEADY._replace(spread=math.inf, elastance=math.inf), "patient_effort"),
-        (STEADY._replace(period_spread=0.019), None),
-        (STEADY._replace(period_spread=0.021), "patient_effort"),
+        (STEADY._replace(period_spread=0.011), None),
+        (STEADY._replace(period_spread=0.013), "patient_effort"),
+        (STEADY._replace(free=Ratio(1.059, 0.01)), None),
+        (STEADY._replace(free=Ratio(1.061, 0.01)), "estimates_disagree"),
+        (STEADY._replace(free=Ratio(0.941, 0.01)), None),
+        (STEADY._replace(free=Ratio(0.939, 0.01)), "estimates_disagree"),
+        (STEADY._replace(free=Ratio(0.8, 0.21)), None),
+        (STEADY._replace(free=Ratio(0.8, 0.19)), "estimates_disagree"),
+        (STEADY._replace(free=Ratio(0.8, 0.01), hold_crs=48.0, hold_at_s=0.0), None),
+        (STEADY._replace(free=Ratio(0.8, 0.01), hold_crs=46.0, hold_at_s=0.0), "estimates_disagree"),
+        (STEADY._replace(tube=Ratio(1.1, 0.059), free=Ratio(1.1, 0.01)), None),
+        (STEADY._replace(tube=Ratio(1.1, 0.061), free=Ratio(1.1, 0.01)), "estimates_disagree"),
+        (STEADY._replace(tube=Ratio(1.1, 0.01), free=Ratio(1.18, 0.01)), "estimates_disagree"),
+        (STEADY._replace(tube=Ratio(0.9, 0.01), free=Ratio(0.9, 0.01)), "estimates_disagree"),
         (STEADY._replace(ti_spread=0.021), "patient_effort"),
+        (STEADY._replace(vt_spread=0.011), None),
+        (STEADY._replace(vt_spread=0.013), "patient_effort"),
         (STEADY._replace(efforts=0.19), None),
         (STEADY._replace(efforts=0.21), "patient_effort"),
         (STEADY._replace(unclosed=0.07), None),
@@ -155,13 +172,26 @@ def test_the_past(past: Past, reason: str | None) -> None:
 
 def test_inspiratory_time_may_vary_under_square_flow() -> None:
     """Volume control with another volume is not the patient's doing."""
-    assert decide(SQUARE, past=STEADY._replace(ti_spread=0.3)).refused is None
+    assert decide(SQUARE, past=STEADY._replace(ti_spread=0.3, vt_spread=0.3)).refused is None
+
+
+@pytest.mark.parametrize(("share", "refused"), [(0.95, False), (1.05, True)])
+def test_volumes_may_differ_as_noise_of_flow_does(share: float, refused: bool) -> None:  # noqa: FBT001
+    """Twice the standard deviation that 5 L/min leave in an integral over Ti."""
+    noisy, sd_l = dataclasses.replace(DECAYING, flow_noise=5 / 60), 5 / 60 * math.sqrt(1.0 / 100)
+    past = STEADY._replace(vt_spread=2.0 * share * sd_l / fold(DECAYING).tidal_insp)
+    assert (decide(noisy, past=past).refused is not None) == refused
 
 
 @pytest.mark.parametrize(
     "past",
-    [STEADY._replace(period_spread=0.2), STEADY._replace(ti_spread=0.2), STEADY._replace(efforts=0.5)],
-    ids=["period", "inspiratory time", "efforts"],
+    [
+        STEADY._replace(period_spread=0.2),
+        STEADY._replace(ti_spread=0.2),
+        STEADY._replace(vt_spread=0.2),
+        STEADY._replace(efforts=0.5),
+    ],
+    ids=["period", "inspiratory time", "volume", "efforts"],
 )
 def test_pace_says_nothing_where_passivity_is_asserted(past: Past) -> None:
     assert decide(DECAYING, past=past, passive="asserted").refused is None

@@ -15,7 +15,7 @@ ONE = vcv()
 
 
 class Seen(NamedTuple):
-    elastance: float = 20.0
+    plain: float = 20.0
     error: float = 0.01
     strained: bool = False
 
@@ -74,7 +74,7 @@ def test_smaller_breaths_are_the_rule_after_eight() -> None:
     assert memory.past().breaths > 4
 
 
-def test_a_hold_belongs_neither_to_the_period_nor_to_inspiration() -> None:
+def test_a_hold_makes_neither_period_nor_inspiration_uneven() -> None:
     memory = Memory()
     held = breath(ONE.flow, ONE.paw, ONE.insp_end, end_s=ONE.end_s + 0.6, insp_end_s=ONE.insp_end_s + 0.6)
     stopped = {"hold_s": 0.6, "hold_stop": 2.0, "hold_share": 1.0}
@@ -89,3 +89,36 @@ def test_efforts_are_counted_by_label_and_by_what_a_breath_shows() -> None:
     for strained, labelled in ((False, False), (True, False), (False, True), (False, False)):
         memory.push(ONE, folded(), Seen(strained=strained), labelled=labelled)
     assert memory.past().efforts == 0.5
+
+
+@pytest.mark.parametrize(
+    ("periods", "spread"),
+    [
+        ([4.0, 4.0, 5.0, 6.0, 4.0], 0.0),
+        ([4.0, 3.9, 3.8], 0.1 / 3.9),
+        ([4.0, 4.0, 3.8, 3.0, 4.0], 0.05),
+        ([4.0, 4.0, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0], 0.0),
+    ],
+    ids=["longer", "shortest of three", "shortest but one of five", "one onset"],
+)
+def test_what_is_uneven_is_shorter(periods: list[float], spread: float) -> None:
+    """A hold and a breath that was missed lengthen a period; only a patient shortens it, more than once."""
+    memory = Memory()
+    for period_s in periods:
+        memory.push(breath(ONE.flow, ONE.paw, ONE.insp_end, end_s=period_s), folded(), Seen())
+    assert memory.past().period_spread == pytest.approx(spread)
+
+
+def test_the_spread_of_volumes_counts_breaths_not_gas_blown_in() -> None:
+    memory = Memory()
+    for inspired in (0.50, 0.51, 0.05, 0.49, 0.50):
+        memory.push(ONE, folded(inspired, inspired), Seen())
+    assert memory.past().vt_spread == pytest.approx(1.4826 * 0.005 / 0.5)
+
+
+def test_a_pause_that_passes_for_a_hold_in_some_breaths_leaves_the_pace_even() -> None:
+    memory = Memory()
+    paused = {"hold_s": 0.31, "hold_stop": 2.0, "hold_share": 1.0}
+    for fields in ({}, paused, {}, {}, paused, paused, {}, {}):
+        memory.push(ONE, folded(**fields), Seen())
+    assert memory.past().period_spread == 0.0

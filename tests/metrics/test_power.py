@@ -49,7 +49,7 @@ O_3 = {
     ),
 }
 
-PASSIVE = Estimate("lsf4", 20.0, 10.0, 10.0, 5.0, 0.0, 0.0, "B", None, strained=False, refused=None)
+PASSIVE = Estimate("lsf4", 20.0, 20.0, 10.0, 10.0, 5.0, 0.0, 0.0, "B", None, strained=False, refused=None)
 
 
 @pytest.mark.parametrize("row", O_1)

@@ -24,9 +24,11 @@ from adapters._scenario import (
     Lung,
     Nebuliser,
     Rebreathing,
+    Relaxation,
     Ringing,
     Sensor,
     Transducer,
+    Tube,
     Water,
 )
 from tests.trust.draws import SIDESTREAM, Draw, Run
@@ -148,6 +150,21 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         ),
         "pauses, length, s": Range(
             levels=(0.3, 0.4, 0.5, 0.8), make=lambda d, level: d.run(d.vcv(pause_s=level)), keys=("pplat", "crs")
+        ),
+        "tube, cmH2O·s²/L²: pcv": Range(
+            levels=(0.0, 3.0, 6.0, 10.0),
+            make=lambda d, level: d.run(d.pcv(), tube=Tube(k2_cmh2o_s2_l2=level)),
+            keys=("crs_est", "peep_total_est"),
+        ),
+        "tube, cmH2O·s²/L²: vcv": Range(
+            levels=(0.0, 3.0, 6.0, 10.0),
+            make=lambda d, level: d.run(d.vcv(), tube=Tube(k2_cmh2o_s2_l2=level), known=PASSIVE),
+            keys=("crs_est", "peep_total_est"),
+        ),
+        "stress relaxation, cmH2O/L": Range(
+            levels=(1.0, 3.0, 6.0, 9.0),
+            make=lambda d, level: d.run(d.vcv(), relaxation=Relaxation(stiffness_cmh2o_l=level), known=PASSIVE),
+            keys=("crs_est",),
         ),
         "obstruction, Re over Ri": Range(levels=(1.0, 2.0, 3.0, 4.0), make=_obstructed, keys=("crs_est",)),
         "sidestream, rise, s": Range(levels=(0.05, 0.1, 0.2, 0.3, 0.45, 0.7), make=_slow, keys=("petco2", "vd_aw")),
