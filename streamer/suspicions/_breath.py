@@ -10,49 +10,55 @@ import numpy as np
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
 from streamer.records import Flag
-from streamer.suspicions._signals import LOG_CHANCE, NOISY_TURNS
 
 STANDS_S = 0.5
 MOVES = 0.3
 """Share of a channel's range in the breath through which it goes while the other stands still."""
+LABELS = Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT, Flag.PCO2_SUSPECT
 
 
 class Standing:
     """Breaths in; labels of the channels that stood still in them out."""
 
     def __init__(self) -> None:
-        from streamer.suspicions import _scan  # noqa: PLC0415 (loads the compiler: a list of rules should not)
+        from streamer.suspicions import _look, _runs  # noqa: PLC0415 (loads the compiler: a list of rules should not)
 
-        self._scan: Any = _scan
+        self._runs: Any = _runs
+        self._look: Any = _look
+        self._before: tuple[FloatArray | None, ...] = ()
 
     def push(self, breath: Breath) -> frozenset[Flag]:
         """Noise that falls silent for half a second, with a chance below 10⁻⁶, is a sensor that does."""
+        channels = breath.flow, breath.paw, breath.pco2
+        before, self._before = self._before, channels
         if breath.flow.size < 2 * STANDS_S * breath.rate_hz:
             return frozenset()
+        length = int(STANDS_S * breath.rate_hz) + 1
         found = set()
-        flow, paw, pco2 = breath.flow, breath.paw, breath.pco2
-        held = self._stands(flow, paw, breath.rate_hz, free=0.0)
-        if held is not None:
-            found.add(Flag.FLOW_SUSPECT)
-            if float(flow.min()) < held < float(flow.max()):  # at either end it is clipped, and times are right
+        for place, samples in enumerate(channels):
+            if samples is None or not self._runs.stands(samples, length):
+                continue
+            other = (breath.paw, breath.flow, None)[place]
+            free = (0.0, math.nan, float(np.fmin.reduce(samples)))[place]  # where it may: no flow, no CO2
+            held = self._stands(samples, other, before[place] if before else None, length, free)
+            if held is None:
+                continue
+            found.add(LABELS[place])
+            if place == 0 and float(samples.min()) < held < float(samples.max()):  # else clipped, and times are right
                 found.add(Flag.TIMES_SUSPECT)
-        if self._stands(paw, flow, breath.rate_hz) is not None:
-            found.add(Flag.PAW_SUSPECT)
-        if pco2 is None:
-            return frozenset(found)
-        if self._stands(pco2, None, breath.rate_hz, free=float(np.fmin.reduce(pco2))) is not None:
-            found.add(Flag.PCO2_SUSPECT)
         return frozenset(found)
 
     def _stands(
-        self, samples: FloatArray, other: FloatArray | None, rate_hz: float, *, free: float = math.nan
+        self, samples: FloatArray, other: FloatArray | None, before: FloatArray | None, length: int, free: float
     ) -> float | None:
-        """The value that it holds, if it does so while ``other`` moves. ``free``: where it may: no flow, no CO2."""
-        first, count, turns = self._scan.longest(samples)
+        """The value that it holds, if it does so while ``other`` moves. ``before``: the channel a breath earlier."""
+        first, count, turns = self._runs.longest(samples)
+        if before is not None and 2 * count > samples.size:
+            turns = max(turns, self._runs.longest(before)[2])  # too little is left that could turn
         value = float(samples[first])
-        if count <= STANDS_S * rate_hz or turns < NOISY_TURNS or value == free:
+        if count < length or turns < self._look.NOISY_TURNS or value == free:
             return None
-        if count * math.log(1.0 - min(turns, 0.99)) > LOG_CHANCE:
+        if count * math.log(1.0 - min(turns, 0.99)) > self._look.LOG_CHANCE:
             return None
         moves = other is None or np.ptp(other[first : first + count]) > MOVES * np.ptp(other)
         return value if moves else None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from streamer.chunk import Channel
 from streamer.records import Flag
-from streamer.suspicions._signals import FROZEN_S, Signals
+from streamer.suspicions._signals import Signals
 
 BREATHS = (Flag.FLOW_SUSPECT, Flag.TIMES_SUSPECT)
 """Flow that cannot be cut into breaths either."""
@@ -25,7 +25,8 @@ class Rule(NamedTuple):
     """``withholds``: labels of the breaths from then on; what they mean is said in ``metrics``."""
 
     channel: Channel
-    is_odd: Callable[[Signals], bool]
+    is_odd: Callable[[Signals], float]
+    """Whether it applies: true, or not 0."""
     withholds: tuple[Flag, ...]
     question: str
 
@@ -37,40 +38,75 @@ def _is_swapped(s: Signals) -> bool:
     return s.paw.high > 0.0 and both_ways and is_large and s.flow.high > 0.0 and s.flow.low >= -0.1 * s.flow.high
 
 
+ANY: Mapping[str, tuple[str, str]] = {
+    "wraps": ("is_wrapped", "{word} jumps between {at.bottom:.3g} and {at.top:.3g} {unit}: does a counter overflow?"),
+    "clipped": (
+        "is_clipped_high",
+        "{word} stands at {at.top:.4g} {unit} at the top of breath after breath: is that the sensor's limit?",
+    ),
+    "stuck": (
+        "is_stuck",
+        "{word} repeats one value for {at.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
+    "frozen": (
+        "is_frozen",
+        "{word} repeats one value for {at.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    ),
+}
+"""What any channel may do: rule, the field of its spread that says so, the question."""
+WORDS: Mapping[Channel, tuple[str, str, tuple[Flag, ...]]] = {
+    Channel.FLOW: ("flow", "L/s", BREATHS),
+    Channel.PAW: ("pressure", "cmH2O", PAW),
+    Channel.PCO2: ("PCO2", "mmHg", PCO2),
+}
+"""What each is called, its unit, and what it withholds."""
+
+
+def _rule(channel: Channel, name: str) -> Rule:
+    """One of ``ANY`` for one channel."""
+    field, asked = ANY[name]
+    word, unit, withheld = WORDS[channel]
+    place = Signals._fields.index(channel.value)
+
+    def is_odd(s: Signals) -> float:
+        return getattr(s[place], field)  # type: ignore[no-any-return]
+
+    question = asked.replace("{word}", word).replace("{unit}", unit).replace("{at.", f"{{s.{channel.value}.")
+    return Rule(channel, is_odd, NOTHING if name == "stuck" else withheld, question)
+
+
+def _is_pco2_frozen(s: Signals) -> bool:
+    """Whether CO2 stands still although gas comes back that should bring some."""
+    return bool(s.pco2.is_frozen) and not s.flow_out < 0.5 * s.flow_in
+
+
 RULES: Mapping[str, Rule] = {
+    **{f"{channel.value}_{name}": _rule(channel, name) for channel in WORDS for name in ANY},
+    "pco2_frozen": _rule(Channel.PCO2, "frozen")._replace(is_odd=_is_pco2_frozen),
     "flow_too_large": Rule(
-        Channel.FLOW, lambda s: s.flow.usual > 5.0, BREATHS,  # noqa: PLR2004
+        Channel.FLOW, lambda s: s.flow.usual > 5.0 and max(s.flow_in, s.flow_out) > 1.0, BREATHS,  # noqa: PLR2004
         "flow reaches {s.flow.high:.3g} and {s.flow.low:.3g} L/s: is it in L/min or mL/s?",
     ),
     "flow_too_small": Rule(
-        Channel.FLOW, lambda s: s.flow.most < 0.03 and s.paw.swing > 3.0 and s.patient_class != "neonate", BREATHS,  # noqa: PLR2004
+        Channel.FLOW,
+        lambda s: s.flow.most < 0.03 and s.paw.swing > 3.0 and s.paw_step > 0.2 * s.paw.swing  # noqa: PLR2004
+        and s.is_whole and s.patient_class != "neonate",
+        BREATHS,
         "pressure swings by {s.paw.swing:.3g} cmH2O and flow stays below {s.flow.most:.2g} L/s: is it in L/s, read as "
         "L/min, or a newborn's without patient_class?",
     ),
     "flow_reversed": Rule(
-        Channel.FLOW, lambda s: s.paw_step < -2.0 and s.paw.swing > 5.0 and s.paw_above > -0.5 * s.paw_step, BREATHS,  # noqa: PLR2004
+        Channel.FLOW,
+        lambda s: s.paw_step < -2.0 and s.paw.swing > 5.0 and s.paw_above > -0.5 * s.paw_step and s.is_whole,  # noqa: PLR2004
+        BREATHS,
         "pressure is {step:.3g} cmH2O higher while gas flows out: is flow positive out of the patient?",
     ),
     "flow_outward": Rule(
-        Channel.FLOW, lambda s: s.flow_out > 3.0 * s.flow_in and s.flow_out > 0.02 and s.paw.swing > 3.0, BREATHS,  # noqa: PLR2004
+        Channel.FLOW,
+        lambda s: s.flow_out > 3.0 * s.flow_in and s.flow_out > 0.02 and s.paw.swing > 3.0  # noqa: PLR2004
+        and (s.is_first or s.balance_s >= 20.0),  # noqa: PLR2004
+        BREATHS,
         "{s.flow_out:.2g} L/s flow out and {s.flow_in:.2g} L/s in, on the average: does a sensor miss the inflow?",
-    ),
-    "flow_wraps": Rule(
-        Channel.FLOW, lambda s: s.flow.is_wrapped, BREATHS,
-        "flow jumps between {s.flow.bottom:.3g} and {s.flow.top:.3g} L/s: does a counter overflow?",
-    ),
-    "flow_clipped": Rule(
-        Channel.FLOW, lambda s: s.flow.is_clipped_high or s.flow.is_clipped_low, FLOW,
-        "flow stands at one value, between {s.flow.bottom:.4g} and {s.flow.top:.4g} L/s, in breath after breath: is "
-        "that the sensor's limit?",
-    ),
-    "flow_stuck": Rule(
-        Channel.FLOW, lambda s: 0.0 < s.flow.frozen_s < FROZEN_S, NOTHING,
-        "flow repeats one value for {s.flow.frozen_s:.3g} s while other signals move: is its sensor connected?",
-    ),
-    "flow_frozen": Rule(
-        Channel.FLOW, lambda s: s.flow.frozen_s >= FROZEN_S, BREATHS,
-        "flow repeats one value for {s.flow.frozen_s:.3g} s while other signals move: is its sensor connected?",
     ),
     "swapped": Rule(
         Channel.PAW, _is_swapped, (*BREATHS, *PAW),
@@ -94,25 +130,9 @@ RULES: Mapping[str, Rule] = {
     "paw_too_small": Rule(
         Channel.PAW,
         lambda s: 0.2 < s.paw.swing < 3.5 and 0.2 < s.paw.high < 3.5  # noqa: PLR2004
-        and s.flow.most > 0.05 and s.paw_step > 0.2 * s.paw.swing,  # noqa: PLR2004
+        and s.flow.most > 0.05 and s.paw_step > 0.2 * s.paw.swing and s.is_whole,  # noqa: PLR2004
         PAW,
         "flow reaches {s.flow.most:.2g} L/s and pressure no more than {s.paw.high:.2g} cmH2O: is it in kPa?",
-    ),
-    "paw_wraps": Rule(
-        Channel.PAW, lambda s: s.paw.is_wrapped, PAW,
-        "pressure jumps between {s.paw.bottom:.3g} and {s.paw.top:.3g} cmH2O: does a counter overflow?",
-    ),
-    "paw_clipped": Rule(
-        Channel.PAW, lambda s: s.paw.is_clipped_high, PAW,
-        "pressure stands at {s.paw.top:.4g} cmH2O at the top of breath after breath: is that the sensor's limit?",
-    ),
-    "paw_stuck": Rule(
-        Channel.PAW, lambda s: 0.0 < s.paw.frozen_s < FROZEN_S, NOTHING,
-        "pressure repeats one value for {s.paw.frozen_s:.3g} s while other signals move: is its sensor connected?",
-    ),
-    "paw_frozen": Rule(
-        Channel.PAW, lambda s: s.paw.frozen_s >= FROZEN_S, PAW,
-        "pressure repeats one value for {s.paw.frozen_s:.3g} s while other signals move: is its sensor connected?",
     ),
     "pco2_too_small": Rule(
         Channel.PCO2, lambda s: s.pco2.high > 3.0 and s.pco2_top < 9.0  # noqa: PLR2004
@@ -124,21 +144,13 @@ RULES: Mapping[str, Rule] = {
         Channel.PCO2, lambda s: s.pco2.high > 150.0, PCO2,  # noqa: PLR2004
         "PCO2 reaches {s.pco2.high:.4g} mmHg: is it in Pa?",
     ),
-    "pco2_wraps": Rule(
-        Channel.PCO2, lambda s: s.pco2.is_wrapped, PCO2,
-        "PCO2 jumps between {s.pco2.bottom:.3g} and {s.pco2.top:.3g} mmHg: does a counter overflow?",
-    ),
-    "pco2_clipped": Rule(
-        Channel.PCO2, lambda s: s.pco2.is_clipped_high, PCO2,
-        "PCO2 stands at {s.pco2.top:.4g} mmHg at the top of breath after breath: is that the sensor's limit?",
-    ),
-    "pco2_stuck": Rule(
-        Channel.PCO2, lambda s: 0.0 < s.pco2.frozen_s < FROZEN_S, NOTHING,
-        "PCO2 repeats one value for {s.pco2.frozen_s:.3g} s while other signals move: is its sensor connected?",
-    ),
-    "pco2_frozen": Rule(
-        Channel.PCO2, lambda s: s.pco2.frozen_s >= FROZEN_S and not s.flow_out < 0.5 * s.flow_in, PCO2,
-        "PCO2 repeats one value for {s.pco2.frozen_s:.3g} s while other signals move: is its sensor connected?",
+    "flow_clipped": Rule(
+        Channel.FLOW, lambda s: s.flow.is_clipped_high or s.flow.is_clipped_low, FLOW,
+        "flow stands at one value, between {s.flow.bottom:.4g} and {s.flow.top:.4g} L/s, in breath after breath: is "
+        "that the sensor's limit?",
     ),
 }  # fmt: skip
 """Name → rule."""
+MARKS = ("_wraps", "_clipped", "_stuck", "_frozen")
+LEVELS = frozenset(name for name in RULES if not name.endswith(MARKS))
+"""Rules that ask for levels; the others ask for marks, which are rare."""
