@@ -30,8 +30,9 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
     s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, y: float
 ) -> bool:
     """Expiration → inspiration."""
+    moved = 0.5 * p.step * (before + x)
+    s.balance += moved
     if s.candidate >= 0:
-        moved = 0.5 * p.step * (before + x)
         s.first_volume += moved
         s.candidate_volume += moved
         s.excess += moved - p.step * p.onset
@@ -104,6 +105,10 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
         if p.blown > 0.0 and not is_drawn and x > p.onset and not dies_down(s, p, x):
             return False
         needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
+        if (
+            p.blown > 0.0 and s.open >= 0 and not is_drawn
+        ):  # what a lung that was emptied too far takes back is none of the patient's doing
+            needed += max(s.first_volume - s.balance, 0.0)
     if s.candidate_peak >= p.deliver:
         return bool(s.candidate_volume >= needed)
     is_brief = s.first >= s.candidate - p.draw_n  # flow that hovers for longer flows back into an emptied lung
@@ -263,5 +268,6 @@ def begin_inspiration(s: Any, i: int, peak: float, low: float, high: float) -> N
     s.peak = peak
     s.peak_index = i
     s.inspired = s.first_volume
+    s.balance = s.first_volume
     s.low = low
     s.high = max(low, high)

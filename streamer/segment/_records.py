@@ -35,6 +35,7 @@ State = np.dtype(
         ("peak", np.float64),  # highest x of the inspiration, L/s
         ("peak_index", np.int64),
         ("inspired", np.float64),  # L, net, of the inspiration
+        ("balance", np.float64),  # L, net, since the onset of the breath
         ("low", np.float64),  # pressure at the onset of the inspiration, and the highest since, cmH2O
         ("high", np.float64),
         ("stack", np.int64),  # valley from which flow rises again without an expiration; -1: none

@@ -67,7 +67,7 @@ class SegmentSettings:
     max_confirm_ml: float = 30.0
     alone_fraction: float = 0.10
     alone_ml: float = 40.0
-    blown_fraction: float = 0.40
+    blown_fraction: float = 0.50
     drawn_cmh2o: float = 0.4
     pressed_cmh2o: float = 0.8
     pressed_share: float = 0.06

@@ -21,10 +21,11 @@ def falls(  # noqa: PLR0917 (compiled: positions only)
     s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, before: float, x: float, y: float
 ) -> None:
     """Inspiration → expiration, the mirror image of ``rises``."""
-    s.inspired += 0.5 * p.step * (before + x)
+    moved = 0.5 * p.step * (before + x)
+    s.inspired += moved
+    s.balance += moved
     s.high = max(s.high, y)
     if s.candidate >= 0:
-        moved = 0.5 * p.step * (before + x)
         s.candidate_volume -= moved
         s.excess -= moved + p.step * p.exhale
         s.candidate_peak = max(s.candidate_peak, -x)

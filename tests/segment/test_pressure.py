@@ -78,13 +78,27 @@ def test_flow_that_is_set_begins_the_breath_though_pressure_rises_late() -> None
 
 @pytest.mark.parametrize("volume_ml", [150.0, 260.0])
 def test_without_pressure_the_end_of_flow_decides(volume_ml: float) -> None:
-    """Two fifths of a usual breath are one, found back to where it began."""
+    """Half a usual breath is one, found back to where it began."""
     usual, special = cycle(), cycle()
     blow(special[0], 2.0, 0.5, volume_ml)
     parts = [usual] * 6 + [special] + [usual] * 3
     flow, paw = (np.concatenate(one) for one in zip(*parts, strict=True))
     starts = [one.start_s for one in segmented([chunk(flow, paw)]).breaths if 20.0 < one.start_s < 29.0]
     assert starts == pytest.approx([24.0, 28.0] if volume_ml < 200.0 else [24.0, 26.0, 28.0], abs=0.06)
+
+
+@pytest.mark.parametrize(("owed_ml", "found"), [(0.0, [24.0, 26.5, 28.0]), (100.0, [24.0, 28.0])])
+def test_what_an_emptied_lung_takes_back_is_no_breath(owed_ml: float, found: list[float]) -> None:
+    """320 mL without pressure are a breath, unless 100 of them had been pressed out below where this breath began."""
+    usual, special = cycle(), cycle()
+    flow, _ = special
+    flow[100:250] *= (500.0 + owed_ml) / 1000.0 / -flow[100:250].sum() * RATE
+    flow[250:310] = 0.320 / 0.6
+    flow[310:] = (owed_ml - 320.0) / 1000.0 / 0.9
+    parts = [usual] * 6 + [special] + [usual] * 3
+    signal, paw = (np.concatenate(one) for one in zip(*parts, strict=True))
+    starts = [one.start_s for one in segmented([chunk(signal, paw)]).breaths if 20.0 < one.start_s < 29.0]
+    assert starts == pytest.approx(found, abs=0.06)
 
 
 @pytest.mark.parametrize("sd_l_min", [5.0, 6.0])

@@ -34,9 +34,15 @@ class Known(NamedTuple):
 
     @property
     def volumes(self) -> Numbers:
-        """Of the breath, mL; whether gas that a controller blew in at PEEP belongs to it is a matter of taste."""
-        ringing = self.segment.ringing
+        """Of the breath, mL; whether gas that a controller blew in at PEEP belongs to it is a matter of taste.
+
+        So is gas that flowed back into a lung which the expiration before had emptied by force.
+        """
+        ringing, drawn = self.segment.ringing, self.breath.drawn or 0.0
         is_blown = ringing is not None and ringing.peep_amplitude_cmh2o > 0.0
+        is_blown = is_blown or (
+            self.before is not None and self.before.vt_exp - self.before.vt_insp > 0.5 * drawn > 0.0
+        )
         return (self.vt - (self.breath.drawn or 0.0), self.vt) if is_blown else (self.vt,)
 
     @property
