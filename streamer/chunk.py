@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -54,16 +55,18 @@ class Chunk:
     def __post_init__(self) -> None:
         if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
             raise ValueError(f"rate {self.rate_hz!r} Hz is outside {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
-        if not np.isfinite(self.start_s):
+        if not math.isfinite(self.start_s):
             raise ValueError(f"start {self.start_s!r} s is not a time")
-        locked = {Channel(name): _locked(samples) for name, samples in self.channels.items()}
+        locked = {_channel(name): _locked(samples) for name, samples in self.channels.items()}
         if len({samples.size for samples in locked.values()}) > 1:
             sizes = {name.value: samples.size for name, samples in locked.items()}
             raise ValueError(f"channels differ in length: {sizes}")
         object.__setattr__(self, "channels", MappingProxyType(locked))
 
     def __len__(self) -> int:
-        return next((samples.size for samples in self.channels.values()), 0)
+        for samples in self.channels.values():
+            return samples.size
+        return 0
 
     def cut(self, first: int, last: int) -> Chunk:
         """The samples ``first`` to ``last`` (exclusive) as a chunk of their own."""
@@ -83,6 +86,10 @@ class Chunk:
             return
         for first in range(0, len(self), length):
             yield self.cut(first, min(first + length, len(self)))
+
+
+def _channel(name: str) -> Channel:
+    return name if isinstance(name, Channel) else Channel(name)
 
 
 def _locked(samples: FloatArray) -> FloatArray:

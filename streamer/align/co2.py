@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 
 from streamer.align._settings import AlignSettings
 from streamer.align.capnogram import Capnogram, Fall
 from streamer.align.co2_timing import Co2Timing
-from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph
-from streamer.chunk import Channel, Chunk
+from streamer.breath import NO_CAPNOGRAPH, Breath, Capnograph, Edge
+from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.context import Context
 from streamer.records import Notice
+
+FIELDS = tuple(field.name for field in fields(Breath))
+of_a_breath = attrgetter(*FIELDS)
 
 
 class Co2Aligner:
@@ -80,4 +84,9 @@ class Co2Aligner:
             return breath, NO_CAPNOGRAPH
         capnograph = self._timing.push(breath, self._capnogram, is_own_clock=self._is_own_clock)
         pco2 = self._capnogram.read(breath.onset_s + self._timing.moved_s, breath.rate_hz, breath.flow.size)
-        return replace(breath, pco2=pco2, co2_edge=self._timing.edge), capnograph
+        return _with_co2(breath, pco2, self._timing.edge), capnograph
+
+
+def _with_co2(breath: Breath, pco2: FloatArray, edge: Edge) -> Breath:
+    """The breath with its capnogram; ``dataclasses.replace`` takes three times as long."""
+    return Breath(**dict(zip(FIELDS, of_a_breath(breath), strict=True), pco2=pco2, co2_edge=edge))

@@ -26,6 +26,7 @@ import numpy as np
 from streamer.align._co2_declared import Declared
 from streamer.align._co2_search import ENOUGH, Search, first_delays, search_of
 from streamer.align._quantile import quantile
+from streamer.align._range import Range
 from streamer.align._settings import AlignSettings
 from streamer.align.capnogram import Capnogram, Fall
 from streamer.breath import NO_CAPNOGRAPH, NO_EDGE, Breath, Capnograph, Edge
@@ -96,7 +97,7 @@ class Co2Timing:
         self._onsets: deque[float] = deque(maxlen=MEMORY)
         self._doubts: deque[float] = deque(maxlen=MEMORY)
         self._taus: deque[float] = deque(maxlen=MEMORY)
-        self._medians: deque[tuple[float, float]] = deque()
+        self._drift = Range(DRIFT_S)
         self._missed = 0
         self._ordered: list[float] = []
         self.delay_s = context.co2_delay_s or 0.0
@@ -149,7 +150,7 @@ class Co2Timing:
         if len(self._ordered) < ENOUGH:
             return math.nan, math.nan, Reason.CO2_UNALIGNED
         ordered, delay_s = self._ordered, self.delay_s
-        drift_s = self._drift(now_s, delay_s)
+        drift_s = self._drift.push(now_s, delay_s)
         spread_s = quantile(ordered, 0.75) - quantile(ordered, 0.25)
         mean_s = sum(ordered) / len(ordered)
         sd_s = math.sqrt(sum((one - mean_s) ** 2 for one in ordered) / (len(ordered) - 1))
@@ -226,14 +227,6 @@ class Co2Timing:
         """The delays have changed."""
         self._ordered = sorted(self._delays)
         self.delay_s = quantile(self._ordered, 0.5) if self._ordered else self._context.co2_delay_s or 0.0
-
-    def _drift(self, now_s: float, delay_s: float) -> float:
-        """Range of the delay over the last five minutes."""
-        self._medians.append((now_s, delay_s))
-        while self._medians[0][0] < now_s - DRIFT_S:
-            self._medians.popleft()
-        delays = [delay for _, delay in self._medians]
-        return max(delays) - min(delays)
 
     def _forget(self) -> None:
         self._delays.clear()
