@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from streamer.chunk import FloatArray
+from streamer.context import Context
 from streamer.reasons import Reason
 from streamer.records import Flag
 
 
 class Edge(NamedTuple):
-    """The fall of PCO2 at an onset: s before it, s after it, and the volume of end-expired gas it stands for, L."""
+    """The fall of PCO2 at an onset: s before it, s after it, and the volume of end-expired gas it stands for, L.
+
+    Of that volume ``chamber`` may be the sensor's own.
+    """
 
     before_s: float = 0.0
     after_s: float = 0.0
     volume: float = 0.0
+    chamber: float = 0.0
 
 
 NO_EDGE = Edge()
+
+
+class Late(StrEnum):
+    """Why a capnogram comes later than was declared."""
+
+    SOMEHOW = "somehow"
+    BY_DEVICE = "by device"
+    BY_APPARATUS = "by apparatus"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,6 +107,21 @@ class Capnograph(NamedTuple):
     to_rise: float = 0.0
     to_fall: float = 0.0
     doubt_s: float = 0.0
+    late: Late = Late.SOMEHOW
+
+    def response_s(self, context: Context) -> float:
+        """Time constant of the sensor, s: as seen in its falls or as declared, whichever is slower; 0 if unknown."""
+        declared = (context.co2_rise_s or 0.0) / math.log(9.0)
+        return declared if math.isnan(self.tau_s) else max(declared, self.tau_s)
+
+    def later_s(self, context: Context) -> float:
+        """How much later it comes than its response and the declared delay, or none, explain, s; NaN while unknown.
+
+        0 where the context says how much apparatus there is, so that all of it is the device's.
+        """
+        if context.apparatus_volume_ml is not None:
+            return 0.0
+        return self.delay_s - (context.co2_delay_s or 0.0) - self.response_s(context)
 
 
 NO_CAPNOGRAPH = Capnograph()

@@ -280,8 +280,14 @@ def test_rebreathed_gas_is_counted_back(volume_ml: float) -> None:
 
 
 def test_apparatus_that_nobody_declared_looks_like_a_delay_and_is_not_of_quality_a() -> None:
-    found = records(scenario(rebreathing=Rebreathing(volume_ml=40.0)))[8:-2]
-    assert {one.quality[key] for one in found for key in ("vd_aw", "vd_vt_bohr", "vtco2")} == {"C"}
+    made = scenario(rebreathing=Rebreathing(volume_ml=40.0))
+    found = records(made)[8:-2]
+    assert {one.quality[key] for one in found for key in ("vd_aw", "vd_vt_bohr", "vtco2")} == {"B"}
+    for one in found:
+        truth = true_of(made, one)
+        assert one.values["vd_aw"] == pytest.approx(truth.vd_aw, rel=0.12)
+        assert one.values["vd_vt_bohr"] == pytest.approx(truth.vd_vt_bohr, abs=0.03)
+        assert one.values["vtco2"] == pytest.approx(truth.vtco2, rel=0.10), "net of what comes back"
     declared = records(scenario(co2_delay_s=0.08), msgspec.structs.replace(MAINSTREAM, co2_delay_s=0.08))[8:-2]
     assert {one.quality["vd_aw"] for one in declared} == {"A"}
 

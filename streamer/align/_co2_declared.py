@@ -19,6 +19,8 @@ AGREES_S = 0.020
 CHAMBER_S = 0.010
 RISE_KNOWN = 0.15
 """Of a declared time constant: how well it is known."""
+MAINSTREAM_S = 0.09
+"""A mainstream sensor's rise from 10 to 90 % is no longer (algorithms §6.1), or it is declared."""
 
 
 class Declared:
@@ -26,6 +28,7 @@ class Declared:
 
     def __init__(self, context: Context) -> None:
         self._delay_s = context.co2_delay_s
+        self._most_s = MAINSTREAM_S / math.log(9.0) if context.co2_kind == "mainstream" else math.inf
         self._tau_s = None if context.co2_rise_s is None else context.co2_rise_s / math.log(9.0)
         self._apart: deque[tuple[float, float]] = deque(maxlen=MEMORY)
 
@@ -35,7 +38,7 @@ class Declared:
             return None
         if self._tau_s is not None and self._tau_s * (1.0 - RISE_KNOWN) <= fall_tau_s:
             return self._delay_s + self._tau_s * (1.0 - RISE_KNOWN), self._delay_s + self._tau_s * (1.0 + RISE_KNOWN)
-        return self._delay_s, self._delay_s + fall_tau_s
+        return self._delay_s, self._delay_s + min(fall_tau_s, self._most_s)
 
     def narrowed(self, delay_s: float, later_s: float, placed_s: float, fall_tau_s: float) -> tuple[float, float]:
         """A delay that was found and its doubt, s, narrowed by a declared one that agrees with it.
@@ -49,6 +52,13 @@ class Declared:
             return found
         low, high = max(span[0], delay_s - placed_s), min(span[1], delay_s + later_s + placed_s)
         return (0.5 * (low + high), 0.5 * (high - low)) if low <= high else found
+
+    def doubt_s(self, delay_s: float, doubt_s: float, placed_s: float, response_s: float) -> float:
+        """That of a sensor in the ventilator's own stream, whose delay is none if none was declared.
+
+        It cannot be chance that what was found is no more than the sensor's own response takes.
+        """
+        return doubt_s if self._delay_s is not None else min(doubt_s, math.hypot(delay_s - response_s, placed_s))
 
     def push(self, apart_s: float, doubt_s: float) -> None:
         """Add by how much a breath's fall was late, counted from the declared delay; NaN where there was none."""

@@ -19,22 +19,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, NamedTuple
 
-import numpy as np
-
+from streamer.align._co2_apparatus import Apparatus, shares_of
 from streamer.align._co2_declared import Declared
-from streamer.align._co2_search import ENOUGH, Search, first_delays, search_of
+from streamer.align._co2_flush import NO_FLUSH, SAMPLED, Flush, Flushing, inspired_by, less, recent_fall_tau_s, to_lung
+from streamer.align._co2_search import ENOUGH, first_delays, search_of
 from streamer.align._quantile import quantile
 from streamer.align._range import Range
 from streamer.align._settings import AlignSettings
 from streamer.align.capnogram import Capnogram, Fall
-from streamer.breath import NO_CAPNOGRAPH, NO_EDGE, Breath, Capnograph, Edge
-from streamer.chunk import FloatArray
+from streamer.breath import NO_CAPNOGRAPH, NO_EDGE, Breath, Capnograph, Edge, Late
 from streamer.context import Context
 from streamer.reasons import Reason
-from streamer.records import Flag
-from streamer.units import ML_PER_L
 
 MEMORY = 20
 SETTLE_S = 0.4
@@ -44,40 +40,10 @@ SEARCH_S = 0.25
 MAX_SPREAD_S, MAX_STRAY_S = 0.020, 0.020
 """Or as much as the onsets leave in doubt: where flow rises slowly, noise moves them, and no breath's gas with them."""
 MAX_DRIFT_S, DRIFT_S = 0.050, 300.0
-BEGINS, ENDS = 1.5, 4.0
-"""Time constants before and after its half way between which a fall of PCO2 is more than a hundredth of it."""
-MEAN_LATER, EMPTYING_S = 1.0 - math.log(2.0), 0.5
-"""Time constants from half of a response to its mean, which is what moves areas, and with them a dead space. A little
-less, since gas that is shown late is shown at lower flow; lungs empty with about this time constant."""
-MOST_OF_BREATH = 0.03
-"""Of the inspired volume: nobody lets a patient breathe through a sensor that holds more."""
-PLACED = 0.25
-"""Of the interval between samples: how well an onset is placed between them, and the width of a fall known."""
-SAMPLED = 0.53
-"""Of the interval between samples: time constant of the fall that a step shows, since each sample is a mean."""
-RECENT_S = 30.0
-"""Falls of which the time constant is a median; no longer, so that all of them are still kept."""
+LOOK_BACK_S, ALIKE_MMHG = 6.0, 1.5
+"""While the delay is not known, an end-tidal PCO2 is this breath's if that of no other breath so near differs more."""
 MAX_AGE_S = 15.0
 """An end-tidal PCO2 older than this at the end of a breath is not of this breath."""
-UNTIMED = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.GAP_SHORT, Flag.APNOEA})
-"""Labels of a breath whose onset was not seen."""
-
-
-class Flush(NamedTuple):
-    """When PCO2 would be half way down if gas took no time.
-
-    On the device's clock; by how much sooner without a chamber; the volume of the sensor's chamber, L, and the fall
-    that this makes, as a time constant, s; how well the onset is placed, s.
-    """
-
-    at_s: float
-    doubt_s: float
-    chamber: float
-    tau_s: float
-    placed_s: float
-
-
-NO_FLUSH = Flush(*[math.nan] * 5)
 
 
 class Co2Timing:
@@ -89,9 +55,6 @@ class Co2Timing:
     """
 
     def __init__(self, context: Context, settings: AlignSettings) -> None:
-        from streamer.align import _co2_scan  # noqa: PLC0415 (loads the compiler: settings alone should not)
-
-        self._kernels: Any = _co2_scan
         self._context, self._settings = context, settings
         self._delays: deque[float] = deque(maxlen=MEMORY)
         self._onsets: deque[float] = deque(maxlen=MEMORY)
@@ -107,6 +70,9 @@ class Co2Timing:
         self.edge = NO_EDGE
         """Of that breath."""
         self._declared = Declared(context)
+        self._apparatus = Apparatus()
+        self._flushing = Flushing(context, settings)
+        self._flushed = NO_FLUSH
         self._span: tuple[float, float] | None = None
 
     @property
@@ -117,10 +83,10 @@ class Co2Timing:
     def push(self, breath: Breath, capnogram: Capnogram, *, is_own_clock: bool) -> Capnograph:
         """Learn from a breath, whose capnogram is complete; how it is aligned."""
         until_s = breath.end_s + self.wait_s
-        self.edge, self.moved_s, self._span = NO_EDGE, self.delay_s, None
+        self.edge, self.moved_s, self._span, self._flushed = NO_EDGE, self.delay_s, None, NO_FLUSH
         seen = capnogram.last_fall(until_s)
         by_time = NO_CAPNOGRAPH
-        if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S:
+        if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S and self._is_of(breath, capnogram, until_s):
             by_time = seen.shown()
         if self._taus:
             doubt_s, tau_s = quantile(sorted(self._doubts), 0.5), quantile(sorted(self._taus), 0.5)
@@ -130,13 +96,41 @@ class Co2Timing:
             withheld = None if is_known else Reason.CO2_UNALIGNED
             return by_time._replace(delay_s=self.delay_s if is_known else math.nan, withheld=withheld)
         delay_s, sd_s, unstable = self._known(breath.end_s)
-        learnt = self._learn(breath, capnogram, until_s, search_of(self._context, is_own_clock=is_own_clock))
+        learnt = self._learn(breath, capnogram, until_s, is_own_clock=is_own_clock)
         withheld = unstable or learnt
         span = self._stand_in() if withheld else None
         if span is not None:
             self.moved_s = 0.5 * (span[0] + span[1])
             return by_time._replace(delay_s=self.moved_s, doubt_s=0.5 * (span[1] - span[0]), withheld=None)
-        return by_time._replace(delay_s=delay_s, delay_sd_s=sd_s, withheld=withheld)
+        aligned = by_time._replace(delay_s=delay_s, delay_sd_s=sd_s, withheld=withheld)
+        return aligned if withheld else self._explained(breath, capnogram, aligned)
+
+    def _explained(self, breath: Breath, capnogram: Capnogram, aligned: Capnograph) -> Capnograph:
+        """What becomes of a delay that nobody declared: gas that comes back is no delay, and the breath moves less."""
+        later_s = aligned.later_s(self._context)
+        if not later_s > aligned.doubt_s:
+            return aligned
+        flow, after_s = to_lung(breath), self._flushed.after_s
+        gas = inspired_by(flow, breath.rate_hz, after_s + later_s) - inspired_by(flow, breath.rate_hz, after_s)
+        pco2 = capnogram.read(breath.onset_s + self.moved_s - later_s, breath.rate_hz, breath.flow.size)
+        half_mmhg = 0.5 * (aligned.end_tidal + aligned.inspired)
+        shares = shares_of(breath, flow, pco2, half_mmhg, later_s, gas)
+        if shares is None:
+            return aligned
+        late = self._apparatus.push(shares)
+        if late is not Late.BY_APPARATUS:
+            return aligned._replace(late=late)
+        self.moved_s -= later_s
+        edge = self.edge
+        self.edge = Edge(max(edge.before_s - later_s, 0.0), edge.after_s + later_s, edge.volume + gas, edge.chamber)
+        return aligned._replace(late=late, delay_s=self.moved_s)
+
+    def _is_of(self, breath: Breath, capnogram: Capnogram, until_s: float) -> bool:
+        """Whether it does not matter to which breath the last fall belongs, which nothing tells without a delay."""
+        if self._ordered or self._context.co2_delay_s is not None or not self._settings.estimate_co2_delay:
+            return True
+        ends = [fall.end_tidal for fall in capnogram.falls(breath.start_s - LOOK_BACK_S, until_s)]
+        return max(ends, default=0.0) - min(ends, default=0.0) <= ALIKE_MMHG
 
     def _stand_in(self) -> tuple[float, float] | None:
         """Between which delays the declared one puts this breath, where falls agree with it."""
@@ -158,16 +152,17 @@ class Co2Timing:
         is_unstable = spread_s > max(MAX_SPREAD_S, doubt_s) or drift_s > MAX_DRIFT_S
         return delay_s, sd_s, Reason.ALIGNMENT_UNSTABLE if is_unstable else None
 
-    def _learn(self, breath: Breath, capnogram: Capnogram, until_s: float, search: Search) -> Reason | None:
+    def _learn(self, breath: Breath, capnogram: Capnogram, until_s: float, *, is_own_clock: bool) -> Reason | None:
         """Take the breath's own delay in; why this breath may not be aligned by the others'."""
-        fall_tau_s = _fall_tau_s(capnogram, until_s)
-        flush = self._flush(breath, fall_tau_s, capnogram.rate_hz)
+        fall_tau_s = recent_fall_tau_s(capnogram, until_s)
+        flush = self._flushed = self._flushing.of(breath, fall_tau_s, capnogram.rate_hz)
         if math.isnan(flush.at_s):
             return Reason.CO2_UNALIGNED
-        self._edge(breath, flush, fall_tau_s)
+        self.edge = self._flushing.edge(breath, flush, fall_tau_s)
         self._compare(breath, flush, capnogram, until_s, fall_tau_s)
         if not self._ordered:
             self._onsets.append(flush.at_s)
+            search = search_of(self._context, is_own_clock=is_own_clock)
             self._delays.extend(first_delays(self._onsets, capnogram, until_s, search))
             self._order()
             return None
@@ -180,31 +175,17 @@ class Co2Timing:
                 self._forget()
             return Reason.ALIGNMENT_UNSTABLE
         self._missed = 0
+        response_s = less(before.tau_s, flush.tau_s, SAMPLED / capnogram.rate_hz)
         delay_s, doubt_s = self._declared.narrowed(before.at_s - flush_s, flush.doubt_s, flush.placed_s, fall_tau_s)
+        if self._context.co2_kind == "mainstream" and not is_own_clock:
+            doubt_s = self._declared.doubt_s(delay_s, doubt_s, flush.placed_s, response_s)
         self._delays.append(delay_s)
         self._doubts.append(doubt_s)
         self._order()
-        self._taus.append(_less(before.tau_s, flush.tau_s, SAMPLED / capnogram.rate_hz))
+        self._taus.append(response_s)
         late_s = abs(before.at_s - flush_s - due_s)
         next_s = math.inf if after is None else abs(after.at_s - breath.end_s - (flush_s - breath.start_s) - due_s)
         return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > max(MAX_STRAY_S, flush.doubt_s) else None
-
-    def _flush(self, breath: Breath, fall_tau_s: float, co2_rate_hz: float) -> Flush:
-        """When the middle of a fall would come without delay; NaN where no onset was seen, or no fall.
-
-        The mean instant of a fall is that at which the chamber's own volume has passed; its middle comes before that.
-        """
-        if not UNTIMED.isdisjoint(breath.flags) or math.isnan(fall_tau_s):
-            return NO_FLUSH
-        onset = max((breath.start_s - breath.onset_s) * breath.rate_hz, 0.0)
-        flow, before = _to_lung(breath), (self._context.apparatus_volume_ml or 0.0) / ML_PER_L
-        inspired = float(flow[: breath.insp_end].sum()) / breath.rate_hz
-        most = min(self._settings.co2_sensor_ml / ML_PER_L, MOST_OF_BREATH * max(inspired, 0.0))
-        widest_s = max(fall_tau_s, PLACED / co2_rate_hz)
-        found = self._kernels.flush(flow, onset, breath.rate_hz, before, most, widest_s)
-        after_s, doubt_s, chamber, tau_s = found
-        at_s = breath.onset_s + after_s - fall_tau_s * (MEAN_LATER - fall_tau_s / (2.0 * EMPTYING_S))
-        return Flush(at_s, doubt_s, chamber, tau_s, PLACED / min(breath.rate_hz, co2_rate_hz))
 
     def _compare(self, breath: Breath, flush: Flush, capnogram: Capnogram, until_s: float, fall_tau_s: float) -> None:
         """Falls of this breath against the delay that was declared; it may stand in where both are there."""
@@ -217,12 +198,6 @@ class Co2Timing:
         self._declared.push(math.nan if before is None else before.at_s - due_s, flush.doubt_s)
         self._span = None if before is None or after is None else span
 
-    def _edge(self, breath: Breath, flush: Flush, fall_tau_s: float) -> None:
-        """Where the fall lies once the capnogram is moved."""
-        half_s = flush.at_s - breath.start_s
-        volume = (self._context.apparatus_volume_ml or 0.0) / ML_PER_L + flush.chamber
-        self.edge = Edge(max(BEGINS * fall_tau_s - half_s, 0.0), half_s + ENDS * fall_tau_s, volume)
-
     def _order(self) -> None:
         """The delays have changed."""
         self._ordered = sorted(self._delays)
@@ -234,28 +209,8 @@ class Co2Timing:
         self._taus.clear()
         self._order()
         self._onsets.clear()
+        self._apparatus.forget()
         self._missed = 0
-
-
-def _to_lung(breath: Breath) -> FloatArray:
-    """(n,) L/s: flow without leak and offset, which move gas past the sensor when the patient does not."""
-    flow = breath.flow
-    if breath.flow_zero:
-        flow = flow - breath.flow_zero
-    if breath.leak_conductance:
-        flow = flow - breath.leak_conductance * np.sqrt(np.maximum(np.nan_to_num(breath.paw), 0.0))
-    return flow
-
-
-def _fall_tau_s(capnogram: Capnogram, until_s: float) -> float:
-    """Time constant of recent falls, s; NaN where there are none."""
-    taus = sorted(fall.tau_s for fall in capnogram.falls(until_s - RECENT_S, until_s))
-    return _less(quantile(taus, 0.5), SAMPLED / capnogram.rate_hz) if taus else math.nan
-
-
-def _less(tau_s: float, *others_s: float) -> float:
-    """A time constant without what others add to it: variances of responses in a row add up."""
-    return math.sqrt(max(tau_s * tau_s - sum(other * other for other in others_s), 0.0))
 
 
 def _nearest(capnogram: Capnogram, due_s: float, until_s: float) -> Fall | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from streamer.breath import Breath
+from streamer.breath import Breath, Late
 from streamer.context import Context
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
@@ -24,8 +24,15 @@ from streamer.units import PH2O_BODY_MMHG, STANDARD_MMHG
 
 KINDS = ("mainstream", "sidestream")
 UNDECLARED = "undeclared"
-SETTLED_VOLUME, SETTLED_LEVEL, SETTLED_SLOPE = 1.5, 3.0, 4.0
+JUDGED = frozenset({Late.BY_DEVICE, Late.BY_APPARATUS})
+"""What makes a capnogram late was found in the signal: that is worth B."""
+SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 4.0
 """Time constants of the sensor."""
+HOPELESS = 2.5
+"""Times what B allows: so much no number is worth, however unlikely."""
+EMPTYING_S = 0.5
+"""Time constant with which lungs empty, about; a sensor that is slow against it smears what comes early over late flow,
+of which there is less: areas lose a share of (tau / 2T)²."""
 
 
 class Capnogram(NamedTuple):
@@ -33,7 +40,8 @@ class Capnogram(NamedTuple):
 
     ``unfit``: why it gives nothing over volume, None where it does. ``quality``: the best that any of its numbers can
     be. ``scale``: mmHg as the sensor gives it → mmHg at body conditions. ``kind``: of the sensor, as methods name it.
-    ``doubt``: how far phase II may lie from where it seems to, L.
+    ``doubt``: how far phase II may lie from where it seems to, L, since nothing tells how much gas the sensor holds;
+    ``apparatus``: how much farther if apparatus makes the delay. ``unplaced``: why nothing may rest on its place.
     """
 
     unfit: Reason | None
@@ -41,6 +49,8 @@ class Capnogram(NamedTuple):
     scale: float
     kind: str
     doubt: float = 0.0
+    apparatus: float = 0.0
+    unplaced: Reason | None = None
 
     def method(self, name: str) -> str:
         """How a number was found, with the kind of sensor."""
@@ -50,6 +60,16 @@ class Capnogram(NamedTuple):
         """Raises ``NotMeasurable`` where the capnogram gives nothing over volume."""
         if self.unfit is not None:
             raise NotMeasurable(self.unfit)
+
+    def placed(self, doubt: float, unlikely: float, close: float, fair: float) -> str:
+        """Quality of a number whose ``doubt`` is so large, and ``unlikely`` larger if apparatus makes the delay.
+
+        Raises:
+            NotMeasurable: The place of phase II is not known, or too badly.
+        """
+        if self.unplaced is not None or doubt > fair or doubt + unlikely > HOPELESS * fair:
+            raise NotMeasurable(self.unplaced or Reason.CO2_UNALIGNED)
+        return within(doubt + unlikely, close, fair)
 
     def graded(self, value: float, name: str, grade: str = "A") -> Graded:
         """A number of this capnogram's quality or of ``grade``, if that is worse."""
@@ -71,8 +91,11 @@ def capnogram_of(breath: Breath, folded: Fold, given: Given) -> Capnogram:
         return NONE
     kind = context.co2_kind or UNDECLARED
     flow = folded.peak_exp_flow if math.isnan(folded.co2_flow) else folded.co2_flow
-    doubt = (given.capnograph.doubt_s + unexplained_s(given)) * flow
-    return Capnogram(_unfit(breath, folded, given), _quality(given), scale_of(context), kind, doubt)
+    doubt, apparatus = given.capnograph.doubt_s * flow, unexplained_s(given) * flow
+    unplaced = Reason.CO2_UNALIGNED if given.capnograph.late is Late.UNDECIDED else None
+    return Capnogram(
+        _unfit(breath, folded, given), _quality(given), scale_of(context), kind, doubt, apparatus, unplaced
+    )
 
 
 def within(off: float, close: float, fair: float) -> str:
@@ -105,19 +128,24 @@ def _quality(given: Given) -> str:
     if context.co2_kind == "sidestream" and context.allow_sidestream_vcap:
         return "C"
     is_guess = context.co2_scale == "dry" and context.barometric_mmhg is None
-    return "B" if is_guess else "A"
+    return "B" if is_guess or given.capnograph.late in JUDGED else "A"
 
 
 def unexplained_s(given: Given) -> float:
-    """How much later than declared the capnogram comes, s, where no apparatus was declared.
+    """How much later than declared the capnogram comes, s, where no apparatus was declared, nor found in the signal.
 
     30 mL between wye and sensor, of which the context says nothing, look like a delay of 60 ms, and take 30 mL from the
-    dead space. No waveform tells one from the other while flow at the onset is the same in every breath.
+    dead space.
     """
-    if given.context.apparatus_volume_ml is not None or math.isnan(given.capnograph.delay_s):
+    if given.capnograph.late in JUDGED:
         return 0.0
-    expected_s = (given.context.co2_delay_s or 0.0) + sensor_tau_s(given) + given.capnograph.doubt_s
-    return max(given.capnograph.delay_s - expected_s, 0.0)
+    later_s = given.capnograph.later_s(given.context) - given.capnograph.doubt_s
+    return max(later_s, 0.0)  # NaN comes to 0
+
+
+def smeared(given: Given) -> float:
+    """Share of the expired CO2 that a slow sensor loses."""
+    return (sensor_tau_s(given) / (2.0 * EMPTYING_S)) ** 2
 
 
 def scale_of(context: Context) -> float:
@@ -129,10 +157,8 @@ def scale_of(context: Context) -> float:
 
 
 def sensor_tau_s(given: Given) -> float:
-    """Time constant of the CO2 sensor, s: as seen in its falls or as declared, whichever is slower; 0 if unknown."""
-    declared = (given.context.co2_rise_s or 0.0) / math.log(9.0)
-    seen = given.capnograph.tau_s
-    return declared if math.isnan(seen) else max(declared, seen)
+    """Time constant of the CO2 sensor, s."""
+    return given.capnograph.response_s(given.context)
 
 
 def is_slow(folded: Fold, given: Given, settled: float) -> bool:

@@ -76,7 +76,7 @@ def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], 
     if seen[0] > 0.0:
         return seen + (math.nan,) * (CO2 - len(seen)), NO_GRID
     expired, grid = phases(*cells(breath.pco2, tidal, rate_hz, insp_end, seen[1], tail_of(breath)), rate_hz)
-    back = returned(breath.flow, breath.paw, rate_hz, insp_end, breath.leak_conductance)
+    back = returned(tidal, rate_hz, insp_end)
     return (*seen, *expired, back), grid
 
 

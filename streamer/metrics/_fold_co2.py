@@ -53,15 +53,14 @@ def _inspired(pco2: FloatArray, insp_end: int) -> float:
 
 
 @kernel
-def returned(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, leak: float) -> float:
+def returned(tidal: FloatArray, rate_hz: float, insp_end: int) -> float:
     """Field ``co2_returned`` of a Fold: most gas that came back in before expiration had ended, L.
 
     The largest fall of net expired volume below what it had been before; noise of flow adds up to millilitres only.
     """
     volume, most, back = 0.0, 0.0, 0.0
-    for i in range(insp_end, flow.size):
-        lost = leak * math.sqrt(paw[i]) if paw[i] > 0.0 else 0.0
-        volume -= (flow[i] - lost) / rate_hz
+    for i in range(insp_end, tidal.size):
+        volume -= tidal[i] / rate_hz
         most = max(most, volume)
         back = max(back, most - volume)
     return back

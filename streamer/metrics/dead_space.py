@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import math
 
-from streamer.metrics._capnogram import (
-    SETTLED_LEVEL,
-    SETTLED_SLOPE,
-    Capnogram,
-    is_slow,
-    methods,
-    sensor_tau_s,
-    unexplained_s,
-    within,
-)
-from streamer.metrics._folded import PHASE_2_WIDTHS, Fold
+from streamer.metrics._capnogram import Capnogram, methods, unexplained_s, within
+from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
+from streamer.metrics._phase_doubts import (
+    DEVIATIONS,
+    MAX_RISE_S,
+    bends,
+    blur,
+    fit_dead,
+    lag_slope,
+    level_of,
+    lever,
+    phase_2_end,
+    rise_s,
+    slope_doubt,
+    slope_grade,
+    sunk_mmhg,
+    tilted,
+)
 from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
 from streamer.metrics.capnography import PLATEAU_SHARE, REBREATHING_MMHG, REBREATHING_REFUSED_MMHG
-from streamer.metrics.expired_co2 import require_expirogram
+from streamer.metrics.expired_co2 import require_expirogram, swift
 from streamer.reasons import Reason
 from streamer.units import ML_PER_L
 
@@ -38,26 +45,14 @@ LEAST_SHARE = 0.10
 """Of the expired volume: no airway is smaller."""
 AGREE_VOLUME, AGREE_SHARE = 0.02, 0.10
 """Of the expired volume, or of the dead space: how far two ways to find it may lie apart."""
-DEAD_ML, DEAD_SHARE, BOHR = 8.0, (0.08, 0.10), (0.018, 0.030)
+DEAD_ML, DEAD_SHARE, BOHR, ALVEOLAR_MMHG = 8.0, (0.08, 0.12), (0.018, 0.030), (0.8, 1.8)
 """Up to which error quality is A and B; a dead space has to meet both for A."""
-MAX_RISE_S = 0.2
-"""From 10 to 90 %, declared or seen: slower sensors give no slopes (algorithms §6.2)."""
 MAX_BLUR = 0.5
 """Volume that passes in one time constant, over the width of phase II (as a standard deviation) that it is part of."""
-MEAN_LATER = 1.0 - math.log(2.0)
-"""Time constants from half of a response to its mean (algorithms §6.2)."""
-LOGISTIC_SD = math.pi / math.sqrt(3.0)
 PHASE_2_ENDS = (0.40, 0.55)
 """Of the alveolar volume: where phase II ends later, too little is left of phase III for quality A, and for B."""
-SLOPE_OFF, LEVEL = (0.20, 0.35), 0.02
-"""Doubt about the slope up to which quality is A, and B: as a share of the least that it may be; or, for a plateau that
-is level, of such a share of alveolar PCO2 over expired volume."""
 MOVED = (0.08, 0.16)
 """Of the alveolar volume: doubt about its beginning, which moves the line, up to which quality is A, and B."""
-DEVIATIONS, BENDS = 2.5, 2.0
-"""Standard errors that a slope is in doubt by, and by which its second half has to differ before phase III bends."""
-AT_EDGE = 6.0
-"""What is missing at the very beginning of a line tilts it by so many times itself over the square of its length."""
 
 
 @metric(
@@ -74,16 +69,17 @@ AT_EDGE = 6.0
 def vd_aw(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Volume from which on the line of phase III holds as much CO2 as was expired, mL; bias below 2 mL at 1 mmHg."""
     require_phases(folded, given, capnogram)
-    dead = folded.co2_dead
-    close, fair = DEAD_SHARE
-    grade = within(capnogram.doubt + _tilted(folded), min(DEAD_ML / ML_PER_L, close * dead), fair * dead)
-    return capnogram.graded(dead * ML_PER_L, FOWLER, grade)
+    dead, (close, fair) = folded.co2_dead, DEAD_SHARE
+    limits = min(DEAD_ML / ML_PER_L, close * dead), fair * dead
+    grade = capnogram.placed(capnogram.doubt + tilted(folded), capnogram.apparatus, *limits)
+    sunk = sunk_mmhg(folded, given) * (folded.co2_volume - dead) / level_of(folded)
+    return capnogram.graded(dead * ML_PER_L, FOWLER, max(grade, swift(sunk, *limits)))
 
 
 def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     """Raises ``NotMeasurable`` where the expirogram has no phases that areas and shape place alike."""
     require_expirogram(folded, given, capnogram)
-    whole, dead, other = folded.co2_volume, folded.co2_dead, _fit_dead(folded, given)
+    whole, dead, other = folded.co2_volume, folded.co2_dead, fit_dead(folded, given)
     if folded.co2_samples < MIN_SAMPLES or math.isnan(dead):
         raise NotMeasurable(Reason.NO_PHASE3)
     if dead < LEAST_SHARE * whole:
@@ -92,7 +88,7 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     if dead > PLATEAU_SHARE * whole:
         raise NotMeasurable(Reason.VT_BELOW_DEADSPACE)
     if not abs(dead - other) <= max(AGREE_VOLUME * whole, AGREE_SHARE * dead):
-        is_blurred = _blur(folded, given) > MAX_BLUR
+        is_blurred = blur(folded, given) > MAX_BLUR
         raise NotMeasurable(Reason.CO2_TOO_SLOW if is_blurred else Reason.VDAW_METHODS_DISAGREE)
 
 
@@ -107,7 +103,7 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
 )
 def vd_aw_fit(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Place of the logistic edge, mL."""
-    return capnogram.graded(_fit_dead(folded, given) * ML_PER_L, PARAM4)
+    return capnogram.graded(fit_dead(folded, given) * ML_PER_L, PARAM4)
 
 
 @metric(
@@ -153,8 +149,9 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     if folded.co2_middle <= folded.co2_area / folded.co2_volume:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
-    grade = within(_phase_2_end(folded), *PHASE_2_ENDS)
-    return capnogram.graded(value, MIDPOINT, "C" if is_slow(folded, given, SETTLED_LEVEL) else grade)
+    off = sunk_mmhg(folded, given) + DEVIATIONS * folded.co2_slope_error * lever(folded)
+    grade = max(within(phase_2_end(folded), *PHASE_2_ENDS), swift(off * capnogram.scale, *ALVEOLAR_MMHG))
+    return capnogram.graded(value, MIDPOINT, grade)
 
 
 @metric(
@@ -168,12 +165,17 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     withheld=EXPIROGRAM,
     source="Bohr 1891; alveolar PCO2 after Tusman et al. 2011",
 )
-def vd_vt_bohr(folded: Fold, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram) -> Graded:
+def vd_vt_bohr(  # noqa: PLR0917 (asked for by name)
+    folded: Fold, given: Given, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram
+) -> Graded:
     """(PACO2 - PĒCO2)/(PACO2 - PICO2). Blind to gas that leaves unperfused alveoli beside the rest, and to shunt."""
     if pico2 > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
-    grade = max("B" if pico2 > REBREATHING_MMHG else "A", within(capnogram.doubt / folded.co2_volume, *BOHR))
-    return capnogram.graded((pco2_alv - pco2_mixed_exp) / (pco2_alv - pico2), "bohr", grade)
+    value = (pco2_alv - pco2_mixed_exp) / (pco2_alv - pico2)
+    doubt, unlikely = capnogram.doubt / folded.co2_volume, capnogram.apparatus / folded.co2_volume
+    grade = max("B" if pico2 > REBREATHING_MMHG else "A", capnogram.placed(doubt, unlikely, *BOHR))
+    off = (1.0 - value) * sunk_mmhg(folded, given) / folded.co2_middle
+    return capnogram.graded(value, "bohr", max(grade, swift(off, *BOHR)))
 
 
 @metric(
@@ -187,7 +189,7 @@ def vd_vt_bohr(folded: Fold, pco2_alv: float, pco2_mixed_exp: float, pico2: floa
 )
 def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """p0/(4w) + SIII/2, mmHg/L; only where the sensor is fast enough not to show its own edge in place of the gas's."""
-    if _blur(folded, given) > MAX_BLUR or _bends(folded, given):
+    if blur(folded, given) > MAX_BLUR or bends(folded, given):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     value = folded.co2_fit_p0 / (4.0 * folded.co2_fit_width) + folded.co2_fit_slope / 2.0
     return capnogram.graded(value * capnogram.scale, PHASE_2)
@@ -205,16 +207,17 @@ def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """SIII, mmHg/L; given where enough of phase III is left after phase II, and it is as straight as noise lets see."""
     require_phases(folded, given, capnogram)
-    if _rise_s(given) > MAX_RISE_S:
+    if rise_s(given) > MAX_RISE_S:
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     if folded.co2_samples < SLOPE_SAMPLES:
         raise NotMeasurable(Reason.NO_PHASE3)
-    slope, doubt, lag = folded.co2_slope, _slope_doubt(folded), _lag(folded, given)
-    grade = max(_slope_grade(folded, doubt + lag), within(_phase_2_end(folded), *PHASE_2_ENDS))
+    slope, doubt, lag = folded.co2_slope, slope_doubt(folded), lag_slope(folded, given)
+    grade = max(slope_grade(folded, doubt + lag), within(phase_2_end(folded), *PHASE_2_ENDS))
     if grade == "C":
-        is_behind = _slope_grade(folded, doubt) != "C"
+        is_behind = slope_grade(folded, doubt) != "C"
         raise NotMeasurable(Reason.CO2_TOO_SLOW if is_behind and lag > 0.0 else Reason.NO_PHASE3)
-    moved = within(capnogram.doubt / (folded.co2_volume - folded.co2_dead), *MOVED)
+    doubt = capnogram.doubt + capnogram.apparatus
+    moved = within(doubt / (folded.co2_volume - folded.co2_dead), *MOVED)
     return capnogram.graded(slope * capnogram.scale, PHASE_3, max(grade, moved))
 
 
@@ -229,66 +232,3 @@ def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
     """SnIII = SIII/PACO2, 1/L. Papers also divide by PĒCO2, which changes with dead space and tidal volume."""
     return capnogram.graded(slope_3 / pco2_alv, "phase3_by_alveolar")
-
-
-def _fit_dead(folded: Fold, given: Given) -> float:
-    """Middle of phase II, L: of the gas, whose mean moved the capnogram, not of the sensor, whose half is sooner."""
-    return folded.co2_fit_dead + MEAN_LATER * sensor_tau_s(given) * folded.co2_flow
-
-
-def _slope_grade(folded: Fold, doubt: float) -> str:
-    """Quality of a slope that is in doubt by so many mmHg/L: what the doubt is of the least that it may be."""
-    level = LEVEL * folded.co2_middle / folded.co2_volume
-    least = max(abs(folded.co2_slope) - doubt, level)
-    return within(doubt / least, *SLOPE_OFF)
-
-
-def _slope_doubt(folded: Fold) -> float:
-    """By how much the slope of phase III may be off, mmHg/L: noise, and what its second half alone would change."""
-    bend = max(abs(folded.co2_slope - folded.co2_late_slope) - BENDS * folded.co2_late_error, 0.0)
-    return bend + DEVIATIONS * folded.co2_slope_error
-
-
-def _lag(folded: Fold, given: Given) -> float:
-    """By how much the sensor's own response tilts the line of phase III, mmHg/L: what it lags by as the line begins.
-
-    A capnogram that was moved by the mean of its response begins to rise a time constant before the gas does.
-    """
-    tau_s = sensor_tau_s(given)
-    if not tau_s > 0.0:
-        return 0.0
-    behind = _level(folded) * math.exp(-1.0 - folded.co2_transit_s / tau_s)
-    passed = (folded.co2_line_from - folded.co2_dead) / folded.co2_transit_s * tau_s
-    return AT_EDGE * behind * passed / (folded.co2_line_to - folded.co2_line_from) ** 2
-
-
-def _level(folded: Fold) -> float:
-    """Where phase III begins, mmHg above what is inspired."""
-    return folded.co2_start + folded.co2_slope * folded.co2_dead
-
-
-def _phase_2_end(folded: Fold) -> float:
-    """Share of the alveolar volume that has passed when the fitted curve of phase II has come to 99 %."""
-    end = folded.co2_fit_dead + PHASE_2_WIDTHS * folded.co2_fit_width
-    return (end - folded.co2_dead) / (folded.co2_volume - folded.co2_dead)
-
-
-def _tilted(folded: Fold) -> float:
-    """What that doubt makes of the dead space, L: a line that turns about its middle changes areas unevenly."""
-    turn = 0.5 * abs(folded.co2_line_from + folded.co2_line_to - folded.co2_dead - folded.co2_volume)
-    return _slope_doubt(folded) * (folded.co2_volume - folded.co2_dead) * turn / _level(folded)
-
-
-def _blur(folded: Fold, given: Given) -> float:
-    """Share of the width of phase II that is the sensor's."""
-    return sensor_tau_s(given) * folded.co2_flow / (LOGISTIC_SD * folded.co2_fit_width)
-
-
-def _bends(folded: Fold, given: Given) -> bool:
-    """Whether the sensor is so slow that slopes would be its own."""
-    return _rise_s(given) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)
-
-
-def _rise_s(given: Given) -> float:
-    """Of the sensor, from 10 to 90 %."""
-    return sensor_tau_s(given) * math.log(9.0)

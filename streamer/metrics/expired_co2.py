@@ -8,7 +8,7 @@ cancels, but for a sensor that dries its sample.
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods, unexplained_s, within
+from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods, smeared, unexplained_s, within
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
@@ -38,8 +38,9 @@ def pco2_mixed_exp(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
     require_expirogram(folded, given, capnogram)
     value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
-    off = capnogram.doubt * folded.co2_end_tidal / folded.co2_volume
-    return capnogram.graded(value, INTEGRAL, within(off, *MIXED_MMHG))
+    height = folded.co2_end_tidal / folded.co2_volume
+    grade = capnogram.placed(capnogram.doubt * height, capnogram.apparatus * height, *MIXED_MMHG)
+    return capnogram.graded(value, INTEGRAL, max(grade, swift(smeared(given) * value, *MIXED_MMHG)))
 
 
 def require_expirogram(folded: Fold, given: Given, capnogram: Capnogram) -> None:
@@ -66,10 +67,22 @@ def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
     expired = folded.co2_area + folded.co2_inspired * folded.co2_volume
     washed = breath.co2_edge.volume * folded.co2_end_tidal
     amount = (expired - folded.co2_inhaled - washed) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
-    chamber = breath.co2_edge.volume - (given.context.apparatus_volume_ml or 0.0) / ML_PER_L
     hidden = unexplained_s(given) * folded.tidal_insp / folded.flow_s
-    off = (capnogram.doubt + chamber + hidden) * folded.co2_end_tidal / folded.co2_area
-    return capnogram.graded(amount, INTEGRAL, within(off, *AMOUNT_SHARE))
+    height = folded.co2_end_tidal / folded.co2_area
+    doubt, unlikely = capnogram.doubt + breath.co2_edge.chamber, capnogram.apparatus + hidden
+    grade = capnogram.placed(doubt * height, unlikely * height, *AMOUNT_SHARE)
+    return capnogram.graded(amount, INTEGRAL, max(grade, swift(smeared(given), *AMOUNT_SHARE)))
+
+
+def swift(off: float, close: float, fair: float) -> str:
+    """Quality of a number that the sensor's response may change by so much.
+
+    Raises:
+        NotMeasurable: ``co2_too_slow``, where that is more than B allows.
+    """
+    if off > fair:
+        raise NotMeasurable(Reason.CO2_TOO_SLOW)
+    return within(off, close, fair)
 
 
 @metric(

@@ -1,0 +1,82 @@
+"""Whether a capnogram that comes later than declared is late, or shows gas that comes back. Floor 1, in ``align``.
+
+35 mL between wye and sensor keep end-expired CO2 at the sensor until fresh gas has cleared them, which looks like a
+delay; no waveform tells one from the other while flow at the onset is the same in every breath. What tells them apart
+is what they make of the dead space, which the flow in phase II, not that of the onset, multiplies: an airway takes a
+quarter to two fifths of a breath. Where both leave such a share, nothing is known, and nothing rests on it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+
+from streamer.align._quantile import quantile
+from streamer.breath import Breath, Late
+from streamer.chunk import FloatArray
+
+MEMORY = 20
+LEAST, FEW, MANY = 0.20, 0.25, 0.40
+"""Of the expired volume: hardly an airway is smaller than the first two, or larger than the third; the first is kept
+from noise, too."""
+SMALL, LARGE, MOST = 0.045, 0.15, 0.20
+"""Of the inspired volume: less apparatus costs little, more is unlikely, and yet more nobody would breathe through."""
+
+
+class Shares(NamedTuple):
+    """Of one breath: its dead space if the capnogram is late, if gas comes back; how much gas that would be."""
+
+    late: float
+    back: float
+    gas: float
+
+
+class Apparatus:
+    """What recent breaths say of lateness that nobody declared."""
+
+    def __init__(self) -> None:
+        self._shares: deque[Shares] = deque(maxlen=MEMORY)
+
+    def forget(self) -> None:
+        """The delay is another one."""
+        self._shares.clear()
+
+    def push(self, shares: Shares) -> Late:
+        """Add a breath; what lateness is."""
+        self._shares.append(shares)
+        late, back, gas = (quantile(sorted(column), 0.5) for column in zip(*self._shares, strict=True))
+        if gas < SMALL:
+            return Late.SOMEHOW
+        if late < FEW and LEAST <= back <= MANY and gas <= MOST:
+            return Late.BY_APPARATUS
+        if late >= FEW and (back > MANY or gas > LARGE):
+            return Late.BY_DEVICE
+        return Late.SOMEHOW if gas > LARGE else Late.UNDECIDED
+
+
+def shares_of(  # noqa: PLR0917
+    breath: Breath, flow: FloatArray, pco2: FloatArray, half_mmhg: float, later_s: float, gas: float
+) -> Shares | None:
+    """Both dead spaces of a breath, by half of its height; None where PCO2 does not come to it.
+
+    Args:
+        breath: Whose.
+        flow: (n,) L/s, of the lung.
+        pco2: (n,) mmHg, moved as though gas came back.
+        half_mmhg: Half way from what is inspired to the end of expiration.
+        later_s: By how much later it would come if it were late.
+        gas: What would come back, L.
+    """
+    expired, shown = -flow[breath.insp_end :], pco2[breath.insp_end :]
+    inspired = float(flow[: breath.insp_end].sum()) / breath.rate_hz
+    above = np.flatnonzero(shown >= half_mmhg)
+    if not above.size or not inspired > 0.0:
+        return None
+    gone = np.cumsum(expired) / breath.rate_hz
+    whole, at = float(gone.max()), int(above[0])
+    sooner = at - round(later_s * breath.rate_hz)
+    if not whole > 0.0:
+        return None
+    return Shares(float(gone[sooner]) / whole if sooner >= 0 else 0.0, float(gone[at]) / whole, gas / inspired)
