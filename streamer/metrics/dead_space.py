@@ -71,7 +71,7 @@ def vd_aw(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     require_phases(folded, given, capnogram)
     dead, (close, fair) = folded.co2_dead, DEAD_SHARE
     limits = min(DEAD_ML / ML_PER_L, close * dead), fair * dead
-    grade = capnogram.placed(capnogram.doubt + tilted(folded), capnogram.apparatus, *limits)
+    grade = capnogram.placed(math.hypot(capnogram.doubt, tilted(folded)), capnogram.apparatus, *limits)
     sunk = sunk_mmhg(folded, given) * (folded.co2_volume - dead) / level_of(folded)
     return capnogram.graded(dead * ML_PER_L, FOWLER, max(grade, swift(sunk, *limits)))
 
