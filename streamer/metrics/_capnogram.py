@@ -28,8 +28,8 @@ JUDGED = frozenset({Late.BY_DEVICE, Late.BY_APPARATUS})
 """What makes a capnogram late was found in the signal: that is worth B."""
 SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 4.0
 """Time constants of the sensor."""
-HOPELESS = 2.5
-"""Times what B allows: so much no number is worth, however unlikely."""
+LOOSE, HOPELESS = 1.25, 2.5
+"""Times what B allows: beyond the first no doubt leaves a number, beyond the second not even an unlikely one."""
 EMPTYING_S = 0.5
 """Time constant with which lungs empty, about; a sensor that is slow against it smears what comes early over late flow,
 of which there is less: areas lose a share of (tau / 2T)²."""
@@ -67,7 +67,7 @@ class Capnogram(NamedTuple):
         Raises:
             NotMeasurable: The place of phase II is not known, or too badly.
         """
-        if self.unplaced is not None or doubt > fair or doubt + unlikely > HOPELESS * fair:
+        if self.unplaced is not None or doubt > LOOSE * fair or doubt + unlikely > HOPELESS * fair:
             raise NotMeasurable(self.unplaced or Reason.CO2_UNALIGNED)
         return within(doubt + unlikely, close, fair)
 
