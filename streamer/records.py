@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+import msgspec
+
 
 class Flag(StrEnum):
     """Labels of a breath; several may hold. Rules and sources: ``labels`` and ``segment``."""
@@ -92,9 +94,10 @@ class BreathRecord:
     flags: frozenset[Flag] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stat:
+class Stat(msgspec.Struct, frozen=True, kw_only=True):
     """One metric over a window. ``median`` or, for rates and fractions, ``mean`` weighted as the metric declares.
+
+    There are as many as metrics in each summary: a struct is made five times as fast as a frozen dataclass.
 
     Attributes:
         n: Breaths of the window with a value.

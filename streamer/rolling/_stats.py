@@ -134,10 +134,10 @@ def _quartiles(values: FloatArray, counts: NDArray[np.intp]) -> list[list[float]
     """Quartiles of each row of (keys, breaths), between the two nearest values; NaN for an empty row."""
     if not values.shape[1]:
         return [[math.nan] * 3] * len(counts)
-    ordered = np.sort(values, axis=1)
     top = np.maximum(counts - 1, 0)[:, np.newaxis]
     place = top * QUARTILES
     below = place.astype(np.intp)
-    low = np.take_along_axis(ordered, below, axis=1)
-    high = np.take_along_axis(ordered, np.minimum(below + 1, top), axis=1)
+    ordered = np.sort(values, axis=1)
+    rows = np.arange(0, ordered.size, ordered.shape[1])[:, np.newaxis]
+    low, high = ordered.ravel()[rows + below], ordered.ravel()[rows + np.minimum(below + 1, top)]
     return (low + (high - low) * (place - below)).tolist()  # type: ignore[no-any-return]
