@@ -41,7 +41,7 @@ class Known(NamedTuple):
         ringing, drawn = self.segment.ringing, self.breath.drawn or 0.0
         is_blown = ringing is not None and ringing.peep_amplitude_cmh2o > 0.0
         is_blown = is_blown or (
-            self.before is not None and self.before.vt_exp - self.before.vt_insp > 0.5 * drawn > 0.0
+            self.before is not None and self.before.vt_exp - self.before.vt_insp > 0.25 * drawn > 0.0
         )
         return (self.vt - (self.breath.drawn or 0.0), self.vt) if is_blown else (self.vt,)
 
