@@ -12,8 +12,9 @@ from streamer.segment._flow import into_lung
 from streamer.segment._records import INSPIRATION
 from streamer.segment._turns import is_plateau
 
-CLEAR_SHARE = 0.13
-"""Of the usual rise of pressure: what counts even where pressure does not come far above its usual low level, ..."""
+CLEAR_SHARE = 0.10
+"""Of the usual rise of pressure: what is asked of one without the flow of an open valve; and what counts even where
+pressure does not come far above its usual low level, ..."""
 ABOVE_SHARE = 0.6
 """... if it rises by this share of what tells an inspiration above what it was just before; a valve that finds back to
 PEEP after it fell too low does not."""
@@ -126,7 +127,7 @@ def presses(s: Any, p: Any, paw: Any, base: int, i: int) -> bool:
     if rise < p.pressed:
         return False
     if level - p.usual_low >= p.pressed:
-        return True
+        return bool(s.candidate_peak >= p.deliver or level - p.usual_low >= CLEAR_SHARE * p.usual_swing)
     if rise < CLEAR_SHARE * p.usual_swing:
         return False
     last = s.first - 1
