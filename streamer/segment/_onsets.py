@@ -10,6 +10,7 @@ from typing import Any
 from streamer.jit import kernel
 from streamer.segment._flow import into_lung
 from streamer.segment._records import INSPIRATION
+from streamer.segment._survey import PEAKS
 from streamer.segment._turns import is_plateau
 
 CLEAR_SHARE = 0.10
@@ -235,7 +236,8 @@ def stacks(  # noqa: PLR0917 (compiled: positions only)
             s.peak = x
             s.peak_index = i
         return False
-    if is_plateau(s, paw[at - base]) and is_plateau(s, paw[i - base]):
+    ripple = PEAKS * p.paw_ripple  # as water makes it
+    if is_plateau(s, paw[at - base] + ripple) and is_plateau(s, paw[i - base] + ripple):
         return False
     s.stack = at
     s.stack_flow = valley

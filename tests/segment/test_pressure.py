@@ -115,3 +115,18 @@ def test_in_much_noise_pressure_says_where_the_breath_begins(sd_l_min: float) ->
     off = np.abs(after_valve(late))
     assert len(late) == pytest.approx(2 * CYCLES - 8, abs=1)
     assert np.mean(off <= 0.1) >= 0.85
+
+
+@pytest.mark.parametrize("plateau", [13.0, 14.5, 17.0])
+@pytest.mark.parametrize("rate_hz", [4.0, 5.5])
+def test_water_in_a_pause_stacks_no_breath(plateau: float, rate_hz: float) -> None:
+    """Flow swings by 8 L/min and pressure by 1.6 cmH2O wherever the plateau lies in the rise from 5 to 20."""
+    flow, paw = cycle()
+    pause = round(0.6 * RATE)
+    flow = np.concatenate([flow[:100], np.zeros(pause), flow[100:]])
+    paw = np.concatenate([paw[:100], np.full(pause, plateau), paw[100:]])
+    many = np.tile(flow, CYCLES)
+    water = np.sin(2 * np.pi * rate_hz * np.arange(many.size) / RATE)
+    breaths = segmented([chunk(many + 8.0 / S_PER_MIN * water, np.tile(paw, CYCLES) + 1.6 * water)]).breaths
+    late = [one for one in breaths if one.start_s > 5 * 4.6 - 0.2]
+    assert len(late) == CYCLES - 5
