@@ -25,6 +25,8 @@ FOOT_SHARE = 0.25
 """Of a rise: up to there it is its foot."""
 SMOOTHED = 3
 """Pressure is averaged over the third part of ``rise_s``."""
+RELEASED_SHARE, RELEASED_VALLEY = 0.1, 0.5
+"""Where pressure has come back to that share of its rise, a valley may be as high a share of the peak before it."""
 
 
 @kernel
@@ -231,6 +233,8 @@ def stacks(  # noqa: PLR0917 (compiled: positions only)
         if y < valley:
             valley = y
             at = j
+    if s.high - s.low >= p.pressed and paw[at - base] <= s.low + RELEASED_SHARE * (s.high - s.low):
+        valley_share = RELEASED_VALLEY
     if x - valley < p.restack or valley > max(valley_share * s.peak, p.onset):
         if x > s.peak:
             s.peak = x

@@ -130,3 +130,16 @@ def test_water_in_a_pause_stacks_no_breath(plateau: float, rate_hz: float) -> No
     breaths = segmented([chunk(many + 8.0 / S_PER_MIN * water, np.tile(paw, CYCLES) + 1.6 * water)]).breaths
     late = [one for one in breaths if one.start_s > 5 * 4.6 - 0.2]
     assert len(late) == CYCLES - 5
+
+
+@pytest.mark.parametrize(("valley", "left", "found"), [(0.4, 0.0, 2.0), (0.4, 0.2, 1.0), (0.6, 0.0, 1.0)])
+def test_a_breath_upon_a_breath_after_pressure_was_let_go(valley: float, left: float, found: float) -> None:
+    """Flow need not fall to nothing between both where pressure is back at PEEP (a patient who pulls on)."""
+    flow, paw = cycle()
+    again, rise = slice(100, 110), slice(110, 190)
+    flow[again] = 0.5 * valley
+    flow[rise] = 0.9
+    paw[again] = PATIENT.peep + left * 15.0
+    paw[rise] = np.linspace(paw[100], 22.0, 80)
+    flow[190:] = -flow[:190].sum() / (flow.size - 190)
+    assert per_cycle(repeated(flow, paw)) == found
