@@ -132,10 +132,10 @@ class Segmenter:
             closed = Closed(*scan.turn_page(state, event))
             if closed.first < 0:
                 continue
-            before = self._learned.conductance, self._learned.zero
+            leak, zero = self._learned.conductance, self._learned.zero
             breaths.append(self._breath(closed, {Flag.APNOEA} if event == APNOEA else set()))
-            if (self._learned.conductance, self._learned.zero) != before:
-                scan.reconsider(state, limits, flow, paw, self._base)
+            if (self._learned.conductance, self._learned.zero) != (leak, zero):
+                scan.reconsider(state, limits, flow, paw, self._base, leak, zero)
         return breaths
 
     def _move_up(self) -> None:

@@ -225,14 +225,7 @@ def stacks(  # noqa: PLR0917 (compiled: positions only)
         return False
     if x < p.trigger or x <= before:
         return False
-    first = max(s.peak_index, i - p.restack_n, base)
-    valley = x
-    at = i
-    for j in range(i - 1, first - 1, -1):
-        y = into_lung(flow[j - base], paw[j - base], p)
-        if y < valley:
-            valley = y
-            at = j
+    at, valley = valley_before(s, p, flow, paw, base, i, x)
     if s.high - s.low >= p.pressed and paw[at - base] <= s.low + RELEASED_SHARE * (s.high - s.low):
         valley_share = RELEASED_VALLEY
     if x - valley < p.restack or valley > max(valley_share * s.peak, p.onset):
@@ -247,6 +240,17 @@ def stacks(  # noqa: PLR0917 (compiled: positions only)
     s.stack_flow = valley
     s.stack_volume = 0.5 * p.step * (x - valley - 0.5 * p.restack)
     return False
+
+
+@kernel
+def valley_before(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> tuple[int, float]:  # noqa: PLR0917 (compiled: positions only)
+    """Sample, and flow, of the valley out of which flow has risen to ``x``."""
+    at, valley = i, x
+    for j in range(i - 1, max(s.peak_index, i - p.restack_n, base) - 1, -1):
+        y = into_lung(flow[j - base], paw[j - base], p)
+        if y < valley:
+            at, valley = j, y
+    return at, valley
 
 
 @kernel

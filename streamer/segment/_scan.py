@@ -35,6 +35,7 @@ first sample in the buffers. The same source runs uncompiled.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -123,12 +124,18 @@ def turn_page(state: Any, event: int) -> Any:
 
 
 @kernel
-def reconsider(state: Any, limits: Any, flow: Any, paw: Any, base: int) -> None:
-    """The leak has just been learned: a breath that opened with nothing but leak opens later, or never was."""
+def reconsider(state: Any, limits: Any, flow: Any, paw: Any, base: int, leak: float, zero: float) -> None:  # noqa: PLR0917 (compiled: positions only)
+    """The leak has just been learned: a breath that opened with nothing but leak opens later, or never was.
+
+    Not where what was known before (``leak``, ``zero``) differs by less than begins a breath: noise may be as much.
+    """
     s, p = state[0], limits[0]
     i = s.next - 1
     s.x = into_lung(flow[i - base], paw[i - base], p)
-    if s.phase != INSPIRATION or s.turned != i:
+    moved = abs(p.zero - zero)
+    if paw[i - base] > 0.0:
+        moved += abs(p.leak - leak) * math.sqrt(paw[i - base])
+    if s.phase != INSPIRATION or s.turned != i or moved < p.onset:
         return
     if s.x <= p.onset:
         s.phase = EXPIRATION
