@@ -34,16 +34,18 @@ class Known(NamedTuple):
 
     @property
     def volumes(self) -> Numbers:
-        """Of the breath, mL; whether gas that a controller blew in at PEEP belongs to it is a matter of taste.
+        """Of the breath, mL. Matters of taste are whether gas belongs to it that
 
-        So is gas that flowed back into a lung which the expiration before had emptied by force.
+        - a controller blew in at PEEP, or an emptied lung took back;
+        - a ringing valve let out again before expiration began.
         """
         ringing, drawn = self.segment.ringing, self.breath.drawn or 0.0
         is_blown = ringing is not None and ringing.peep_amplitude_cmh2o > 0.0
         is_blown = is_blown or (
             self.before is not None and self.before.vt_exp - self.before.vt_insp > 0.25 * drawn > 0.0
         )
-        return (self.vt - (self.breath.drawn or 0.0), self.vt) if is_blown else (self.vt,)
+        found = (self.vt - drawn, self.vt) if is_blown else (self.vt,)
+        return found if ringing is None else (*found, self.breath.vt_exp)
 
     @property
     def is_stacked(self) -> bool:
