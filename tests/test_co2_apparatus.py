@@ -25,6 +25,8 @@ KEYS = ("vd_aw", "vd_vt_bohr", "vtco2", "pco2_mixed_exp")
         (0.10, 0.21, 0.046, Late.BY_APPARATUS),
         (0.10, 0.30, 0.19, Late.BY_APPARATUS),
         (0.10, 0.30, 0.21, Late.SOMEHOW),
+        (0.10, 0.30, 0.49, Late.SOMEHOW),
+        (0.10, 0.30, 0.51, Late.BY_DEVICE),
         (0.30, 0.39, 0.14, Late.UNDECIDED),
         (0.30, 0.39, 0.16, Late.BY_DEVICE),
     ],

@@ -8,6 +8,7 @@ quarter to two fifths of a breath. Where both leave such a share, nothing is kno
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -21,8 +22,8 @@ MEMORY = 20
 LEAST, FEW, MANY = 0.20, 0.25, 0.40
 """Of the expired volume: hardly an airway is smaller than the first two, or larger than the third; the first is kept
 from noise, too."""
-SMALL, LARGE, MOST = 0.045, 0.15, 0.20
-"""Of the inspired volume: less apparatus costs little, more is unlikely, and yet more nobody would breathe through."""
+SMALL, LARGE, MOST, HUGE = 0.045, 0.15, 0.20, 0.50
+"""Of the inspired volume: less apparatus costs little; more is unlikely, not found, and none at all."""
 
 
 class Shares(NamedTuple):
@@ -51,32 +52,20 @@ class Apparatus:
             return Late.SOMEHOW
         if late < FEW and LEAST <= back <= MANY and gas <= MOST:
             return Late.BY_APPARATUS
-        if late >= FEW and (back > MANY or gas > LARGE):
+        if gas > HUGE or (late >= FEW and (back > MANY or gas > LARGE)):
             return Late.BY_DEVICE
         return Late.SOMEHOW if gas > LARGE else Late.UNDECIDED
 
 
-def shares_of(  # noqa: PLR0917
-    breath: Breath, flow: FloatArray, pco2: FloatArray, half_mmhg: float, later_s: float, gas: float
-) -> Shares | None:
-    """Both dead spaces of a breath, by half of its height; None where PCO2 does not come to it.
+def share_of(breath: Breath, flow: FloatArray, pco2: FloatArray, half_mmhg: float) -> float:
+    """Dead space of a breath over its expired volume, by half of the height of PCO2; NaN where that is not passed.
 
     Args:
         breath: Whose.
         flow: (n,) L/s, of the lung.
-        pco2: (n,) mmHg, moved as though gas came back.
+        pco2: (n,) mmHg, moved onto the time of flow.
         half_mmhg: Half way from what is inspired to the end of expiration.
-        later_s: By how much later it would come if it were late.
-        gas: What would come back, L.
     """
-    expired, shown = -flow[breath.insp_end :], pco2[breath.insp_end :]
-    inspired = float(flow[: breath.insp_end].sum()) / breath.rate_hz
-    above = np.flatnonzero(shown >= half_mmhg)
-    if not above.size or not inspired > 0.0:
-        return None
-    gone = np.cumsum(expired) / breath.rate_hz
-    whole, at = float(gone.max()), int(above[0])
-    sooner = at - round(later_s * breath.rate_hz)
-    if not whole > 0.0:
-        return None
-    return Shares(float(gone[sooner]) / whole if sooner >= 0 else 0.0, float(gone[at]) / whole, gas / inspired)
+    above = np.flatnonzero(pco2[breath.insp_end :] >= half_mmhg)
+    gone = np.cumsum(-flow[breath.insp_end :])
+    return float(gone[above[0]] / gone.max()) if above.size and gone.max() > 0.0 else math.nan

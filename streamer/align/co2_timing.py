@@ -20,15 +20,16 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from streamer.align._co2_apparatus import Apparatus, shares_of
+from streamer.align._co2_apparatus import Apparatus, Shares, share_of
 from streamer.align._co2_declared import Declared
+from streamer.align._co2_end import shown_of
 from streamer.align._co2_flush import NO_FLUSH, SAMPLED, Flush, Flushing, inspired_by, less, recent_fall_tau_s, to_lung
 from streamer.align._co2_search import ENOUGH, first_delays, search_of
 from streamer.align._quantile import quantile
 from streamer.align._range import Range
 from streamer.align._settings import AlignSettings
 from streamer.align.capnogram import Capnogram, Fall
-from streamer.breath import NO_CAPNOGRAPH, NO_EDGE, Breath, Capnograph, Edge, Late
+from streamer.breath import NO_EDGE, Breath, Capnograph, Edge, Late
 from streamer.context import Context
 from streamer.reasons import Reason
 
@@ -40,10 +41,6 @@ SEARCH_S = 0.25
 MAX_SPREAD_S, MAX_STRAY_S = 0.020, 0.020
 """Or as much as the onsets leave in doubt: where flow rises slowly, noise moves them, and no breath's gas with them."""
 MAX_DRIFT_S, DRIFT_S = 0.050, 300.0
-LOOK_BACK_S, ALIKE_MMHG = 6.0, 1.5
-"""While the delay is not known, an end-tidal PCO2 is this breath's if that of no other breath so near differs more."""
-MAX_AGE_S = 15.0
-"""An end-tidal PCO2 older than this at the end of a breath is not of this breath."""
 
 
 class Co2Timing:
@@ -84,10 +81,10 @@ class Co2Timing:
         """Learn from a breath, whose capnogram is complete; how it is aligned."""
         until_s = breath.end_s + self.wait_s
         self.edge, self.moved_s, self._span, self._flushed = NO_EDGE, self.delay_s, None, NO_FLUSH
-        seen = capnogram.last_fall(until_s)
-        by_time = NO_CAPNOGRAPH
-        if seen is not None and seen.told_s >= breath.end_s - MAX_AGE_S and self._is_of(breath, capnogram, until_s):
-            by_time = seen.shown()
+        is_known = bool(self._ordered) or self._context.co2_delay_s is not None
+        is_prompt = self._context.co2_kind == "mainstream" and not is_own_clock
+        delay_s = self.delay_s if is_known else math.nan
+        by_time = shown_of(breath, capnogram, until_s, delay_s, is_prompt=is_prompt)
         if self._taus:
             doubt_s, tau_s = quantile(sorted(self._doubts), 0.5), quantile(sorted(self._taus), 0.5)
             by_time = by_time._replace(tau_s=tau_s, doubt_s=doubt_s)
@@ -112,25 +109,21 @@ class Co2Timing:
             return aligned
         flow, after_s = to_lung(breath), self._flushed.after_s
         gas = inspired_by(flow, breath.rate_hz, after_s + later_s) - inspired_by(flow, breath.rate_hz, after_s)
-        pco2 = capnogram.read(breath.onset_s + self.moved_s - later_s, breath.rate_hz, breath.flow.size)
         half_mmhg = 0.5 * (aligned.end_tidal + aligned.inspired)
-        shares = shares_of(breath, flow, pco2, half_mmhg, later_s, gas)
-        if shares is None:
+        shares = [
+            share_of(breath, flow, capnogram.read(breath.onset_s + moved_s, breath.rate_hz, flow.size), half_mmhg)
+            for moved_s in (self.moved_s, self.moved_s - later_s)
+        ]
+        if math.isnan(shares[0]):
             return aligned
-        late = self._apparatus.push(shares)
+        whole = max(float(flow[: breath.insp_end].sum()) / breath.rate_hz, gas)
+        late = self._apparatus.push(Shares(shares[0], shares[1], gas / whole))
         if late is not Late.BY_APPARATUS:
             return aligned._replace(late=late)
         self.moved_s -= later_s
         edge = self.edge
         self.edge = Edge(max(edge.before_s - later_s, 0.0), edge.after_s + later_s, edge.volume + gas, edge.chamber)
         return aligned._replace(late=late, delay_s=self.moved_s)
-
-    def _is_of(self, breath: Breath, capnogram: Capnogram, until_s: float) -> bool:
-        """Whether it does not matter to which breath the last fall belongs, which nothing tells without a delay."""
-        if self._ordered or self._context.co2_delay_s is not None or not self._settings.estimate_co2_delay:
-            return True
-        ends = [fall.end_tidal for fall in capnogram.falls(breath.start_s - LOOK_BACK_S, until_s)]
-        return max(ends, default=0.0) - min(ends, default=0.0) <= ALIKE_MMHG
 
     def _stand_in(self) -> tuple[float, float] | None:
         """Between which delays the declared one puts this breath, where falls agree with it."""

@@ -24,6 +24,7 @@ from streamer.units import PH2O_BODY_MMHG, STANDARD_MMHG
 
 KINDS = ("mainstream", "sidestream")
 UNDECLARED = "undeclared"
+NEAR_ZERO_MMHG, FAR_BELOW_MMHG = 0.5, 1.8
 JUDGED = frozenset({Late.BY_DEVICE, Late.BY_APPARATUS})
 """What makes a capnogram late was found in the signal: that is worth B."""
 SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 4.0
@@ -93,9 +94,19 @@ def capnogram_of(breath: Breath, folded: Fold, given: Given) -> Capnogram:
     flow = folded.peak_exp_flow if math.isnan(folded.co2_flow) else folded.co2_flow
     doubt, apparatus = given.capnograph.doubt_s * flow, unexplained_s(given) * flow
     unplaced = Reason.CO2_UNALIGNED if given.capnograph.late is Late.UNDECIDED else None
-    return Capnogram(
-        _unfit(breath, folded, given), _quality(given), scale_of(context), kind, doubt, apparatus, unplaced
-    )
+    quality = max(_quality(given), "B" if folded.swings else "A")  # gas that moves to and fro is shown twice
+    return Capnogram(_unfit(breath, folded, given), quality, scale_of(context), kind, doubt, apparatus, unplaced)
+
+
+def zero_grade(inspired: float) -> str:
+    """Quality of a pressure beside what is inspired, mmHg: fresh gas has no CO2, so that a zero may be as far off.
+
+    Raises:
+        NotMeasurable: ``implausible``, where it reads less than nothing by more than B allows.
+    """
+    if inspired < -FAR_BELOW_MMHG:
+        raise NotMeasurable(Reason.IMPLAUSIBLE)
+    return "A" if abs(inspired) <= NEAR_ZERO_MMHG else "B"
 
 
 def within(off: float, close: float, fair: float) -> str:

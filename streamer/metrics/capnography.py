@@ -12,7 +12,7 @@ from collections.abc import Collection
 from streamer.context import doubts
 from streamer.metrics._around import STALE_S
 from streamer.metrics._balance import DOUBLES
-from streamer.metrics._capnogram import KINDS, UNDECLARED, Capnogram, methods
+from streamer.metrics._capnogram import KINDS, SETTLED_SLOPE, UNDECLARED, Capnogram, is_slow, methods, zero_grade
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import CO2, Graded, Maybe, NotMeasurable, metric
@@ -26,6 +26,8 @@ LEAST_OF_ALVEOLAR = 0.9
 MIN_STEP_MMHG = 5.0
 PLATEAU_SHARE = 1.0 / 1.5
 """Expired volume must exceed 1.5 times the airway dead space for PCO2 to reach its plateau."""
+APART_MMHG = 0.7
+"""How far the end of expiration by volume may lie from that by time for quality A, as a slow sensor parts them."""
 MAX_BEHIND_MMHG = 1.0
 """What the sensor may have still to show when PCO2 turns: speed there times time constant."""
 REBREATHING_MMHG, REBREATHING_REFUSED_MMHG = 3.0, 8.0
@@ -63,6 +65,8 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
     value, quality, method = _read(capnogram, flags, over_volume, end_tidal, behind)
     if inspired > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
+    if is_slow(folded, given, SETTLED_SLOPE) and abs(over_volume - end_tidal) > APART_MMHG:
+        grade = max(grade or "", "B")
     over_time = method is not None and method.startswith(OVER_TIME)
     reaches = over_time or (
         folded.co2_dead <= PLATEAU_SHARE * folded.co2_volume
@@ -76,7 +80,7 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
     arterial = gas.pco2_art_mmhg if gas is not None and is_held else None
     if arterial is not None and value > arterial + ABOVE_ARTERIAL_MMHG:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Graded(value, max(quality or "", grade or ""), method)
+    return Graded(value, max(quality or "", grade or "", zero_grade(inspired)), method)
 
 
 @metric(

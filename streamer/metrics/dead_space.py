@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from streamer.metrics._capnogram import Capnogram, methods, unexplained_s, within
+from streamer.metrics._capnogram import Capnogram, methods, unexplained_s, within, zero_grade
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._phase_doubts import (
@@ -151,6 +151,7 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
     off = sunk_mmhg(folded, given) + DEVIATIONS * folded.co2_slope_error * lever(folded)
     grade = max(within(phase_2_end(folded), *PHASE_2_ENDS), swift(off * capnogram.scale, *ALVEOLAR_MMHG))
+    grade = max(grade, zero_grade(folded.co2_inspired))
     return capnogram.graded(value, MIDPOINT, grade)
 
 

@@ -7,8 +7,19 @@ cancels, but for a sensor that dries its sample.
 
 from __future__ import annotations
 
+import math
+
 from streamer.breath import Breath
-from streamer.metrics._capnogram import SETTLED_VOLUME, Capnogram, is_slow, methods, smeared, unexplained_s, within
+from streamer.metrics._capnogram import (
+    SETTLED_VOLUME,
+    Capnogram,
+    is_slow,
+    methods,
+    smeared,
+    unexplained_s,
+    within,
+    zero_grade,
+)
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given
 from streamer.metrics._registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
@@ -16,6 +27,7 @@ from streamer.reasons import Reason
 from streamer.units import BODY_K, ICE_POINT_K, ML_PER_L, S_PER_MIN, STANDARD_MMHG
 
 INTEGRAL = "integral"
+DEVIATIONS = 2.5
 MAX_RETURNED = 0.05
 """Of the expired volume: more gas drawn in on the way, by an effort that triggers nothing, passes the sensor twice."""
 MIXED_MMHG, AMOUNT_SHARE = (0.8, 1.8), (0.04, 0.09)
@@ -40,7 +52,8 @@ def pco2_mixed_exp(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
     height = folded.co2_end_tidal / folded.co2_volume
     grade = capnogram.placed(capnogram.doubt * height, capnogram.apparatus * height, *MIXED_MMHG)
-    return capnogram.graded(value, INTEGRAL, max(grade, swift(smeared(given) * value, *MIXED_MMHG)))
+    grade = max(grade, swift(smeared(given) * value, *MIXED_MMHG), zero_grade(folded.co2_inspired))
+    return capnogram.graded(value, INTEGRAL, grade)
 
 
 def require_expirogram(folded: Fold, given: Given, capnogram: Capnogram) -> None:
@@ -71,7 +84,14 @@ def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
     height = folded.co2_end_tidal / folded.co2_area
     doubt, unlikely = capnogram.doubt + breath.co2_edge.chamber, capnogram.apparatus + hidden
     grade = capnogram.placed(doubt * height, unlikely * height, *AMOUNT_SHARE)
-    return capnogram.graded(amount, INTEGRAL, max(grade, swift(smeared(given), *AMOUNT_SHARE)))
+    hidden_by_noise = within(_noise(breath) / folded.co2_volume, *AMOUNT_SHARE)
+    return capnogram.graded(amount, INTEGRAL, max(grade, hidden_by_noise, swift(smeared(given), *AMOUNT_SHARE)))
+
+
+def _noise(breath: Breath) -> float:
+    """What noise of flow adds to the expired volume, or takes from it, but in one of a hundred breaths, L."""
+    samples = breath.flow.size - breath.insp_end
+    return DEVIATIONS * breath.flow_noise * math.sqrt(samples) / breath.rate_hz
 
 
 def swift(off: float, close: float, fair: float) -> str:

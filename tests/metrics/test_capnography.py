@@ -106,3 +106,14 @@ def test_end_tidal_far_above_arterial_is_implausible() -> None:
     assert "petco2" in found(with_co2(), blood_gas=gas, blood_gas_age_s=4000.0).values
     in_kpa = BloodGas(at_s=0.0, pco2_art_mmhg=6.0)
     assert "petco2" in found(with_co2(), blood_gas=in_kpa).values, "then it is the gas that is doubted"
+
+
+@pytest.mark.parametrize(
+    ("inspired", "seen"), [(0.0, "A"), (0.45, "A"), (0.55, "B"), (-0.55, "B"), (-1.7, "B"), (-1.9, None)]
+)
+def test_a_zero_that_is_off_moves_pressures(inspired: float, seen: str | None) -> None:
+    """Fresh gas has no CO2: what is read of it may be the sensor's zero."""
+    one = found(with_co2(inspired=inspired))
+    for key in ("petco2", "pco2_alv", "pco2_mixed_exp"):
+        assert one.quality.get(key) == seen, key
+        assert seen or one.missing[key] == "implausible"
