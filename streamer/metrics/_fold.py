@@ -8,28 +8,19 @@ import numpy as np
 
 from streamer.breath import Breath
 from streamer.chunk import FloatArray
-from streamer.metrics._fold_checks import checks
 from streamer.metrics._fold_co2 import capnogram, returned
 from streamer.metrics._fold_events import events
-from streamer.metrics._fold_expirogram import cells, expirogram, on_grid
-from streamer.metrics._fold_fit import fit
+from streamer.metrics._fold_gas import expired
 from streamer.metrics._fold_holds import holds
-from streamer.metrics._fold_moments import moments
-from streamer.metrics._fold_param4 import param4
-from streamer.metrics._fold_phase3 import phase_3
+from streamer.metrics._fold_lung import lung
 from streamer.metrics._fold_pressures import pressures
 from streamer.metrics._fold_rise import rise
-from streamer.metrics._fold_square import square
 from streamer.metrics._fold_volumes import volumes
-from streamer.metrics._fold_wider import wider
-from streamer.metrics._folded import PHASE_2_WIDTHS, Fold, is_square, is_stopped
+from streamer.metrics._folded import Fold, is_square, is_stopped
 
 MIN_SAMPLES = 8
-MAX_R_ERROR = 0.2
-"""Relative error of expiratory resistance beyond which nothing is predicted with it."""
 FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
-LUNG = Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance")
-NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
+NO_LUNG = (math.nan,) * (Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance"))
 NO_LEVEL = (math.nan,) * 4
 CO2 = Fold._fields.index("co2_returned") + 1 - Fold._fields.index("co2_holes")
 EXP_HOLD = Fold._fields.index("exp_hold_s")
@@ -75,23 +66,9 @@ def breathed_co2(breath: Breath, tidal: FloatArray) -> tuple[tuple[float, ...], 
     seen = capnogram(breath.pco2, tidal, rate_hz, insp_end, math.ceil(settled_s * rate_hz))
     if seen[0] > 0.0:
         return seen + (math.nan,) * (CO2 - len(seen)), NO_GRID
-    expired, grid = phases(*cells(breath.pco2, tidal, rate_hz, insp_end, seen[1], tail_of(breath)), rate_hz)
+    found, grid = expired(breath.pco2, tidal, rate_hz, insp_end, seen[1], tail_of(breath))
     back = returned(tidal, rate_hz, insp_end)
-    return (*seen, *expired, back), grid
-
-
-def phases(
-    edges: FloatArray, pressure: FloatArray, ends: FloatArray, rate_hz: float
-) -> tuple[tuple[float, ...], FloatArray]:
-    """Fields ``co2_volume`` to ``co2_fit_width`` of expired ``cells``, and their grid.
-
-    The line of phase III begins after the end of phase II, which the fitted curve tells; that needs a line to start.
-    """
-    expired, dead, slope, start = expirogram(edges, pressure)
-    grid = on_grid(edges, pressure)
-    fitted = param4(grid, expired[0], dead, slope, start)
-    line = phase_3(edges, pressure, ends, rate_hz, expired[1], dead, fitted[0] + PHASE_2_WIDTHS * fitted[3])
-    return (*expired, *line, *fitted), grid
+    return (*seen, *found, back), grid
 
 
 def tail_of(breath: Breath) -> int:
@@ -99,23 +76,15 @@ def tail_of(breath: Breath) -> int:
     return math.ceil(breath.co2_edge.before_s * breath.rate_hz - 1e-9)
 
 
-def _lung(breath: Breath, tidal: FloatArray, moved: tuple[float, ...]) -> list[float]:
+def _lung(breath: Breath, tidal: FloatArray, moved: tuple[float, ...]) -> tuple[float, ...]:
     """Fields ``fit_elastance`` to ``tau_fall``; all missing where there is no pressure, or too little of a breath."""
     flow_s, pause_s, mean, variation = moved[FLOW_S : FLOW_S + 4]
     rate_hz, insp_end = breath.rate_hz, breath.insp_end
     if insp_end < MIN_SAMPLES or breath.flow.size < 2 * MIN_SAMPLES or math.isnan(breath.paw[0]):
-        return [math.nan] * LUNG
+        return NO_LUNG
     stop = insp_end - round(pause_s * rate_hz)
-    sums, noise, width, volume = moments(tidal, breath.paw, rate_hz, insp_end, stop)
-    whole = (*fit(sums, noise, width), *wider(tidal, volume, breath.paw, rate_hz, insp_end, stop))
-    lung, ramp = whole, NO_RAMP
-    if is_square(mean, variation, flow_s, moved[0]):
-        late_s = breath.start_s - breath.onset_s
-        lung = ramp = square(tidal, volume, breath.paw, rate_hz, insp_end, flow_s, late_s)
-    elastance, ri, re, p0, _, re_error = lung[:6]
-    re = re if re_error <= MAX_R_ERROR else math.nan
-    checked = checks(tidal, volume, breath.paw, rate_hz, insp_end, (elastance, ri, re, p0))
-    return [*whole, *ramp, *checked]
+    square = is_square(mean, variation, flow_s, moved[0])
+    return lung(tidal, breath.paw, rate_hz, insp_end, stop, square, flow_s, breath.start_s - breath.onset_s)
 
 
 def _rise(breath: Breath, moved: tuple[float, ...], tidal: FloatArray, hold: int) -> tuple[float, ...]:

@@ -14,7 +14,6 @@ import numpy as np
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
 from streamer.metrics._fold_phase3 import FIRST, MIDDLE, ROUNDS, fowler, line
-from streamer.metrics._sums import running_sum
 
 NAN = math.nan
 POINTS = 200
@@ -130,16 +129,18 @@ def _half(edges: FloatArray, pressure: FloatArray, half: float) -> float:
 @kernel
 def on_grid(edges: FloatArray, pressure: FloatArray) -> FloatArray:
     """(200,) means over equal parts of the expired volume; their sum keeps the area. NaN where there are few cells."""
-    if pressure.size < MIN_CELLS:
-        return np.full(POINTS, NAN)
-    amounts = running_sum(pressure * np.diff(edges))
-    step, cell, before = edges[-1] / POINTS, 0, 0.0
     grid = np.empty(POINTS)
+    if pressure.size < MIN_CELLS:
+        for j in range(POINTS):
+            grid[j] = NAN
+        return grid
+    step, cell, whole, before = edges[-1] / POINTS, 0, 0.0, 0.0
     for j in range(POINTS):
         to = (j + 1) * step
         while cell < pressure.size - 1 and edges[cell + 1] < to:
+            whole += pressure[cell] * (edges[cell + 1] - edges[cell])
             cell += 1
-        amount = amounts[cell] + pressure[cell] * (to - edges[cell])
+        amount = whole + pressure[cell] * (to - edges[cell])
         grid[j] = (amount - before) / step
         before = amount
     return grid

@@ -73,9 +73,11 @@ def _solve(moments: FloatArray, noise: FloatArray, width: int) -> tuple[FloatArr
 
     A flow with less signal than noise is left out: its resistance stays NaN and counts as 0.
     """
-    theta, errors = np.full(4, NAN), np.full(4, NAN)
+    theta, errors, excess = np.empty(4), np.empty(4), np.zeros(4)
+    for i in range(4):
+        theta[i], errors[i] = NAN, NAN
     n = moments[NI] + moments[NE]
-    excess = np.array([0.0, moments[NI] * noise[0], moments[NE] * noise[1], 0.0])
+    excess[1], excess[2] = moments[NI] * noise[0], moments[NE] * noise[1]
     if n < MIN_ROWS:
         return theta, errors, NAN, NAN, NAN
     scale = _lengths(moments, excess, n)
@@ -142,8 +144,9 @@ def _eigen(moments: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArr
 
     A column that is left out stays a unit vector of its own.
     """
-    matrix, vectors = np.eye(4), np.eye(4)
+    matrix, vectors, values = np.zeros((4, 4)), np.zeros((4, 4)), np.empty(4)
     for i in range(4):
+        matrix[i, i], vectors[i, i] = 1.0, 1.0
         for j in range(4):
             if i != j and scale[i] > 0.0 and scale[j] > 0.0:
                 matrix[i, j] = moments[PLACE[i, j]] / (scale[i] * scale[j])
@@ -156,7 +159,9 @@ def _eigen(moments: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArr
                     _rotate(matrix, vectors, p, q)
         if beside < CONVERGED:
             break
-    return np.diag(matrix), vectors
+    for i in range(4):
+        values[i] = matrix[i, i]
+    return values, vectors
 
 
 @kernel

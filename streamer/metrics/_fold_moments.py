@@ -73,7 +73,9 @@ def moments(
         else:
             _collect(sums[part], running, span, half, inspires)
     width = 2 * half + 1
-    noise = np.array([white_noise(tidal, edges[2], edges[5]), white_noise(tidal, edges[8], edges[11])]) / width
+    noise = np.empty(2)
+    noise[0] = white_noise(tidal, edges[2], edges[5]) / width
+    noise[1] = white_noise(tidal, edges[8], edges[11]) / width
     return sums, noise, width, volume
 
 

@@ -43,7 +43,8 @@ def param4(
     if not (0.0 < dead < volume and p0 > 0.0):
         return NOTHING
     least = MIN_WIDTH_POINTS * step
-    now = np.array([p0, slope, dead, max(_width(grid, p0) * step, least)])
+    now = np.empty(4)
+    now[0], now[1], now[2], now[3] = p0, slope, dead, max(_width(grid, p0) * step, least)
     normal, right, trial = np.empty((4, 4)), np.empty(4), np.empty((4, 4))
     cost = _evaluate(grid, step, now, normal, right)
     damping = 1e-3

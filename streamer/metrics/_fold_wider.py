@@ -125,7 +125,9 @@ def _solve(sums: FloatArray, loss: FloatArray, size: int, count: int) -> tuple[F
 
     A direction in which there is more noise than signal leaves its resistance out.
     """
-    theta, used = np.full(size, NAN), np.ones(size)
+    theta, used = np.empty(size), np.empty(size)
+    for i in range(size):
+        theta[i], used[i] = NAN, 1.0
     for way in (INTO, OUT):
         if sums[way, way] <= 2.0 * loss[way, way]:
             used[way] = 0.0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import least_squares
 
-from streamer.metrics._fold import phases
 from streamer.metrics._fold_expirogram import POINTS, cells
+from streamer.metrics._fold_gas import phases
 from streamer.metrics._fold_param4 import param4
 from streamer.metrics._fold_phase3 import fowler
 from streamer.metrics._folded import Fold

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from streamer.metrics._fold import phases
 from streamer.metrics._fold_expirogram import cells
+from streamer.metrics._fold_gas import phases
 from streamer.metrics._folded import Fold
 
 Array = NDArray[np.float64]
