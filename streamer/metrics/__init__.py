@@ -100,7 +100,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
     start = start_of(folded, given.before)
     estimate = estimate_of(breath, folded, given, start)
     capnogram = capnogram_of(breath, folded, given)
-    balance = balance_of(breath, folded, given.past, flags)
+    balance = balance_of(breath, folded, given, flags)
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
     found = Measures({}, missing, {}, {}, estimate)
     _plan()(breath, folded, given, start, flags, estimate, capnogram, worst, *balance, *found[:4])

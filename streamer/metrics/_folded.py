@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
 SWING_L_S = 0.5 / 60.0
+STEP_CMH2O = 0.3
+"""Rise of pressure as expiratory flow ceases, from which on a valve may have stopped it."""
 PHASE_2_WIDTHS = 5.0
 """Of the fitted logistic edge, after which it has come to 99 % of its height."""
 
@@ -266,12 +268,15 @@ class Fold(NamedTuple):
     @property
     def is_unclear(self) -> bool:
         """Pressure stepped up as expiratory flow ceased, yet not so that a valve must have ended it."""
-        return self.exp_hold_jump >= 0.3 and not self.is_stopped  # noqa: PLR2004
+        return self.exp_hold_jump >= STEP_CMH2O and not self.is_stopped
 
 
 def is_stopped(hold_s: float, stop: float, jump: float) -> bool:
-    """Whether a valve ended expiratory flow: abruptly, or pressure then rose by 1 cmH2O and stayed up for 1 s."""
-    return stop >= 1.0 or (jump >= 1.0 and hold_s >= 1.0 - 1e-9)
+    """Whether a valve ended expiratory flow: abruptly, or pressure then rose by 1 cmH2O and stayed up for 1 s.
+
+    Flow that a valve stops had cost pressure, which then shows at the airway: where it does not, muscles stopped it.
+    """
+    return (stop >= 1.0 and not jump < STEP_CMH2O) or (jump >= 1.0 and hold_s >= 1.0 - 1e-9)
 
 
 def is_square(mean: float, variation: float, flow_s: float, inspired: float) -> bool:

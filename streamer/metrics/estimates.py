@@ -10,7 +10,7 @@ import math
 from streamer.breath import Breath
 from streamer.metrics._estimate import MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given, circuit_of
+from streamer.metrics._given import Given, circuit_of, filled_share
 from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
 from streamer.metrics.mechanics import COMPLIANCE
 from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
@@ -51,7 +51,7 @@ def trusted(estimate: Estimate) -> Estimate:
 def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
     """1 / elastance, mL/cmH2O; at the ventilator less the circuit's, which is filled beside the lung."""
     found = trusted(estimate)
-    circuit = circuit_of(given.context, folded.tidal_insp, folded.tidal_insp * found.elastance)
+    circuit = circuit_of(given.context, folded.tidal_insp, filled_share(1.0, found.elastance))
     return Graded(ML_PER_L / found.elastance - circuit.value, max(found.quality, circuit.quality or "A"), found.method)
 
 

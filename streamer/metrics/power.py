@@ -13,7 +13,7 @@ from streamer.metrics._balance import DOUBLES, MAX_UNCLOSED
 from streamer.metrics._crosscheck import is_apart
 from streamer.metrics._estimate import Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given, Start, circuit_of
+from streamer.metrics._given import USUAL_CIRCUIT_ML_CMH2O, Given, Start, circuit_of
 from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
@@ -45,7 +45,8 @@ def energy(  # noqa: PLR0917 (names are what it needs)
     Quality B where an effort shares the work, by label or by what the estimates saw, and where this breath does not
     close: a leak that has just opened still counts as volume until its conductance is learnt.
     """
-    circuit = circuit_of(given.context, folded.tidal_insp, closing_paw - start.peep)
+    usual = 0.5 * USUAL_CIRCUIT_ML_CMH2O / ML_PER_L * (folded.peak_paw**2 - start.peep**2)
+    circuit = circuit_of(given.context, folded.tidal_insp, usual / folded.work)
     filling = 0.5 * circuit.value / ML_PER_L * (closing_paw**2 - start.peep**2) if circuit.value else 0.0
     delivered = JOULE_PER_L_CMH2O * (folded.work - filling)
     shared = estimate.effort is not None or not EFFORTS.isdisjoint(flags)

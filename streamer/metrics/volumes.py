@@ -6,9 +6,22 @@ reached the lung, and what mechanics and energy are made of.
 
 from __future__ import annotations
 
+import math
+
 from streamer.breath import Breath
-from streamer.metrics._balance import LEAK_NOTED
-from streamer.metrics._given import AS_MEASURED, CORRECTED, PREDICTED, STATED, Given, Start, circuit_of, weight_kg
+from streamer.metrics._balance import DEVIATIONS, LEAK_NOTED, NOTED, REFUSED
+from streamer.metrics._folded import Fold
+from streamer.metrics._given import (
+    AS_MEASURED,
+    CORRECTED,
+    PREDICTED,
+    STATED,
+    Given,
+    Start,
+    circuit_of,
+    filled_share,
+    weight_kg,
+)
 from streamer.metrics._registry import Graded, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.units import ML_PER_L
@@ -40,7 +53,7 @@ def vt_exp(exp_volume: float) -> float:
 )
 def vt(tidal_insp: float, closing_paw: float, given: Given, start: Start) -> Graded:
     """Corrected inspired volume, mL; at the ventilator less circuit compliance times the rise of pressure."""
-    circuit = circuit_of(given.context, tidal_insp, closing_paw - start.peep)
+    circuit = circuit_of(given.context, tidal_insp, filled_share(tidal_insp, closing_paw - start.peep))
     filled = circuit.value * (closing_paw - start.peep)
     return Graded(tidal_insp * ML_PER_L - filled, "B" if filled and start.is_own else circuit.quality, circuit.method)
 
@@ -78,8 +91,25 @@ def leak_frac(breath: Breath) -> float | Graded:
     bounds=(0.0, 200.0),
     mdc=152000,
     weighted_by="ttot",
+    also=("vt_exp",),
     volume=Volume.MOVED,
 )
-def minute_volume(vt_exp: float, te: float, rr: float, breath: Breath) -> float:
-    """Minute volume, L/min; less the sensor's zero where that is known."""
-    return (vt_exp / ML_PER_L + breath.flow_zero * te) * rr
+def minute_volume(  # noqa: PLR0917 (names are what it needs)
+    te: float, ttot: float, rr: float, breath: Breath, folded: Fold, given: Given
+) -> Graded:
+    """Minute volume, L/min; less the sensor's zero where that is known.
+
+    What is lost for good, and counts as a leak, may as well be a zero that no hold has shown: a leak takes hardly any
+    of what is measured of an expiration, a zero as much as of an inspiration. Withheld where that is more than a tenth.
+    """
+    vt_l = folded.exp_volume + breath.flow_zero * te
+    taken = folded.insp_volume - folded.tidal_insp + folded.tidal_exp - folded.exp_volume
+    left = given.past.unclosed * folded.tidal_insp if given.past.breaths else 0.0
+    lost = taken + left - breath.flow_zero * ttot
+    doubt = abs(lost) * te / ttot / max(vt_l, folded.insp_volume - lost)
+    noise = DEVIATIONS * breath.flow_noise * math.sqrt(te / breath.rate_hz) / vt_l
+    if doubt > REFUSED:
+        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
+    if noise > REFUSED:
+        raise NotMeasurable(Reason.SIGNAL_NOISY)
+    return Graded(vt_l * rr, "B" if max(doubt, noise) > NOTED else None)

@@ -172,7 +172,7 @@ def capnography(path: Path, hours: float) -> tuple[float, int, int]:
     ready = []
     for breath, capnograph in zip(breaths, capnographs, strict=True):
         (folded, tidal, _), given = fold_and_grid(breath), Given(context=context(), capnograph=capnograph)
-        start, balance = start_of(folded, None), balance_of(breath, folded, given.past, breath.flags)
+        start, balance = start_of(folded, None), balance_of(breath, folded, given, breath.flags)
         ready.append((breath, folded, given, start, balance, tidal))
 
     def run() -> tuple[int, int]:
@@ -238,7 +238,7 @@ def estimate(path: Path, hours: float) -> tuple[float, int, int]:
                 start = start_of(folded, folded)
                 found = estimate_of(breath, folded, given, start)
                 memory.push(breath, folded, found)
-                balance = balance_of(breath, folded, given.past, breath.flags)
+                balance = balance_of(breath, folded, given, breath.flags)
                 plan(breath, folded, given, start, breath.flags, found, NONE, "", *balance, {}, {}, {}, {})
         return copies * samples, copies * len(breaths)
 

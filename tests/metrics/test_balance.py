@@ -9,8 +9,9 @@ import pytest
 
 from adapters._scenario import Scenario, Segment, Sensor
 from streamer.context import Context
-from streamer.metrics import METRICS, Given, Measures, Past, Volume, fold
-from streamer.metrics._balance import persistent
+from streamer.metrics import METRICS, Fold, Given, Measures, Past, Volume, fold
+from streamer.metrics._balance import balance_of, in_doubt, persistent
+from streamer.records import Flag
 from tests.metrics.waves import measured, vcv
 from tests.simulated import lung, records
 from tests.simulated import vcv as volume_control
@@ -101,3 +102,94 @@ def test_an_inspiratory_sensor_that_reads_low(gain: float, quality: str | None, 
         assert ("mp" in record.values) == given
         assert given or record.missing["mp"] == record.missing["vt"] == "sensor_ratio"
         assert not given or record.quality.get("mp") == quality
+
+
+ONE = vcv(**HELD)
+CLOSED = fold(ONE)
+KNOWN = Past(volumes=((CLOSED.tidal_insp, CLOSED.tidal_exp),) * 19)
+
+
+def moved(folded: Fold, before: Fold | None = CLOSED, past: Past = KNOWN, **flags: bool) -> str | None:
+    """Why volume and energy are withheld."""
+    labels = {Flag.DOUBLE_TRIGGER} if flags.get("double") else set()
+    return balance_of(ONE, folded, Given(before=before, past=past), labels).refused[Volume.MOVED]
+
+
+def expired(share: float, **fields: float) -> Fold:
+    """That breath, of which this share comes back."""
+    volume = share * CLOSED.tidal_insp
+    return CLOSED._replace(tidal_exp=volume, exp_volume=volume, **fields)
+
+
+def leaking(into: float, out: float, unclosed: float) -> Fold:
+    """Shares of the corrected inspired volume that are taken off either phase, and by which it stays open even so."""
+    vt = CLOSED.tidal_insp
+    tidal_exp = (1.0 - unclosed) * vt
+    return CLOSED._replace(insp_volume=(1.0 + into) * vt, tidal_exp=tidal_exp, exp_volume=tidal_exp - out * vt)
+
+
+def test_a_correction_is_in_doubt_by_what_it_leaves_open() -> None:
+    """Half of a leak is taken off inspiration: half of what is open is that volume's error; no leak, no doubt."""
+    assert in_doubt(leaking(0.2, 0.2, 0.1)) == pytest.approx(0.05)
+    assert in_doubt(leaking(0.3, 0.1, 0.1)) == pytest.approx(0.075)
+    assert in_doubt(leaking(0.01, 0.01, 0.5)) == pytest.approx(0.02)  # a small leak does not open a breath so far
+    assert in_doubt(leaking(0.0, 0.0, 0.5)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("unclosed", "reason"), [(0.19, None), (0.21, "volume_not_closed"), (-0.21, "volume_not_closed")]
+)
+def test_a_correction_in_doubt_withholds_the_volume(unclosed: float, reason: str | None) -> None:
+    """A leak that changes, one that is learned from coughs, a zero that noise has taught."""
+    assert moved(leaking(0.5, 0.5, unclosed)) == reason
+
+
+@pytest.mark.parametrize(
+    ("folded", "reason"),
+    [
+        (expired(0.86), None),
+        (expired(0.84), "volume_not_closed"),
+        (leaking(0.099, 0.05, 0.0), None),
+        (leaking(0.101, 0.05, 0.0), "volume_not_closed"),
+    ],
+    ids=["closes", "open", "little taken off", "much taken off"],
+)
+def test_before_a_leak_is_known_a_breath_has_to_close(folded: Fold, reason: str | None) -> None:
+    few = KNOWN._replace(volumes=KNOWN.volumes[:5])
+    assert moved(folded, past=few) == reason
+    assert moved(folded, past=few._replace(volumes=KNOWN.volumes[:6])) is None
+
+
+@pytest.mark.parametrize(("te_s", "reason"), [(0.49, None), (0.51, "volume_not_closed")])
+def test_but_not_where_nothing_could_come_back(te_s: float, reason: str | None) -> None:
+    one = dataclasses.replace(ONE, end_s=ONE.insp_end_s + te_s)
+    found = balance_of(one, expired(0.5), Given(), {Flag.DOUBLE_TRIGGER})
+    assert found.refused[Volume.MOVED] == reason
+
+
+@pytest.mark.parametrize(
+    ("folded", "reason"),
+    [
+        (expired(1.39), None),
+        (expired(1.41), "volume_not_closed"),
+        (expired(1.41, end_paw=CLOSED.end_paw - 1.1), None),
+        (expired(0.59, end_flow=0.11 * CLOSED.peak_exp_flow), "volume_not_closed"),
+        (expired(0.59, end_flow=0.09 * CLOSED.peak_exp_flow), None),
+        (expired(0.61, end_flow=0.11 * CLOSED.peak_exp_flow), None),
+    ],
+    ids=["sigh", "gas joins", "PEEP falls", "leak opens", "gas is kept", "little"],
+)
+def test_gas_from_outside_is_seen_at_once(folded: Fold, reason: str | None) -> None:
+    assert moved(folded) == reason
+
+
+def test_a_lung_gives_back_what_it_had_kept() -> None:
+    kept = expired(0.5, tidal_insp=CLOSED.tidal_insp)
+    assert moved(expired(1.6), before=kept) is None
+    assert moved(expired(1.6), before=None) is None
+
+
+def test_twice_in_a_row_it_cannot_be_the_lungs_though_it_never_comes_to_rest() -> None:
+    flowing = {"end_flow": -0.2 * CLOSED.peak_exp_flow}
+    assert moved(expired(1.6, **flowing), before=expired(1.0, **flowing)) is None
+    assert moved(expired(1.6, **flowing), before=expired(1.6, **flowing)) == "volume_not_closed"

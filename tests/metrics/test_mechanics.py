@@ -93,7 +93,7 @@ def test_resistance_needs_constant_flow() -> None:
 
 @pytest.mark.parametrize("c", [0.002, 0.4])
 def test_compliance_that_cannot_be(c: float) -> None:
-    one = vcv(c=c, r=2.0, vt=0.1 if c < 0.01 else 0.5, flow=0.5, pause_s=0.8, rr=10)
+    one = vcv(c=c, r=20.0 if c < 0.01 else 2.0, vt=0.1 if c < 0.01 else 0.5, flow=0.5, pause_s=0.8, rr=10)
     assert measured(one).missing["crs"] == "implausible"
 
 

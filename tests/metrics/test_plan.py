@@ -71,7 +71,7 @@ def expected(breath: Breath, folded: Fold, given: Given, flags: frozenset[Flag])
     pool: dict[str, Any] = folded._asdict() | {"breath": breath, "folded": folded, "given": given, "flags": flags}
     pool["start"] = start = start_of(folded, given.before)
     pool |= {"estimate": estimate_of(breath, folded, given, start), "capnogram": capnogram_of(breath, folded, given)}
-    pool |= balance_of(breath, folded, given.past, flags)._asdict() | {"worst": "B" if breath.rate_hz < 50.0 else ""}
+    pool |= balance_of(breath, folded, given, flags)._asdict() | {"worst": "B" if breath.rate_hz < 50.0 else ""}
     pool["grades"] = pool.pop("grade")
     gone: dict[str, str] = {}
     for one in METRICS.values():

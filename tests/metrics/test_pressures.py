@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -229,6 +230,34 @@ def test_total_peep_needs_a_settled_pressure() -> None:
     paw = one.paw.copy()
     paw[-60:] += np.linspace(0.0, 2.0, 60)
     assert measured(dataclasses.replace(one, paw=paw)).missing["peep_total"] == "hold_not_passive"
+
+
+@pytest.mark.parametrize(
+    ("stop", "jump", "hold_s", "stopped"),
+    [
+        (1.0, 0.31, 1.0, True),
+        (1.0, 0.29, 1.0, False),
+        (1.0, math.nan, 1.0, True),
+        (0.99, 0.9, 1.0, False),
+        (0.5, 1.0, 1.0, True),
+        (0.5, 1.0, 0.9, False),
+    ],
+)
+def test_a_valve_that_stops_flow_shows_in_pressure(stop: float, jump: float, hold_s: float, *, stopped: bool) -> None:
+    """Muscles that push a lung and hold it stop flow as abruptly, at a pressure that stays what it was."""
+    folded = fold(vcv())._replace(exp_hold_stop=stop, exp_hold_jump=jump, exp_hold_s=hold_s)
+    assert folded.is_stopped == stopped
+
+
+@pytest.mark.parametrize(
+    ("jump", "grade", "reason"), [(0.29, None, None), (0.31, "B", None), (0.99, "B", None), (1.0, None, "hold_unclear")]
+)
+def test_a_small_step_of_pressure_leaves_peep_in_doubt(jump: float, grade: str | None, reason: str | None) -> None:
+    """It is either PEEP or total PEEP; less than 1 cmH2O apart, both lie within what B allows."""
+    one = vcv(rr=10)
+    folded = fold(one)._replace(exp_hold_s=0.8, exp_hold_stop=0.0, exp_hold_jump=jump)
+    found = measure(one, folded, Given(before=folded), ())
+    assert (found.quality.get("peep"), found.missing.get("peep")) == (grade, reason)
 
 
 # ── driving pressure

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.context import Context
-from streamer.metrics import Given, NotMeasurable, fold
-from streamer.metrics._given import circuit_of
-from tests.metrics.waves import K, breath, measured, pcv, vcv
+from streamer.metrics import Given, Measures, NotMeasurable, Past, fold
+from streamer.metrics._given import circuit_of, filled_share
+from tests.metrics.waves import AT_WYE, K, breath, measured, pcv, vcv
 
 
 @pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
@@ -145,19 +145,39 @@ def test_what_flows_back_before_the_next_onset(inflow: float, is_left_out: bool)
     [
         (None, 301.0, None, None),
         (None, 299.0, "B", None),
-        ("ventilator", 151.0, "B", None),
-        ("ventilator", 149.0, None, "context_missing"),
+        (None, 188.0, "B", None),
+        (None, 187.0, "C", None),
+        (None, 99.0, "B", None),
+        ("ventilator", 188.0, "B", None),
+        ("ventilator", 187.0, None, "context_missing"),
+        ("ventilator", 99.0, None, "context_missing"),
         ("wye", 100.0, None, None),
     ],
 )
 def test_a_circuit_that_is_not_stated(site: str | None, vt_ml: float, grade: str | None, reason: str | None) -> None:
-    """It may take 1.5 mL/cmH2O: over 10 cmH2O a twentieth of 300 mL, a tenth of 150 mL."""
+    """It may take 1.5 mL/cmH2O: over 10 cmH2O a twentieth of 300 mL, 8 % of 187.5 mL. Small breaths are no adult's."""
     context = Context(sensor_site=site)  # type: ignore[arg-type]
+    inspired = vt_ml / 1000
     if reason is None:
-        assert circuit_of(context, vt_ml / 1000, 10.0)[:2] == (0.0, grade)
+        assert circuit_of(context, inspired, filled_share(inspired, 10.0))[:2] == (0.0, grade)
         return
     with pytest.raises(NotMeasurable, match=reason):
-        circuit_of(context, vt_ml / 1000, 10.0)
+        circuit_of(context, inspired, filled_share(inspired, 10.0))
+
+
+@pytest.mark.parametrize("patient_class", ["paediatric", "neonate"])
+def test_a_childs_sensor_is_taken_to_sit_at_the_lung(patient_class: str) -> None:
+    context = Context(patient_class=patient_class)  # type: ignore[arg-type]
+    assert circuit_of(context, 0.12, filled_share(0.12, 20.0)).quality == "B"
+
+
+@pytest.mark.parametrize(("compliance", "grade"), [(0.0215, "B"), (0.0185, "C")])
+def test_a_stiff_lung_needs_a_word_on_the_circuit(compliance: float, grade: str) -> None:
+    """1.5 mL/cmH2O beside 18.75 would be 8 % of what the sensor sees, of volume, compliance and energy alike."""
+    one = vcv(c=compliance, vt=10 * compliance, flow=0.3, peep=5, r=2.0, pause_s=0.8, rr=10)
+    found = measured(one, Given(before=fold(one)))
+    for key in ("vt", "crs", "mp"):
+        assert found.quality[key] == grade, key
 
 
 def test_power_and_compliance_leave_the_circuit_out() -> None:
@@ -169,3 +189,60 @@ def test_power_and_compliance_leave_the_circuit_out() -> None:
     filling = K * 0.002 * (15.0**2 - 5.0**2) / 2
     assert at_ventilator["energy"] == pytest.approx(at_wye["energy"] - filling, rel=1e-3)
     assert at_ventilator["vt"] == pytest.approx(at_wye["vt"] - 20.0, rel=1e-3)
+
+
+def minute(unclosed: float, leak: float = 0.0, flow_zero: float = 0.0, flow_noise: float = 0.0) -> Measures:
+    """Among breaths that stay open by a share; ``leak`` is taken off, L/s per root of cmH2O."""
+    one = vcv(vt=0.5, rr=15)
+    before = fold(one)
+    one = dataclasses.replace(one, flow=one.flow + leak * np.sqrt(one.paw), leak_conductance=leak)
+    past = Past(8, unclosed=unclosed, volumes=((before.tidal_insp, before.tidal_exp),) * 19)
+    one = dataclasses.replace(one, leak_frac=0.0, flow_zero=flow_zero, flow_noise=flow_noise)
+    return measured(one, Given(context=AT_WYE, before=before, past=past))
+
+
+@pytest.mark.parametrize(
+    ("share", "grade", "reason"),
+    [
+        (0.0, None, None),
+        (0.06, None, None),
+        (0.07, "B", None),
+        (-0.08, "B", None),
+        (0.11, "B", None),
+        (0.14, None, "volume_not_closed"),
+    ],
+)
+def test_what_is_lost_for_good_may_be_a_zero(share: float, grade: str | None, reason: str | None) -> None:
+    """Three quarters of it would be missing from an expiration of three seconds out of four."""
+    found = minute(share)
+    assert (found.quality.get("minute_volume"), found.missing.get("minute_volume")) == (grade, reason)
+    assert "vt_exp" in found.values
+
+
+@pytest.mark.parametrize(("leak_l_min", "given"), [(0.3, True), (1.2, False)])
+def test_what_is_taken_off_as_a_leak_may_be_a_zero(leak_l_min: float, given: bool) -> None:  # noqa: FBT001
+    """0.7 and 2.9 L/min at 6 cmH2O, of 7.5."""
+    found = minute(0.0, leak=leak_l_min / 60)
+    assert ("minute_volume" in found.values) == given
+    assert "vt" in found.values
+
+
+def test_a_zero_that_holds_have_shown_is_none_that_is_lost() -> None:
+    """1 L/min for 4 s are 67 mL, as much as a leak of 13 %."""
+    zero = 1.0 / 60
+    one = vcv(vt=0.5, rr=15)
+    raw = dataclasses.replace(one, flow=one.flow + zero, flow_zero=zero, leak_frac=0.13)
+    past = Past(8, unclosed=0.0, volumes=((0.5, 0.5),) * 19)
+    found = measured(raw, Given(context=AT_WYE, before=fold(one), past=past))
+    assert found.values["minute_volume"] == pytest.approx(minute(0.0).values["minute_volume"], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("share", "grade", "reason"), [(0.049, None, None), (0.051, "B", None), (0.101, None, "signal_noisy")]
+)
+def test_noise_of_an_expiration_counts_for_longer(share: float, grade: str | None, reason: str | None) -> None:
+    """Three standard deviations of the integral over Te."""
+    values = minute(0.0).values
+    sd_l = share * values["vt_exp"] / 3000
+    found = minute(0.0, flow_noise=sd_l / math.sqrt(values["te"] / 100.0))
+    assert (found.quality.get("minute_volume"), found.missing.get("minute_volume")) == (grade, reason)
