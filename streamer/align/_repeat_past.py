@@ -26,11 +26,11 @@ STILL_SHARE, STILL_S = 0.02, 0.2
 """Of the peaks: what changed by less in so long may stand still by itself, as the end of a quantised decay does."""
 BITS = 3.0
 """Changes of so many of a converter's steps are none."""
-TURNS_S, MIN_TURNS_S, MIN_TURNS = 5.0, 2.0, 0.15
+TURNS_S, MIN_TURNS_S, MIN_TURNS = 5.0, 0.5, 0.15
 UNEVEN, FINE = 0.25, 1e-6
 """Steps to and fro that differ by less, as a share, may be one bit; smaller ones, as a share of the peak, rounding."""
 LOG_CHANCE = math.log(1e-6)
-"""Of the chance that noise, as it was in quiet samples, is silent for so long."""
+"""Of the chance that noise, as it was in samples of the kind, is silent for so long."""
 ENOUGH = 16
 """Changes from sample to sample, of all channels together, that come again to the last bit: one that may be one step
 up, one down or none does so by chance once in 3 times, 16 once in 4·10⁷."""
@@ -51,7 +51,7 @@ def limit_of(past: FloatArray, at: int, seen: int, rate_hz: float, has_paw: bool
     size = past.shape[1]
     count = min(seen, size)
     last = (at - 1) % size
-    x, y = past[0, last], past[1, last]
+    x = past[0, last]
     peak_x, peak_y = _peak(past[0], count), _peak(past[1], count)
     if peak_x < LEAST_FLOW:
         return math.inf
@@ -59,11 +59,12 @@ def limit_of(past: FloatArray, at: int, seen: int, rate_hz: float, has_paw: bool
     n_still = STILL_S * rate_hz
     quiet = max(QUIET_SHARE * peak_x, BITS * bit_x)
     if has_paw and seen > 3.0 * n_still and abs(x) > quiet:
-        moved_x = 2.0 * abs(x - _mean(past[0], at, int(n_still))) > max(STILL_SHARE * peak_x, BITS * bit_x)
-        moved_y = 2.0 * abs(y - _mean(past[1], at, int(n_still))) > max(STILL_SHARE * peak_y, BITS * bit_y)
+        half = max(int(0.5 * n_still), 1)
+        moved_x = 2.0 * _moved(past[0], at, half) > max(STILL_SHARE * peak_x, BITS * bit_x)
+        moved_y = 2.0 * _moved(past[1], at, half) > max(STILL_SHARE * peak_y, BITS * bit_y)
         if moved_x or moved_y:
             return STUCK_S * rate_hz
-    turns = _quiet_turns(past, at, count, rate_hz, quiet, FINE * peak_x, FINE * peak_y)
+    turns = _turns(past, at, count, rate_hz, quiet, FINE * peak_x, FINE * peak_y)
     if turns < MIN_TURNS:
         return math.inf
     silent = LOG_CHANCE / math.log(max(1.0 - turns, 1e-6))
@@ -92,25 +93,29 @@ def _bit(samples: FloatArray, at: int, count: int, fine: float) -> float:
 
 
 @kernel
-def _mean(samples: FloatArray, at: int, count: int) -> float:
-    total, known = 0.0, 0
+def _moved(samples: FloatArray, at: int, count: int) -> float:
+    """By how much the mean of the last ``count`` differs from that of as many before."""
+    newer = older = 0.0
     for k in range(1, count + 1):
-        x = samples[(at - k) % samples.size]
-        if abs(x) < math.inf:
-            total += x
-            known += 1
-    return total / known if known else math.nan
+        newer += samples[(at - k) % samples.size]
+        older += samples[(at - k - count) % samples.size]
+    return abs(newer - older) / count
 
 
 @kernel
-def _quiet_turns(  # noqa: PLR0917 (compiled: positions only)
+def _turns(  # noqa: PLR0917 (compiled: positions only)
     past: FloatArray, at: int, count: int, rate_hz: float, quiet: float, fine_x: float, fine_y: float
 ) -> float:
-    """Share of the newest quiet samples at which flow or pressure turned; 0 where there are too few."""
+    """Share of samples at which flow or pressure turned, less two standard errors; 0 where there are too few.
+
+    Of the newest at which flow is quiet if the last one is, else of those at which it is not: a sensor may be silent at
+    no flow only.
+    """
     size, known, turned = past.shape[1], 0, 0
+    is_quiet = abs(past[0, (at - 1) % size]) <= quiet
     for k in range(1, count - 1):
         i, before, first = (at - k) % size, (at - k - 1) % size, (at - k - 2) % size
-        if not abs(past[0, i]) <= quiet:
+        if not abs(past[0, i]) < math.inf or (abs(past[0, i]) <= quiet) != is_quiet:
             continue
         known += 1
         x, y = past[0, i] - past[0, before], past[1, i] - past[1, before]
@@ -118,7 +123,10 @@ def _quiet_turns(  # noqa: PLR0917 (compiled: positions only)
             turned += 1
         if known >= TURNS_S * rate_hz:
             break
-    return turned / known if known >= MIN_TURNS_S * rate_hz else 0.0
+    if known < MIN_TURNS_S * rate_hz:
+        return 0.0
+    share = turned / known
+    return share - 2.0 * math.sqrt(share * (1.0 - share) / known)
 
 
 @kernel

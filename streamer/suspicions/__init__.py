@@ -18,9 +18,6 @@ from streamer.suspicions._source import Source
 
 __all__ = ["RULES", "Doubts", "Standing", "Suspicions"]
 
-CALM_S = 30.0
-"""Looks without it for so long end a suspicion."""
-
 
 class Suspicions:
     """Chunks in, notices of what is doubtful in them, or no longer so, out; one per bed."""
@@ -75,7 +72,7 @@ class Suspicions:
                 source.calm_s[name] = 0.0
             elif name in source.calm_s:
                 source.calm_s[name] += lasted_s
-                if source.calm_s[name] >= CALM_S:
+                if source.calm_s[name] >= rule.calm_s:
                     del source.calm_s[name]
                     told.append(_notice(name, source.name, at_s, f"{name}: no longer so", is_over=True))
         return told

@@ -20,6 +20,9 @@ NOTHING: tuple[Flag, ...] = ()
 """The breaths concerned are labelled themselves (``Standing``)."""
 FLOW, PAW, PCO2 = (Flag.FLOW_SUSPECT,), (Flag.PAW_SUSPECT,), (Flag.PCO2_SUSPECT,)
 
+CALM_S = 30.0
+"""What shows in some breaths only may not show in the next ones."""
+
 
 class Rule(NamedTuple):
     """``withholds``: labels of the breaths from then on; what they mean is said in ``metrics``."""
@@ -29,6 +32,8 @@ class Rule(NamedTuple):
     """Whether it applies: true, or not 0."""
     withholds: tuple[Flag, ...]
     question: str
+    calm_s: float = CALM_S
+    """Looks without it for so long end the suspicion."""
 
 
 def _is_swapped(s: Signals) -> bool:
@@ -72,7 +77,8 @@ def _rule(channel: Channel, name: str) -> Rule:
         return getattr(s[place], field)  # type: ignore[no-any-return]
 
     question = asked.replace("{word}", word).replace("{unit}", unit).replace("{at.", f"{{s.{channel.value}.")
-    return Rule(channel, is_odd, NOTHING if name == "stuck" else withheld, question)
+    calm_s = 0.0 if name == "frozen" else CALM_S  # what moves is no longer frozen
+    return Rule(channel, is_odd, NOTHING if name == "stuck" else withheld, question, calm_s)
 
 
 def _is_pco2_frozen(s: Signals) -> bool:
