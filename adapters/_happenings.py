@@ -39,11 +39,12 @@ Shown: TypeAlias = Literal["paw", "flow", "pco2"]
 class Fault(Span, frozen=True, kw_only=True):
     """What a recorder writes instead of samples, again every ``every_s`` where that is stated.
 
-    ``repeats``: the last values before it. ``zero``: zeros, as a sensor that zeroes itself. ``missing``: nothing, in
-    its place. ``counter``: a number that grows by one every sample from 0, and wraps at 16 bits.
+    ``repeats``: the last values before it. ``packet``: the samples of as long before it, once more. ``zero``: zeros, as
+    a sensor that zeroes itself. ``missing``: nothing, in its place. ``counter``: a number that grows by one every
+    sample from 0, and wraps at 16 bits.
     """
 
-    kind: Literal["repeats", "zero", "missing", "counter"] = "repeats"
+    kind: Literal["repeats", "packet", "zero", "missing", "counter"] = "repeats"
     channels: Annotated[tuple[Shown, ...], Meta(min_length=1, max_length=3)] = ("paw", "flow", "pco2")
     every_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
 

@@ -31,6 +31,8 @@ class Recorder:
         self._rates_hz[Channel.PCO2] = scenario.co2_rate_hz
         self._first = dict.fromkeys(Channel, 0)
         self._last = dict.fromkeys(Channel, math.nan)
+        self._longest_s = max((one.duration_s for one in self._faults if one.kind == "packet"), default=0.0)
+        self._past: dict[Channel, FloatArray] = dict.fromkeys(Channel, np.zeros(0))
 
     def record(self, samples: Mapping[Channel, FloatArray]) -> Mapping[Channel, FloatArray]:
         """The next samples of each channel."""
@@ -50,11 +52,23 @@ class Recorder:
         for fault in self._faults:
             if channel.value in fault.channels and samples.size:
                 is_bad, since = _when(fault, numbers, rate_hz)
-                if is_bad.any():
+                if is_bad.any() and fault.kind == "packet":
+                    self._again(written, channel, is_bad, max(round(fault.duration_s * rate_hz), 1))
+                elif is_bad.any():
                     self._replace(written, channel, fault.kind, is_bad, since)
         if samples.size:
             self._last[channel] = float(written[-1])
+        if self._longest_s:
+            kept = round(self._longest_s * rate_hz)
+            self._past[channel] = np.concatenate((self._past[channel], written))[-kept:]
         return written
+
+    def _again(self, written: FloatArray, channel: Channel, is_bad: NDArray[np.bool_], length: int) -> None:
+        """Write what was written ``length`` samples before; nothing, where that was before the recording."""
+        before = self._past[channel][-length:]
+        for i in np.flatnonzero(is_bad).tolist():
+            place = before.size + i - length
+            written[i] = math.nan if place < 0 else before[place] if i < length else written[i - length]
 
     def _replace(
         self,

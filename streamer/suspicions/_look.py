@@ -11,6 +11,7 @@ import numpy as np
 
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
+from streamer.suspicions._limits import EVEN_STEP, corners, finest, steady
 from streamer.suspicions._runs import FINE, JUMP_SHARE, is_counter, repeated, share_of_turns
 
 (
@@ -19,9 +20,10 @@ from streamer.suspicions._runs import FINE, JUMP_SHARE, is_counter, repeated, sh
 """Places of what is found in a channel: the fields of ``Spread``, in this order."""
 PAW_STEP, PCO2_STEP, PAW_ABOVE, FLOW_IN, FLOW_OUT, MARKED, PAIRS_SIZE = range(7)
 """Places of what is found between them: fields of ``Signals``; ``MARKED``: not 0 if any channel has a mark."""
-HELD, HELD_N, MOVED, NOISE, MEMORY_SIZE = range(5)
+HELD, HELD_N, MOVED, NOISE, TOP_HELD, TOP_CUT, LOW_HELD, LOW_CUT, MEMORY_SIZE = range(9)
 """Places of what a channel leaves to the next look: the value at its end, for how many samples it was held, and whether
-another moved meanwhile; the share of samples at which noise turns it; NaN before the first."""
+another moved meanwhile; the share of samples at which noise turns it; its highest and lowest value, and at how many
+visits to them it was cut off. NaN before the first."""
 LASTS_S = 0.5
 """A value at the end that is held for so long may be held on."""
 ENOUGH = 100
@@ -31,6 +33,9 @@ MANY = 20
 LOG_CHANCE = math.log(1e-6)
 """Of the chance that noise, as it is elsewhere in the look, repeats a value so often."""
 CLIPPED_VISITS = 2
+"""Of a noisy channel, in one look; of one without noise, in looks in a row."""
+CUT_SHARE = 0.3
+"""Of a range that no idle sensor shows: less is left of a channel that is cut off."""
 FROZEN_LONG_S, NOISY_TURNS, NOISY_FROZEN_S = 10.0, 0.15, 3.0
 """A channel that repeats one value for so long while another moves is frozen; the shorter time where it has noise."""
 IN_SHARE, REST_SHARE = 0.2, 0.1
@@ -142,6 +147,9 @@ def _shape(  # noqa: PLR0917 (compiled: positions only)
         found[CLIPPED_HIGH] = _is_clipped(past[NOISE], tops, top_n)
         found[CLIPPED_LOW] = _is_clipped(past[NOISE], lows, low_n)
         found[WRAPPED] = leap > JUMP_SHARE * (top - bottom) and is_counter(samples, bottom, top)
+    has_cut = past[NOISE] < NOISY_TURNS and (tops or lows)
+    if has_cut and found[HIGH] - found[LOW] >= CUT_SHARE * breathes[channel]:
+        _cut(kept, n, channel, rate_hz, past, found, seen[0, HIGH])
     if is_held:
         value = samples[first + run - 1]
         may_stand = (channel == 0 and value == 0.0) or (channel == 2 and value == bottom)  # noqa: PLR2004 (PCO2)
@@ -151,6 +159,27 @@ def _shape(  # noqa: PLR0917 (compiled: positions only)
         if (is_long or is_noisy) and has_moved:
             found[FROZEN_S] = run / rate_hz
             found[IS_FROZEN] = is_long or first + run == n
+
+
+@kernel
+def _cut(  # noqa: PLR0917 (compiled: positions only)
+    kept: FloatArray, n: int, channel: int, rate_hz: float, past: FloatArray, found: FloatArray, most: float
+) -> None:
+    """Whether a channel without noise is cut off at the ends of its range; counted from look to look."""
+    samples, bottom, top = kept[channel][:n], found[BOTTOM], found[TOP]
+    bit, cut = finest(samples, 0.5 * top), 0
+    if channel == 1:
+        cut = steady(samples, kept[0][:n], top, most, rate_hz)
+    elif channel == 0 or finest(samples, -math.inf) <= EVEN_STEP * top:
+        cut = corners(samples, top, rate_hz, bit, channel == 0)
+    past[TOP_CUT] = max(past[TOP_CUT], 0.0) + cut if past[TOP_HELD] == top else cut
+    past[TOP_HELD] = top
+    found[CLIPPED_HIGH] = past[TOP_CUT] >= CLIPPED_VISITS
+    if channel == 0:
+        cut = corners(samples, bottom, rate_hz, bit, True)  # noqa: FBT003 (compiled)
+        past[LOW_CUT] = max(past[LOW_CUT], 0.0) + cut if past[LOW_HELD] == bottom else cut
+        past[LOW_HELD] = bottom
+        found[CLIPPED_LOW] = past[LOW_CUT] >= CLIPPED_VISITS
 
 
 @kernel

@@ -211,6 +211,22 @@ def test_a_recorder_repeats_zeroes_loses_and_counts() -> None:
     assert (np.diff(wrong[Channel.FLOW][3100:]) == 1.0).all()
 
 
+@pytest.mark.parametrize("chunk_s", [40.0, 0.37])
+def test_a_recorder_writes_a_packet_twice(chunk_s: float) -> None:
+    segment = Segment(ventilator=VCV, capnogram=Capnogram())
+    plain = joined(simulate(scenario(segment)))
+    faults = (
+        Fault(at_s=10.0, duration_s=0.7, every_s=5.0, kind="packet"),
+        Fault(at_s=0.0, duration_s=0.2, kind="packet"),
+    )
+    wrong = joined(simulate(scenario(segment, fault=faults)), chunk_s)
+    for channel in SHOWN:
+        assert np.isnan(wrong[channel][:20]).all()
+        for begin in (1000, 1500, 2000):
+            assert (wrong[channel][begin : begin + 70] == plain[channel][begin - 70 : begin]).all()
+            assert (wrong[channel][begin + 70 : begin + 500] == plain[channel][begin + 70 : begin + 500]).all()
+
+
 def test_columns_are_exchanged_and_left_out() -> None:
     segment = Segment(ventilator=VCV)
     paw, flow = waves(segment)
