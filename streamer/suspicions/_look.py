@@ -11,15 +11,28 @@ import numpy as np
 
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
+from streamer.suspicions._levels import (
+    BOTTOM,
+    CHANNEL_SIZE,
+    CLIPPED_HIGH,
+    CLIPPED_LOW,
+    FROZEN_S,
+    HIGH,
+    IS_FROZEN,
+    LOW,
+    MARKED,
+    MEAN,
+    PAIRS_SIZE,
+    TOP,
+    WRAPPED,
+    between,
+    levels,
+)
 from streamer.suspicions._limits import EVEN_STEP, corners, finest, steady
 from streamer.suspicions._runs import FINE, JUMP_SHARE, is_counter, repeated, share_of_turns
 
-(
-    LOW, HIGH, USUAL, BOTTOM, TOP, MEAN, CLIPPED_HIGH, CLIPPED_LOW, WRAPPED, FROZEN_S, IS_FROZEN, CHANNEL_SIZE,
-) = range(12)  # fmt: skip
-"""Places of what is found in a channel: the fields of ``Spread``, in this order."""
-PAW_STEP, PCO2_STEP, PAW_ABOVE, FLOW_IN, FLOW_OUT, MARKED, PAIRS_SIZE = range(7)
-"""Places of what is found between them: fields of ``Signals``; ``MARKED``: not 0 if any channel has a mark."""
+__all__ = ["CHANNEL_SIZE", "LOG_CHANCE", "MEMORY_SIZE", "NOISY_TURNS", "changes", "look"]
+
 HELD, HELD_N, MOVED, NOISE, TOP_HELD, TOP_CUT, LOW_HELD, LOW_CUT, MEMORY_SIZE = range(9)
 """Places of what a channel leaves to the next look: the value at its end, for how many samples it was held, and whether
 another moved meanwhile; the share of samples at which noise turns it; its highest and lowest value, and at how many
@@ -28,8 +41,6 @@ LASTS_S = 0.5
 """A value at the end that is held for so long may be held on."""
 ENOUGH = 100
 """Samples for a quantile."""
-MANY = 20
-"""One in so many samples is 5 %. Of the spread, one sample of those is left out on either side."""
 LOG_CHANCE = math.log(1e-6)
 """Of the chance that noise, as it is elsewhere in the look, repeats a value so often."""
 CLIPPED_VISITS = 2
@@ -38,8 +49,6 @@ CUT_SHARE = 0.3
 """Of a range that no idle sensor shows: less is left of a channel that is cut off."""
 FROZEN_LONG_S, NOISY_TURNS, NOISY_FROZEN_S = 10.0, 0.15, 3.0
 """A channel that repeats one value for so long while another moves is frozen; the shorter time where it has noise."""
-IN_SHARE, REST_SHARE = 0.2, 0.1
-"""Of the flow that 5 % of the samples exceed: gas flows above the first, hardly below the second."""
 CHANGE_SHARE = 0.1
 """Of the largest flow: beyond it gas flows, one way or the other."""
 
@@ -62,13 +71,13 @@ def look(  # noqa: PLR0917 (compiled: positions only)
         (PAIRS_SIZE,) what is seen between channels.
     """
     step = max(n // ENOUGH, 1)
-    outward, inward = _levels(kept[0][:n], step, seen[0])
+    outward, inward = levels(kept[0][:n], step, seen[0])
     for channel in range(1, 3):
-        _levels(kept[channel][:n], step, seen[channel])
+        levels(kept[channel][:n], step, seen[channel])
     for channel in range(3):
         _shape(kept, n, channel, rate_hz, breathes, memory, seen)
     pairs: FloatArray = np.full(PAIRS_SIZE, math.nan)
-    _between(kept[0][:n:step], kept[1][:n:step], kept[2][:n:step], outward, inward, pairs)
+    between(kept[0][:n:step], kept[1][:n:step], kept[2][:n:step], outward, inward, pairs)
     pairs[MARKED] = seen[:, MEAN + 1 :].sum()
     return pairs
 
@@ -85,41 +94,6 @@ def changes(flow: FloatArray, n: int) -> int:
             side = flow[i]
             count += 1
     return count
-
-
-@kernel
-def _levels(samples: FloatArray, step: int, seen: FloatArray) -> tuple[float, float]:
-    """Quantiles and mean of one channel, NaN where it is absent; returns those of 5 and 95 %."""
-    seen[: MEAN + 1] = math.nan
-    seen[MEAN + 1 :] = 0.0
-    size = samples.size // step // MANY + 1
-    lows, highs = np.full(size, math.inf), np.full(size, -math.inf)
-    count, total = 0, 0.0
-    for i in range(0, samples.size, step):
-        x = samples[i]
-        if abs(x) < math.inf:
-            count += 1
-            total += x
-            if x < lows[-1]:
-                _insert(lows, x)
-            if x > highs[-1]:
-                _insert(highs, x)
-    if count == 0:
-        return math.nan, math.nan
-    tail, part = min(1, count - 1), min(count // MANY, size - 1)
-    seen[LOW], seen[HIGH], seen[MEAN] = lows[min(tail, part)], highs[min(tail, part)], total / count
-    seen[USUAL] = max(abs(lows[part]), abs(highs[part]))
-    return lows[part], highs[part]
-
-
-@kernel
-def _insert(ordered: FloatArray, x: float) -> None:
-    """Put a number into its place among the most extreme so far, outermost first; the last one drops out."""
-    k, is_low = ordered.size - 1, x < ordered[-1]
-    while k > 0 and (x < ordered[k - 1]) == is_low and x != ordered[k - 1]:
-        ordered[k] = ordered[k - 1]
-        k -= 1
-    ordered[k] = x
 
 
 @kernel
@@ -201,34 +175,3 @@ def _others_move(  # noqa: PLR0917 (compiled: positions only)
         if other != channel and top - bottom > max(0.5 * (seen[other, HIGH] - seen[other, LOW]), breathes[other]):
             return True
     return False
-
-
-@kernel
-def _between(  # noqa: PLR0917 (compiled: positions only)
-    flow: FloatArray, paw: FloatArray, pco2: FloatArray, outward: float, inward: float, pairs: FloatArray
-) -> None:
-    """Mean flows each way; how pressure and PCO2 differ between them; NaN where a side is missing."""
-    if math.isnan(outward):
-        return
-    gas_in = gas_out = 0.0
-    for x in flow:
-        if abs(x) < math.inf:
-            gas_in, gas_out = gas_in + max(x, 0.0), gas_out - min(x, 0.0)
-    pairs[FLOW_IN], pairs[FLOW_OUT] = gas_in / flow.size, gas_out / flow.size
-    if not (outward < 0.0 < inward):
-        return
-    paw_in, paw_out = _middle(paw, flow, IN_SHARE * inward), _middle(paw, -flow, -IN_SHARE * outward)
-    pairs[PAW_STEP] = paw_in - paw_out
-    if pairs[PAW_STEP] < 0.0:  # nothing asks else
-        is_rest = np.abs(flow) < REST_SHARE * max(inward, -outward)
-        rest = np.sort(paw[is_rest & np.isfinite(paw)])
-        pairs[PAW_ABOVE] = paw_out - rest[rest.size // 4] if rest.size else math.nan
-        pco2_in, pco2_out = _middle(pco2, flow, IN_SHARE * inward), _middle(pco2, -flow, -IN_SHARE * outward)
-        pairs[PCO2_STEP] = pco2_in - pco2_out
-
-
-@kernel
-def _middle(samples: FloatArray, flow: FloatArray, least: float) -> float:
-    """Median of the samples at which flow exceeds ``least``; NaN where there are none."""
-    chosen = np.sort(samples[(flow > least) & np.isfinite(samples)])
-    return chosen[chosen.size // 2] if chosen.size else math.nan
