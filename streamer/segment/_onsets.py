@@ -25,6 +25,8 @@ FOOT_SHARE = 0.25
 """Of a rise: up to there it is its foot."""
 SMOOTHED = 3
 """Pressure is averaged over the third part of ``rise_s``."""
+PULLED_CMH2O = 10.0
+"""Further below its usual low level suction pulls: a breath that begins when it ends rises from that level."""
 RELEASED_SHARE, RELEASED_VALLEY = 0.1, 0.5
 """Where pressure has come back to that share of its rise, a valley may be as high a share of the peak before it."""
 
@@ -47,7 +49,7 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
             hover(s, p, flow, paw, base)
         if is_inspiration(s, p, flow, paw, base, i, x):
             open_valve(s, p, flow, paw, base, i, x)
-            begin_inspiration(s, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
+            begin_inspiration(s, p, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
             return True
         if dies_down(s, p, x):
             s.candidate_peak = x  # what was delivered was a draw: the valve has still to open
@@ -263,13 +265,13 @@ def restack(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) ->
     s.end_at = at
     s.end_drawn_at = at
     s.first_volume = s.stack_volume
-    begin_inspiration(s, i, x, paw[at - base], paw[i - base])
+    begin_inspiration(s, p, i, x, paw[at - base], paw[i - base])
     s.restacked = 1
     return True
 
 
 @kernel
-def begin_inspiration(s: Any, i: int, peak: float, low: float, high: float) -> None:
+def begin_inspiration(s: Any, p: Any, i: int, peak: float, low: float, high: float) -> None:  # noqa: PLR0917 (compiled: positions only)
     """Enter INSPIRATION, confirmed at sample ``i``."""
     s.phase = INSPIRATION
     s.turned = i
@@ -281,4 +283,6 @@ def begin_inspiration(s: Any, i: int, peak: float, low: float, high: float) -> N
     s.inspired = s.first_volume
     s.balance = s.first_volume
     s.low = low
+    if low < p.usual_low - PULLED_CMH2O:
+        s.low = p.usual_low
     s.high = max(low, high)

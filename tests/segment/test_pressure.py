@@ -143,3 +143,19 @@ def test_a_breath_upon_a_breath_after_pressure_was_let_go(valley: float, left: f
     paw[rise] = np.linspace(paw[100], 22.0, 80)
     flow[190:] = -flow[:190].sum() / (flow.size - 190)
     assert per_cycle(repeated(flow, paw)) == found
+
+
+@pytest.mark.parametrize("depth", [15.0, 25.0])
+def test_after_suction_breaths_are_found_at_once(depth: float) -> None:
+    """The breath that fills the lung again seems to begin from far below PEEP, and PEEP to be its plateau."""
+    usual, sucked = cycle(), cycle()
+    sucked[1][200:] -= depth
+    sucked[0][200:] = -0.3
+    refilled, paw = cycle()
+    refilled[:100] = 1.1
+    paw[:] = PATIENT.peep
+    refilled[100:] = 0.0
+    parts = [usual] * 6 + [sucked, (refilled, paw)] + [usual] * 4
+    flow, pressure = (np.concatenate(one) for one in zip(*parts, strict=True))
+    starts = [one.start_s for one in segmented([chunk(flow, pressure)]).breaths if 30.0 < one.start_s < 46.0]
+    assert starts == pytest.approx([32.0, 36.0, 40.0, 44.0], abs=0.06)
