@@ -42,7 +42,8 @@ class Capnogram(NamedTuple):
     ``unfit``: why it gives nothing over volume, None where it does. ``quality``: the best that any of its numbers can
     be. ``scale``: mmHg as the sensor gives it → mmHg at body conditions. ``kind``: of the sensor, as methods name it.
     ``doubt``: how far phase II may lie from where it seems to, L, since nothing tells how much gas the sensor holds;
-    ``apparatus``: how much farther if apparatus makes the delay. ``unplaced``: why nothing may rest on its place.
+    ``apparatus``: how much farther if apparatus makes the delay. ``tau_s``: time constant of the sensor. ``unplaced``:
+    why nothing may rest on the place of phase II.
     """
 
     unfit: Reason | None
@@ -51,6 +52,7 @@ class Capnogram(NamedTuple):
     kind: str
     doubt: float = 0.0
     apparatus: float = 0.0
+    tau_s: float = 0.0
     unplaced: Reason | None = None
 
     def method(self, name: str) -> str:
@@ -92,10 +94,11 @@ def capnogram_of(breath: Breath, folded: Fold, given: Given) -> Capnogram:
         return NONE
     kind = context.co2_kind or UNDECLARED
     flow = folded.peak_exp_flow if math.isnan(folded.co2_flow) else folded.co2_flow
+    tau_s = given.capnograph.response_s(context)
     doubt, apparatus = given.capnograph.doubt_s * flow, unexplained_s(given) * flow
     unplaced = Reason.CO2_UNALIGNED if given.capnograph.late is Late.UNDECIDED else None
     quality = max(_quality(given), "B" if folded.swings else "A")  # gas that moves to and fro is shown twice
-    return Capnogram(_unfit(breath, folded, given), quality, scale_of(context), kind, doubt, apparatus, unplaced)
+    return Capnogram(_unfit(breath, folded, given), quality, scale_of(context), kind, doubt, apparatus, tau_s, unplaced)
 
 
 def zero_grade(inspired: float) -> str:
@@ -154,9 +157,9 @@ def unexplained_s(given: Given) -> float:
     return max(later_s, 0.0)  # NaN comes to 0
 
 
-def smeared(given: Given) -> float:
+def smeared(tau_s: float) -> float:
     """Share of the expired CO2 that a slow sensor loses."""
-    return (sensor_tau_s(given) / (2.0 * EMPTYING_S)) ** 2
+    return (tau_s / (2.0 * EMPTYING_S)) ** 2
 
 
 def scale_of(context: Context) -> float:
@@ -167,11 +170,6 @@ def scale_of(context: Context) -> float:
     return (barometric - PH2O_BODY_MMHG) / barometric
 
 
-def sensor_tau_s(given: Given) -> float:
-    """Time constant of the CO2 sensor, s."""
-    return given.capnograph.response_s(given.context)
-
-
-def is_slow(folded: Fold, given: Given, settled: float) -> bool:
+def is_slow(folded: Fold, tau_s: float, settled: float) -> bool:
     """Whether fewer than ``settled`` time constants pass between the dead space and the beginning of the line."""
-    return folded.co2_transit_s < settled * sensor_tau_s(given)
+    return folded.co2_transit_s < settled * tau_s

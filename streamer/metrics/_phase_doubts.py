@@ -1,12 +1,14 @@
-"""How far noise, bends and a slow sensor may move the phases of an expirogram. Floor 1; beside ``dead_space``."""
+"""How far noise, bends and a slow sensor may move the phases of an expirogram. Floor 1; beside ``dead_space``.
+
+``tau_s``: time constant of the CO2 sensor.
+"""
 
 from __future__ import annotations
 
 import math
 
-from streamer.metrics._capnogram import SETTLED_SLOPE, is_slow, sensor_tau_s, within
+from streamer.metrics._capnogram import SETTLED_SLOPE, is_slow, within
 from streamer.metrics._folded import PHASE_2_WIDTHS, Fold
-from streamer.metrics._given import Given
 
 MAX_RISE_S = 0.2
 """From 10 to 90 %, declared or seen: slower sensors give no slopes (algorithms §6.2)."""
@@ -35,23 +37,22 @@ def slope_doubt(folded: Fold) -> float:
     return bend + DEVIATIONS * folded.co2_slope_error
 
 
-def lag_slope(folded: Fold, given: Given) -> float:
+def lag_slope(folded: Fold, tau_s: float) -> float:
     """By how much the sensor's own response tilts the line of phase III, mmHg/L."""
-    return AT_EDGE * _lacking(folded, given) / (folded.co2_line_to - folded.co2_line_from) ** 2
+    return AT_EDGE * _lacking(folded, tau_s) / (folded.co2_line_to - folded.co2_line_from) ** 2
 
 
-def sunk_mmhg(folded: Fold, given: Given) -> float:
+def sunk_mmhg(folded: Fold, tau_s: float) -> float:
     """By how much it lowers that line in the middle of the alveolar volume, mmHg."""
     length = folded.co2_line_to - folded.co2_line_from
-    return _lacking(folded, given) / length + lag_slope(folded, given) * _off_centre(folded)
+    return _lacking(folded, tau_s) / length + lag_slope(folded, tau_s) * _off_centre(folded)
 
 
-def _lacking(folded: Fold, given: Given) -> float:
+def _lacking(folded: Fold, tau_s: float) -> float:
     """What the sensor lags by as the line begins, mmHg, times the volume over which that dies away, L.
 
     A capnogram that was moved by the mean of its response begins to rise a time constant before the gas does.
     """
-    tau_s = sensor_tau_s(given)
     if not tau_s > 0.0:
         return 0.0
     behind = level_of(folded) * math.exp(-1.0 - folded.co2_transit_s / tau_s)
@@ -84,21 +85,21 @@ def phase_2_end(folded: Fold) -> float:
     return (end - folded.co2_dead) / (folded.co2_volume - folded.co2_dead)
 
 
-def fit_dead(folded: Fold, given: Given) -> float:
+def fit_dead(folded: Fold, tau_s: float) -> float:
     """Middle of phase II, L: of the gas, whose mean moved the capnogram, not of the sensor, whose half is sooner."""
-    return folded.co2_fit_dead + MEAN_LATER * sensor_tau_s(given) * folded.co2_flow
+    return folded.co2_fit_dead + MEAN_LATER * tau_s * folded.co2_flow
 
 
-def blur(folded: Fold, given: Given) -> float:
+def blur(folded: Fold, tau_s: float) -> float:
     """Share of the width of phase II that is the sensor's."""
-    return sensor_tau_s(given) * folded.co2_flow / (LOGISTIC_SD * folded.co2_fit_width)
+    return tau_s * folded.co2_flow / (LOGISTIC_SD * folded.co2_fit_width)
 
 
-def bends(folded: Fold, given: Given) -> bool:
+def bends(folded: Fold, tau_s: float) -> bool:
     """Whether the sensor is so slow that slopes would be its own."""
-    return rise_s(given) > MAX_RISE_S or is_slow(folded, given, SETTLED_SLOPE)
+    return rise_s(tau_s) > MAX_RISE_S or is_slow(folded, tau_s, SETTLED_SLOPE)
 
 
-def rise_s(given: Given) -> float:
+def rise_s(tau_s: float) -> float:
     """Of the sensor, from 10 to 90 %."""
-    return sensor_tau_s(given) * math.log(9.0)
+    return tau_s * math.log(9.0)

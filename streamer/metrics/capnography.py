@@ -65,7 +65,7 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
     value, quality, method = _read(capnogram, flags, over_volume, end_tidal, behind)
     if inspired > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
-    if is_slow(folded, given, SETTLED_SLOPE) and abs(over_volume - end_tidal) > APART_MMHG:
+    if is_slow(folded, capnogram.tau_s, SETTLED_SLOPE) and abs(over_volume - end_tidal) > APART_MMHG:
         grade = max(grade or "", "B")
     over_time = method is not None and method.startswith(OVER_TIME)
     reaches = over_time or (

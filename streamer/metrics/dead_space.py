@@ -72,14 +72,14 @@ def vd_aw(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     dead, (close, fair) = folded.co2_dead, DEAD_SHARE
     limits = min(DEAD_ML / ML_PER_L, close * dead), fair * dead
     grade = capnogram.placed(math.hypot(capnogram.doubt, tilted(folded)), capnogram.apparatus, *limits)
-    sunk = sunk_mmhg(folded, given) * (folded.co2_volume - dead) / level_of(folded)
+    sunk = sunk_mmhg(folded, capnogram.tau_s) * (folded.co2_volume - dead) / level_of(folded)
     return capnogram.graded(dead * ML_PER_L, FOWLER, max(grade, swift(sunk, *limits)))
 
 
 def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     """Raises ``NotMeasurable`` where the expirogram has no phases that areas and shape place alike."""
-    require_expirogram(folded, given, capnogram)
-    whole, dead, other = folded.co2_volume, folded.co2_dead, fit_dead(folded, given)
+    require_expirogram(folded, capnogram)
+    whole, dead, other = folded.co2_volume, folded.co2_dead, fit_dead(folded, capnogram.tau_s)
     if folded.co2_samples < MIN_SAMPLES or math.isnan(dead):
         raise NotMeasurable(Reason.NO_PHASE3)
     if dead < LEAST_SHARE * whole:
@@ -88,7 +88,7 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     if dead > PLATEAU_SHARE * whole:
         raise NotMeasurable(Reason.VT_BELOW_DEADSPACE)
     if not abs(dead - other) <= max(AGREE_VOLUME * whole, AGREE_SHARE * dead):
-        is_blurred = blur(folded, given) > MAX_BLUR
+        is_blurred = blur(folded, capnogram.tau_s) > MAX_BLUR
         raise NotMeasurable(Reason.CO2_TOO_SLOW if is_blurred else Reason.VDAW_METHODS_DISAGREE)
 
 
@@ -101,9 +101,9 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     also=("vd_aw",),
     source="own form: a line with a logistic edge, by least squares",
 )
-def vd_aw_fit(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def vd_aw_fit(folded: Fold, capnogram: Capnogram) -> Graded:
     """Place of the logistic edge, mL."""
-    return capnogram.graded(fit_dead(folded, given) * ML_PER_L, PARAM4)
+    return capnogram.graded(fit_dead(folded, capnogram.tau_s) * ML_PER_L, PARAM4)
 
 
 @metric(
@@ -149,7 +149,7 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     if folded.co2_middle <= folded.co2_area / folded.co2_volume:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
-    off = sunk_mmhg(folded, given) + DEVIATIONS * folded.co2_slope_error * lever(folded)
+    off = sunk_mmhg(folded, capnogram.tau_s) + DEVIATIONS * folded.co2_slope_error * lever(folded)
     grade = max(within(phase_2_end(folded), *PHASE_2_ENDS), swift(off * capnogram.scale, *ALVEOLAR_MMHG))
     grade = max(grade, zero_grade(folded.co2_inspired))
     return capnogram.graded(value, MIDPOINT, grade)
@@ -166,16 +166,14 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     withheld=EXPIROGRAM,
     source="Bohr 1891; alveolar PCO2 after Tusman et al. 2011",
 )
-def vd_vt_bohr(  # noqa: PLR0917 (asked for by name)
-    folded: Fold, given: Given, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram
-) -> Graded:
+def vd_vt_bohr(folded: Fold, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram) -> Graded:
     """(PACO2 - PĒCO2)/(PACO2 - PICO2). Blind to gas that leaves unperfused alveoli beside the rest, and to shunt."""
     if pico2 > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
     value = (pco2_alv - pco2_mixed_exp) / (pco2_alv - pico2)
     doubt, unlikely = capnogram.doubt / folded.co2_volume, capnogram.apparatus / folded.co2_volume
     grade = max("B" if pico2 > REBREATHING_MMHG else "A", capnogram.placed(doubt, unlikely, *BOHR))
-    off = (1.0 - value) * sunk_mmhg(folded, given) / folded.co2_middle
+    off = (1.0 - value) * sunk_mmhg(folded, capnogram.tau_s) / folded.co2_middle
     return capnogram.graded(value, "bohr", max(grade, swift(off, *BOHR)))
 
 
@@ -188,9 +186,9 @@ def vd_vt_bohr(  # noqa: PLR0917 (asked for by name)
     withheld=EXPIROGRAM,
     also=("vd_aw",),
 )
-def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def slope_2(folded: Fold, capnogram: Capnogram) -> Graded:
     """p0/(4w) + SIII/2, mmHg/L; only where the sensor is fast enough not to show its own edge in place of the gas's."""
-    if blur(folded, given) > MAX_BLUR or bends(folded, given):
+    if blur(folded, capnogram.tau_s) > MAX_BLUR or bends(folded, capnogram.tau_s):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     value = folded.co2_fit_p0 / (4.0 * folded.co2_fit_width) + folded.co2_fit_slope / 2.0
     return capnogram.graded(value * capnogram.scale, PHASE_2)
@@ -208,11 +206,11 @@ def slope_2(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
 def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     """SIII, mmHg/L; given where enough of phase III is left after phase II, and it is as straight as noise lets see."""
     require_phases(folded, given, capnogram)
-    if rise_s(given) > MAX_RISE_S:
+    if rise_s(capnogram.tau_s) > MAX_RISE_S:
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
     if folded.co2_samples < SLOPE_SAMPLES:
         raise NotMeasurable(Reason.NO_PHASE3)
-    slope, doubt, lag = folded.co2_slope, slope_doubt(folded), lag_slope(folded, given)
+    slope, doubt, lag = folded.co2_slope, slope_doubt(folded), lag_slope(folded, capnogram.tau_s)
     grade = max(slope_grade(folded, doubt + lag), within(phase_2_end(folded), *PHASE_2_ENDS))
     if grade == "C":
         is_behind = slope_grade(folded, doubt) != "C"

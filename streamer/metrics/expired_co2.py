@@ -28,6 +28,8 @@ from streamer.units import BODY_K, ICE_POINT_K, ML_PER_L, S_PER_MIN, STANDARD_MM
 
 INTEGRAL = "integral"
 DEVIATIONS = 2.5
+MAX_UNCLOSED = 0.10
+"""Of the inspired volume: an amount of gas needs that all of it is seen, and is off by as much as is not."""
 MAX_RETURNED = 0.05
 """Of the expired volume: more gas drawn in on the way, by an effort that triggers nothing, passes the sensor twice."""
 MIXED_MMHG, AMOUNT_SHARE = (0.8, 1.8), (0.04, 0.09)
@@ -46,22 +48,22 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
     withheld=EXPIROGRAM,
     volume=Volume.CLOSED,
 )
-def pco2_mixed_exp(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def pco2_mixed_exp(folded: Fold, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
-    require_expirogram(folded, given, capnogram)
+    require_expirogram(folded, capnogram)
     value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
     height = folded.co2_end_tidal / folded.co2_volume
     grade = capnogram.placed(capnogram.doubt * height, capnogram.apparatus * height, *MIXED_MMHG)
-    grade = max(grade, swift(smeared(given) * value, *MIXED_MMHG), zero_grade(folded.co2_inspired))
+    grade = max(grade, swift(smeared(capnogram.tau_s) * value, *MIXED_MMHG), zero_grade(folded.co2_inspired))
     return capnogram.graded(value, INTEGRAL, grade)
 
 
-def require_expirogram(folded: Fold, given: Given, capnogram: Capnogram) -> None:
+def require_expirogram(folded: Fold, capnogram: Capnogram) -> None:
     """Raises ``NotMeasurable`` where expired PCO2 over expired volume is not that of one breath's gas."""
     capnogram.require()
     if folded.co2_returned > MAX_RETURNED * folded.co2_volume:
         raise NotMeasurable(Reason.PATIENT_EFFORT)
-    if is_slow(folded, given, SETTLED_VOLUME):
+    if is_slow(folded, capnogram.tau_s, SETTLED_VOLUME):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
 
 
@@ -77,6 +79,8 @@ def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
     """Net CO2 of one breath, mL STPD. A scale that nobody declared may be 7 % off: then withheld."""
     if given.context.co2_scale is None:
         raise NotMeasurable(Reason.CO2_SCALE_UNKNOWN)
+    if abs(folded.tidal_exp - folded.tidal_insp) > MAX_UNCLOSED * folded.tidal_insp:
+        raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
     expired = folded.co2_area + folded.co2_inspired * folded.co2_volume
     washed = breath.co2_edge.volume * folded.co2_end_tidal
     amount = (expired - folded.co2_inhaled - washed) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
@@ -85,7 +89,9 @@ def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
     doubt, unlikely = capnogram.doubt + breath.co2_edge.chamber, capnogram.apparatus + hidden
     grade = capnogram.placed(doubt * height, unlikely * height, *AMOUNT_SHARE)
     hidden_by_noise = within(_noise(breath) / folded.co2_volume, *AMOUNT_SHARE)
-    return capnogram.graded(amount, INTEGRAL, max(grade, hidden_by_noise, swift(smeared(given), *AMOUNT_SHARE)))
+    return capnogram.graded(
+        amount, INTEGRAL, max(grade, hidden_by_noise, swift(smeared(capnogram.tau_s), *AMOUNT_SHARE))
+    )
 
 
 def _noise(breath: Breath) -> float:
