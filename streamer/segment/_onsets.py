@@ -16,7 +16,7 @@ from streamer.segment._turns import is_plateau
 CLEAR_SHARE = 0.10
 """Of the usual rise of pressure: what is asked of one without the flow of an open valve; and what counts even where
 pressure does not come far above its usual low level, ..."""
-ABOVE_SHARE = 0.6
+ABOVE_SHARE = 0.7
 """... if it rises by this share of what tells an inspiration above what it was just before; a valve that finds back to
 PEEP after it fell too low does not."""
 BEFORE_RISES = 12
