@@ -79,6 +79,8 @@ class Rolling:
         ]
         self._table = Table(len(self._keys.names), max((window.length_s for window in self._windows), default=0.0))
         self._last: dict[str, tuple[float, float]] = {}
+        self._next_s = math.inf
+        """The first boundary of all: most pushes of samples come before it."""
 
     def push(self, record: BreathRecord) -> list[Summary]:
         """Take a record, in order of ``end_s``; returns the summaries that were sealed before it, to be sent first."""
@@ -87,6 +89,7 @@ class Rolling:
         sealed = self.advance(record.end_s)
         for window in self._windows:
             window.wake(record.end_s)
+        self._next_s = min(window.next_s for window in self._windows)
         whole_s = record.end_s - record.start_s if INCOMPLETE.isdisjoint(record.flags) else 0.0
         self._table.add(record.end_s, whole_s, [record.values.get(key, math.nan) for key in self._keys.names])
         for key in self._keys.held:
@@ -97,8 +100,8 @@ class Rolling:
     def advance(self, watermark_s: float) -> list[Summary]:
         """Seal every boundary before ``watermark_s``: no breath can any more end there or earlier."""
         sealed: list[Summary] = []
-        while self._windows and (window := min(self._windows, key=_order)).next_s < watermark_s:
-            sealed.append(self._seal(window))
+        while self._next_s < watermark_s:
+            sealed.append(self._seal(min(self._windows, key=_order)))
         return sealed
 
     def close(self) -> list[Summary]:
@@ -114,6 +117,7 @@ class Rolling:
         values, covered_s = self._table.since(start_s)
         breaths = values.shape[1]
         window.seal(is_empty=breaths == 0)
+        self._next_s = min(window.next_s for window in self._windows)
         return Summary(
             bed=self._bed,
             window=window.name,
