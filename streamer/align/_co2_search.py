@@ -8,6 +8,7 @@ of algorithms §6.2 with everything but the edges left out.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -21,6 +22,10 @@ MIN_MATCHED = 0.8
 RIVAL, APART_S = 0.6, 0.15
 """A delay that so many of the best one's onsets share, and so far from it, is a rival: at the edges of a stream, or
 after a breath unlike the others, the wrong one lacks a fall or two as well."""
+
+
+SLACK_S = 1e-6
+"""More than sums and differences of instants are rounded by."""
 
 
 class Search(NamedTuple):
@@ -50,10 +55,13 @@ def first_delays(onsets_s: Iterable[float], capnogram: Capnogram, until_s: float
     if len(onsets) < ENOUGH:
         return []
     falls = [fall.at_s for fall in capnogram.falls(onsets[0] + search.low, until_s)]
-    found = sorted(
-        (at_s - onset, k) for k, onset in enumerate(onsets) for at_s in falls
-        if search.low <= at_s - onset <= search.high
-    )  # fmt: skip
+    found: list[tuple[float, int]] = []
+    for k, onset in enumerate(onsets):
+        near = falls[
+            bisect_left(falls, onset + search.low - SLACK_S) : bisect_right(falls, onset + search.high + SLACK_S)
+        ]
+        found += [(at_s - onset, k) for at_s in near if search.low <= at_s - onset <= search.high]
+    found.sort()
     clusters = _clusters(found, RIVAL * MIN_MATCHED * len(onsets))
     best = max((len(cluster) for cluster in clusters), default=0)
     if best < MIN_MATCHED * len(onsets):
@@ -67,11 +75,14 @@ def first_delays(onsets_s: Iterable[float], capnogram: Capnogram, until_s: float
 def _clusters(found: list[tuple[float, int]], least: float) -> list[list[float]]:
     """Groups of delays within 60 ms that ``least`` onsets share, apart from each other; each sorted."""
     groups: list[list[float]] = []
+    end = 0
     for first, (low, _) in enumerate(found):
+        while end < len(found) and not found[end][0] > low + CLUSTER_S:
+            end += 1
+        if end - first < least:
+            continue
         group: dict[int, float] = {}
-        for delay, onset in found[first:]:
-            if delay > low + CLUSTER_S:
-                break
+        for delay, onset in found[first:end]:
             group.setdefault(onset, delay)
         if len(group) < least:
             continue
