@@ -64,7 +64,11 @@ def errors(scenario: Scenario) -> list[tuple[str, float, float, float]]:
             "peep": (truth.peep, 0.0),
         }
         for key, (value, sample) in true.items():
-            name = f"crs {record.methods['driving_pressure']}" if key == "crs" and key in record.values else key
+            name = (
+                f"crs {record.methods['driving_pressure'].removesuffix('_trapped')}"
+                if key == "crs" and key in record.values
+                else key
+            )
             if key == "peep" and truth.exp_hold_s:
                 name = "peep held"
             if key in record.values:

@@ -6,7 +6,7 @@ from streamer.breath import Breath
 from streamer.metrics._balance import LEAK_NOTED, MAX_LEAK
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start
-from streamer.metrics._registry import MECHANICS, Graded, Maybe, NotMeasurable, Volume, metric
+from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, Volume, metric
 from streamer.metrics.volumes import SENSOR_RATIO
 from streamer.reasons import Reason
 from streamer.records import Flag
@@ -17,8 +17,6 @@ COMPLIANCE = (3.0, 250.0)
 MAX_UNSETTLED = 1
 """One breath of eight may leave the lung fuller or emptier, as a sigh does: from which volume the next ones begin is
 known again. More, and something besides the ventilator moves gas."""
-MAX_TRAPPED_CMH2O = 1.0
-"""Total PEEP above PEEP that a compliance against PEEP may hide."""
 
 
 @metric(
@@ -30,18 +28,16 @@ MAX_TRAPPED_CMH2O = 1.0
     held=True,
     methods=("quasi_static",),
     withheld=MECHANICS,
-    maybe=("peep_total_est",),
     volume=Volume.TIGHT,
 )
-def crs(driving_pressure: float, vt: float, start: Start, given: Given, peep_total_est: Maybe) -> Graded:
+def crs(driving_pressure: float, vt: float, given: Given) -> Graded:
     """VT over driving pressure, mL/cmH2O; quasi-static: the plateau is always read at 0.5 s or before.
 
-    B where the driving pressure counts from PEEP and the fitted lung rests more than 1 cmH2O above it.
+    That is its method in all breaths; what the driving pressure counts from, and why it may be B, that one says.
     """
     if given.past.unsettled > MAX_UNSETTLED:
         raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
-    rest = start.peep if start.is_total or not isinstance(peep_total_est, Graded) else peep_total_est.value
-    return Graded(vt / driving_pressure, "B" if rest - start.peep > MAX_TRAPPED_CMH2O else None, "quasi_static")
+    return Graded(vt / driving_pressure, None, "quasi_static")
 
 
 @metric(

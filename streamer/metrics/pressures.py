@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, is_incomplete, total_peep
-from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, NotMeasurable, metric
+from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
 
@@ -24,6 +24,9 @@ MAX_FALL_CMH2O_S, SETTLING_S = 3.0, 0.15
 """A faster fall is not yet a plateau: with a time constant of 0.5 s, as of uneven lungs, 1.5 cmH2O are still to come.
 Judged over so long in a standard hold, from 0.1 s on in a shorter one."""
 ABOVE_PEAK_CMH2O = 1.0
+MAX_TRAPPED_CMH2O, TRAPPED_NOTED, MAX_TRAPPED = 1.0, 0.04, 0.10
+"""Total PEEP above PEEP that a driving pressure against PEEP may hide, also as a share of it; more leaves none."""
+TRAPPED = "vs_set_peep_trapped"
 
 
 @metric(
@@ -182,14 +185,24 @@ def auto_peep(peep_total: float, peep: float) -> float:
     bounds=(0.5, 100.0),
     mdc=183316,
     held=True,
-    methods=("vs_total_peep", "vs_set_peep"),
+    methods=("vs_total_peep", "vs_set_peep", TRAPPED),
     absent=Reason.EXHALATION_INCOMPLETE,
     withheld=MECHANICS,
+    maybe=("peep_total_est",),
 )
-def driving_pressure(pplat: float, start: Start) -> Graded:
-    """Plateau less total PEEP where the expiration before this breath measured it, else less PEEP, cmH2O."""
+def driving_pressure(pplat: float, start: Start, peep_total_est: Maybe) -> Graded:
+    """Plateau less total PEEP where the expiration before this breath measured it, else less PEEP, cmH2O.
+
+    The method says so where the fitted lung rests 1 cmH2O or more above PEEP, or 4 % of it: then B, and too large.
+    """
     if start.is_total:
         return Graded(pplat - start.paw, "A", "vs_total_peep")
     if start.is_incomplete:
         raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
-    return Graded(pplat - start.paw, "B" if start.is_own else "A", "vs_set_peep")
+    found = pplat - start.paw
+    hidden = peep_total_est.value - start.peep if isinstance(peep_total_est, Graded) else 0.0
+    if hidden > MAX_TRAPPED * found:
+        raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
+    if hidden > min(MAX_TRAPPED_CMH2O, TRAPPED_NOTED * found):
+        return Graded(found, "B", TRAPPED)
+    return Graded(found, "B" if start.is_own else "A", "vs_set_peep")

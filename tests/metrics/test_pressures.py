@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters._scenario import Scenario
 from streamer.breath import Breath
 from streamer.context import Context
-from streamer.metrics import Given, fold, measure
-from streamer.records import Flag
+from streamer.metrics import Given, Graded, NotMeasurable, fold, measure
+from streamer.metrics._given import Start
+from streamer.metrics._registry import Maybe
+from streamer.metrics.pressures import driving_pressure
+from streamer.reasons import Reason
+from streamer.records import BreathRecord, Flag
+from tests import simulated
 from tests.metrics.waves import Lung, breath, measured, pcv, start_from, vcv
 
 PASSIVE = Context(passive="asserted")
@@ -277,6 +283,47 @@ def test_driving_pressure_against_set_peep() -> None:
     found = measured(vcv(pause_s=0.7, rr=10))
     assert found.values["driving_pressure"] == pytest.approx(10.0, abs=0.05)
     assert found.methods["driving_pressure"] == "vs_set_peep"
+
+
+START = Start(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False)
+
+
+@pytest.mark.parametrize(
+    ("plateau", "rest", "found"),
+    [
+        (15.0, Graded(5.39, "B"), ("A", "vs_set_peep")),
+        (15.0, Graded(5.41, "B"), ("B", "vs_set_peep_trapped")),
+        (45.0, Graded(5.99, "B"), ("A", "vs_set_peep")),
+        (45.0, Graded(6.01, "B"), ("B", "vs_set_peep_trapped")),
+        (15.0, Graded(5.99, "B"), ("B", "vs_set_peep_trapped")),
+        (15.0, Reason.FIT_POOR, ("A", "vs_set_peep")),
+    ],
+)
+def test_a_driving_pressure_says_what_it_hides(plateau: float, rest: Maybe, found: tuple[str, str]) -> None:
+    """The fitted lung rests above the PEEP it counts from, by 1 cmH2O or 4 %: compliance would be too low."""
+    assert driving_pressure(plateau, START, rest) == (plateau - 5.0, *found)
+
+
+def test_gas_trapped_to_a_tenth_of_it_leaves_no_driving_pressure() -> None:
+    with pytest.raises(NotMeasurable, match="exhalation_incomplete"):
+        driving_pressure(15.0, START, Graded(6.01, "B"))
+
+
+def test_trapped_gas_grades_compliance_and_its_reason_is_told() -> None:
+    found = [one for one in trapping() if "crs" in one.values]
+    assert found
+    for record in found:
+        assert record.quality["crs"] == record.quality["driving_pressure"] == "B"
+        assert record.methods["driving_pressure"] == "vs_set_peep_trapped"
+        assert record.methods["crs"] == "quasi_static"
+        assert record.values["crs"] == pytest.approx(60.0, rel=0.1)
+
+
+def trapping() -> list[BreathRecord]:
+    """A lung that keeps 0.6 cmH2O above PEEP, with a pause in each breath: its compliance reads 7 % low."""
+    part = simulated.vcv(simulated.lung(0.06, 12.0, 16.0), 5.0, 0.5, 0.6, 15.0, pause_s=0.6)
+    scenario = Scenario(duration_s=80.0, segments=(part,))
+    return simulated.records(scenario)[6:]
 
 
 def test_trapping_without_total_peep_withholds() -> None:
