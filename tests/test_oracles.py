@@ -100,8 +100,7 @@ def test_o1_holds(name: str, onset_s: float) -> None:
         assert record.values[key] * rr / record.values["rr"] == pytest.approx(
             part, abs=WORK * sum(PARTS[name].values())
         )
-        # O-1b's breath gives an estimate of total PEEP as well, which goes before PEEP that was only set
-        assert record.methods[key] == ("estimated" if name == "O-1b" else "measured")
+        assert record.methods[key] == "measured"
 
 
 PRESSURE_CONTROL = {  # C, R, PEEP, dP, Ti, Ts, RR → VT L, alveolar end-inspiratory P, W J, mp J/min

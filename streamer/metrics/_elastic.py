@@ -2,8 +2,8 @@
 
 The elastic pressure of a breath runs from total PEEP to the plateau. Each is taken from a hold where this breath has
 one, else from the estimate, and the two make one pair for everything that is derived of it, so that parts of power add
-up. PEEP stands for total PEEP only where that is neither measured nor estimated, beside a plateau from a hold and after
-an expiration that was complete: up to a tenth of peak expiratory flow may still run then, so it is graded B.
+up. PEEP stands for total PEEP only beside a plateau from a hold, after an expiration that was complete, and where total
+PEEP is not estimated, or not above it: up to a tenth of peak expiratory flow may still run then, so it is graded B.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ MIN_ELASTIC_CMH2O = 0.5
 MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
 """Pressure is level when it moves by less between the last quarters of the flow time, or by less of its height."""
 
+MAX_TRAPPED_CMH2O, TRAPPED_NOTED = 1.0, 0.04
+"""Total PEEP above PEEP that may hide in a pair of measured pressures, cmH2O, and as a share of what lies between."""
 PEAKS = 3.0
 """An overshoot may stand so many times as high above the level; more is a plateau after a peak, not a level."""
 
@@ -51,18 +53,24 @@ def elastic(start: Start, pplat: Maybe, pplat_est: Maybe, peep_total_est: Maybe)
     plateau = pplat if isinstance(pplat, Graded) else pplat_est
     if not isinstance(plateau, Graded):
         raise NotMeasurable(plateau)
+    rest = Graded(start.paw, "A" if start.is_total else "B")
     if start.is_total:
-        rest = Graded(start.paw, "A")
+        pass
     elif isinstance(peep_total_est, Graded):
-        rest = peep_total_est
-    elif not start.is_incomplete:
-        rest = Graded(start.paw, "B")
-    else:
+        hidden, is_held = peep_total_est.value - start.paw, plateau is pplat and not start.is_incomplete
+        if not (is_held and is_hidden(hidden, plateau.value - start.paw)):
+            rest = peep_total_est
+    elif start.is_incomplete:
         raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
     if plateau.value - rest.value < MIN_ELASTIC_CMH2O:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     method = MEASURED if plateau is pplat and rest is not peep_total_est else ESTIMATED
     return Elastic(rest.value, plateau.value, max(plateau.quality or "A", rest.quality or "A"), method)
+
+
+def is_hidden(trapped: float, above: float) -> bool:
+    """Whether total PEEP above PEEP is too little to be told beside the plateau above PEEP (cmH2O)."""
+    return trapped <= min(MAX_TRAPPED_CMH2O, TRAPPED_NOTED * above)
 
 
 def closed_form(folded: Fold, rr: float, lung: Elastic, resistance: Maybe) -> Graded:

@@ -31,6 +31,8 @@ LEVEL_S, GUARD_S = 0.2, 0.05
 QUIET_S, SWING_S = 0.08, 0.2
 MIN_RUN_S = 0.2
 STOP_FACTOR, NOISE_FACTOR, DECAY_FACTOR = 4.0, 3.0, 8.0
+LEFT_ERRORS = 1.5
+"""Standard errors by which what is left may be more than it seems: three samples at 50 Hz are soon below it by one."""
 SWING_FACTOR, SWING_LEFT = 1.5, 0.35
 """Peak of a swing over its standard deviation; what a mean over about one period leaves of it."""
 
@@ -157,6 +159,6 @@ def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     before = sign * (total[before_last] - total[before_first]) / n
     after = max(0.0, sign * (total[run[0] + width] - total[run[0]]) / width)
     noise = _noise(flow, total, run[0] + width, run[1])
-    left = max(0.0, after + noise / math.sqrt(width) - (SWING_FACTOR * spread if spread > zero else 0.0))
+    left = max(0.0, after + LEFT_ERRORS * noise / math.sqrt(width) - (SWING_FACTOR * spread if spread > zero else 0.0))
     shaken = noise * (NOISE_FACTOR if spread <= zero else max(SWING_FACTOR, NOISE_FACTOR / math.sqrt(n)))
     return float(before / max(STOP_FACTOR * zero + shaken, DECAY_FACTOR * left))

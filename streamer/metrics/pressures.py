@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from streamer.metrics._elastic import is_hidden
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, is_incomplete, total_peep
 from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
@@ -24,8 +25,8 @@ MAX_FALL_CMH2O_S, SETTLING_S = 3.0, 0.15
 """A faster fall is not yet a plateau: with a time constant of 0.5 s, as of uneven lungs, 1.5 cmH2O are still to come.
 Judged over so long in a standard hold, from 0.1 s on in a shorter one."""
 ABOVE_PEAK_CMH2O = 1.0
-MAX_TRAPPED_CMH2O, TRAPPED_NOTED, MAX_TRAPPED = 1.0, 0.04, 0.10
-"""Total PEEP above PEEP that a driving pressure against PEEP may hide, also as a share of it; more leaves none."""
+MAX_TRAPPED = 0.10
+"""Share of a driving pressure against PEEP that total PEEP above PEEP may be; more leaves none."""
 TRAPPED = "vs_set_peep_trapped"
 
 
@@ -203,6 +204,6 @@ def driving_pressure(pplat: float, start: Start, peep_total_est: Maybe) -> Grade
     hidden = peep_total_est.value - start.peep if isinstance(peep_total_est, Graded) else 0.0
     if hidden > MAX_TRAPPED * found:
         raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
-    if hidden > min(MAX_TRAPPED_CMH2O, TRAPPED_NOTED * found):
+    if not is_hidden(hidden, found):
         return Graded(found, "B", TRAPPED)
     return Graded(found, "B" if start.is_own else "A", "vs_set_peep")

@@ -117,7 +117,7 @@ def test_a_slowly_closing_valve_still_stops_flow() -> None:
     assert measured(one).values["pplat"] == pytest.approx(5 + lung.c**-1 * (38 / 60 * 0.66), abs=0.1)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None)
 @given(
     tau=st.floats(0.05, 1.0),
     c=st.floats(0.01, 0.1),
@@ -148,9 +148,6 @@ def test_pressure_control_never_gives_a_plateau(  # noqa: PLR0917 (hypothesis na
     assert {found.missing[key] for key in ("crs", "driving_pressure", "rrs")} == {"no_hold"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="at 50 Hz three samples of decay in noise look like a stop; the pressure is right"
-)
 def test_a_decay_of_a_few_noisy_samples_gives_no_plateau() -> None:
     one = pcv(
         c=0.01, r=6.25, above=5.0, ti=0.609375, rr=60 / 3.609375, rate_hz=50.0, noise=(0.2, 1.0), phase=0.5, seed=0
