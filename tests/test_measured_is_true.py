@@ -101,8 +101,7 @@ def test_measured_is_true(scenario: Scenario) -> None:
     pressures = {"pplat": 0.1, "peep_total": 0.03, "peep": 0.05, "peep held": 0.3}
     for key, error, true, sample in errors(scenario):
         below, above = bounds.get(key, (0.0, 0.001))
-        turn = 0.1 * sample if key == "vt_exp" else 0.0  # of the sample in which flow turns, either way
-        low, high = -below * true - sample, above * true + turn
+        low, high = -below * true - sample, above * true
         if key in pressures:
             low, high = -pressures[key], pressures[key]
         assert low <= error <= high, f"{key} {true:.4f} measured {error:+.4f} off"

@@ -15,7 +15,7 @@ from streamer.records import Flag
 CMH2O = "cm[H2O]"
 AIRWAY_CMH2O = (-30.0, 120.0)
 STANDARD_HOLD_S = 0.5
-MAX_STEP_CMH2O = 1.0
+MAX_STEP_CMH2O = 0.5
 MAX_RISE_CMH2O, MAX_SWING_CMH2O = 0.5, 1.0
 """A rise in a hold up to the first is a plateau; up to the second, too, in a hold of 0.5 s, or where flow swings at the
 end of expiration as well: it may be the heart's, and the reading is then B."""
@@ -68,7 +68,7 @@ def peep(end_paw: float, folded: Fold) -> float | Graded:
     """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it, or gas, still moves.
 
     Raises:
-        NotMeasurable: ``hold_unclear``, where pressure stepped up by 1 cmH2O or more as flow ceased, yet not so as to
+        NotMeasurable: ``hold_unclear``, where pressure stepped up by 0.5 cmH2O or more as flow ceased, yet not so as to
             call it a hold: it is then either PEEP or total PEEP. Where the step is smaller, either is near enough to B.
     """
     if folded.is_unclear and folded.exp_hold_jump >= MAX_STEP_CMH2O:
