@@ -24,7 +24,9 @@ MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE = 0.5, 0.05
 """Pressure is level when it moves by less between the last quarters of the flow time, or by less of its height."""
 
 MAX_TRAPPED_CMH2O, TRAPPED_NOTED = 1.0, 0.04
-"""Total PEEP above PEEP that may hide in a pair of measured pressures, cmH2O, and as a share of what lies between."""
+"""Total PEEP above PEEP that may hide in a driving pressure, cmH2O, and as a share of it."""
+NOTHING_TRAPPED = 0.01
+"""The same where PEEP stands for total PEEP though the latter is estimated: it counts in full in a part of power."""
 PEAKS = 3.0
 """An overshoot may stand so many times as high above the level; more is a plateau after a peak, not a level."""
 
@@ -57,8 +59,8 @@ def elastic(start: Start, pplat: Maybe, pplat_est: Maybe, peep_total_est: Maybe)
     if start.is_total:
         pass
     elif isinstance(peep_total_est, Graded):
-        hidden, is_held = peep_total_est.value - start.paw, plateau is pplat and not start.is_incomplete
-        if not (is_held and is_hidden(hidden, plateau.value - start.paw)):
+        trapped, is_held = peep_total_est.value - start.paw, plateau is pplat and not start.is_incomplete
+        if not (is_held and trapped <= NOTHING_TRAPPED * (plateau.value - start.paw)):
             rest = peep_total_est
     elif start.is_incomplete:
         raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
