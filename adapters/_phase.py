@@ -17,7 +17,7 @@ NOTHING, FLOW_ABOVE, PAW_BELOW, FLOW_FADES = range(4)
 class Phase(NamedTuple):
     """A time in which the source of flow (L/s) or pressure (cmH2O) changes linearly from ``level``.
 
-    One that ``falls`` starts at the lung's own pressure, which nobody knows when planning, and ends at ``level``.
+    One that ``falls`` starts at the lung's own pressure, which is not known when planning, and ends at ``level``.
     ``resistance`` is that of a source of pressure, cmH2O·s/L, ``limit`` the most it gives, L/s (0: all). Its level
     swings by a sine of ``swing`` cmH2O, ``swing_rate`` rad/s, that begins with the phase and decays by
     ``swing_decay`` 1/s. What is watched for ends it ``lag_s`` later; ``spared`` L/s of flow are a leak's.

@@ -81,7 +81,7 @@ class Ventilator(Table, frozen=True, kw_only=True):
     Expiration: airway pressure falls linearly over ``fall_s`` from the lung's to PEEP, as the valve opens.
 
     Attributes:
-        simv_support_cmh2o: SIMV: ``vcv`` or ``pcv`` at the rate, due on a fixed grid of times whoever breathes; what
+        simv_support_cmh2o: SIMV: ``vcv`` or ``pcv`` at the rate, due on a fixed grid whatever the patient does; what
             the patient triggers more than a quarter of the period before the next is due gets this pressure support.
         support_ti_s: The longest such a supported breath lasts.
         sigh_every: Every so many breaths ``sigh_factor`` times the volume, or pressure above PEEP; 0: none.

@@ -1,4 +1,4 @@
-"""A capnogram that is late and nobody said why: apparatus or delay, by what either makes of the dead space."""
+"""A capnogram that is late for a reason not declared: apparatus or delay, by what either makes of the dead space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times of breaths beside missing samples: an onset that nobody saw has no time."""
+"""Times of breaths beside missing samples: an onset that no sample shows has no time."""
 
 from __future__ import annotations
 

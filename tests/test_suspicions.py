@@ -183,6 +183,17 @@ def test_a_channel_that_stands_still_is_seen_in_its_breath_at_once(name: Channel
         assert not record.values.keys() & {P: {"mp", "ppeak"}, C: {"petco2", "vtco2"}, F: {"mp", "vt_insp"}}[name]
 
 
+def test_a_channel_that_stays_still_is_suspect_in_each_breath_before_the_look_that_finds_it() -> None:
+    def fault(d: dict[Channel, np.ndarray]) -> dict[Channel, np.ndarray]:
+        return {P: np.full_like(d[P], 9.0)}
+
+    events = events_of(changed(REPLAY / "pcv.csv", fault, from_s=31.0))
+    (told,) = told_of(events)
+    records = [event for event in events if isinstance(event, BreathRecord) and event.end_s > 31.5]
+    assert sum(record.end_s < told.at_s for record in records) >= 2
+    assert all(Flag.PAW_SUSPECT in record.flags and "ppeak" not in record.values for record in records)
+
+
 def test_a_fault_that_begins_and_ends_later_is_found_and_its_end_too() -> None:
     chunks = changed(REPLAY / "demo.parquet", lambda d: {P: 0.0980665 * d[P]}, from_s=45.0, until_s=105.0)
     events = events_of(chunks)

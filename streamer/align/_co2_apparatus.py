@@ -35,7 +35,7 @@ class Shares(NamedTuple):
 
 
 class Apparatus:
-    """What recent breaths say of lateness that nobody declared."""
+    """What recent breaths say of an undeclared lateness."""
 
     def __init__(self) -> None:
         self._shares: deque[Shares] = deque(maxlen=MEMORY)

@@ -22,7 +22,7 @@ MEAN_LATER, EMPTYING_S = 1.0 - math.log(2.0), 0.5
 """Time constants from half of a response to its mean, which is what moves areas, and with them a dead space. A little
 less, since gas that is shown late is shown at lower flow; lungs empty with about this time constant."""
 MOST_OF_BREATH = 0.03
-"""Of the inspired volume: nobody lets a patient breathe through a sensor that holds more."""
+"""Of the inspired volume: a sensor that holds more is not used on a patient."""
 PLACED = 0.25
 """Of the interval between samples: how well an onset is placed between them, and the width of a fall known."""
 SAMPLED = 0.53

@@ -103,7 +103,7 @@ class Co2Timing:
         return aligned if withheld else self._explained(breath, capnogram, aligned)
 
     def _explained(self, breath: Breath, capnogram: Capnogram, aligned: Capnograph) -> Capnograph:
-        """What becomes of a delay that nobody declared: gas that comes back is no delay, and the breath moves less."""
+        """What becomes of an undeclared delay: gas that comes back is no delay, and the breath moves less."""
         later_s = aligned.later_s(self._context)
         if not later_s > aligned.doubt_s:
             return aligned

@@ -14,7 +14,7 @@ DEEPER = 0.05
 
 
 class Holes:
-    """Filled-in blocks of more than 40 ms and breaths in; which breaths have an onset that nobody saw, out."""
+    """Filled-in blocks of more than 40 ms and breaths in; which breaths have an onset that no sample shows, out."""
 
     def __init__(self) -> None:
         self._holes: list[tuple[float, float]] = []

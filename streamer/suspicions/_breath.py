@@ -25,22 +25,23 @@ class Standing:
 
         self._runs: Any = _runs
         self._look: Any = _look
-        self._before: tuple[FloatArray | None, ...] = ()
+        self._moved: list[FloatArray | None] = [None, None, None]
+        """Each channel in the last breath through half of which it moved."""
 
     def push(self, breath: Breath) -> frozenset[Flag]:
         """Noise that falls silent for half a second, with a chance below 10⁻⁶, is a sensor that does."""
         channels = breath.flow, breath.paw, breath.pco2
-        before, self._before = self._before, channels
         if breath.flow.size < 2 * STANDS_S * breath.rate_hz:
             return frozenset()
         length = int(STANDS_S * breath.rate_hz) + 1
         found = set()
         for place, samples in enumerate(channels):
             if samples is None or not self._runs.stands(samples, length):
+                self._moved[place] = samples
                 continue
             other = (breath.paw, breath.flow, None)[place]
             free = (0.0, math.nan, float(np.fmin.reduce(samples)))[place]  # where it may: no flow, no CO2
-            held = self._stands(samples, other, before[place] if before else None, length, free)
+            held = self._stands(place, samples, other, length, free)
             if held is None:
                 continue
             found.add(LABELS[place])
@@ -49,12 +50,14 @@ class Standing:
         return frozenset(found)
 
     def _stands(
-        self, samples: FloatArray, other: FloatArray | None, before: FloatArray | None, length: int, free: float
+        self, place: int, samples: FloatArray, other: FloatArray | None, length: int, free: float
     ) -> float | None:
-        """The value that it holds, if it does so while ``other`` moves. ``before``: the channel a breath earlier."""
+        """The value that it holds, if it does so while ``other`` moves."""
         first, count, turns = self._runs.longest(samples)
-        if before is not None and 2 * count > samples.size:
-            turns = max(turns, self._runs.longest(before)[2])  # too little is left that could turn
+        if 2 * count <= samples.size:
+            self._moved[place] = samples
+        elif (moved := self._moved[place]) is not None:
+            turns = max(turns, self._runs.longest(moved)[2])  # too little is left that could turn
         value = float(samples[first])
         if count < length or turns < self._look.NOISY_TURNS or value == free:
             return None

@@ -291,7 +291,7 @@ def test_slow_sensors() -> None:
     ],
 )
 def test_what_is_in_doubt_of_the_delay_decides_on_quality(delay_s: float, doubt_s: float, grades: set[Any]) -> None:
-    """A delay that nobody declared may be apparatus; and nobody knows how much gas a sensor holds."""
+    """An undeclared delay may be apparatus; and how much gas a sensor holds is unknown."""
     one = found(with_co2(), delay_s=delay_s, doubt_s=doubt_s)
     assert {one.quality.get(key) for key in ("vd_aw", "vd_vt_bohr")} == grades
     assert None not in grades or reasons(one, "vd_aw", "vd_vt_bohr") == {"co2_unaligned"}

@@ -38,7 +38,7 @@ def _tubed(draw: Draw, *, declared: bool) -> Run:
 
 
 def _spontaneous(draw: Draw, **given: object) -> Run:
-    """Through a pneumotachograph: nobody measures pressure."""
+    """Through a pneumotachograph: pressure is not measured."""
     effort = Effort(
         amplitude_cmh2o=draw.between(6, 10),
         rate_per_min=draw.between(12, 18),

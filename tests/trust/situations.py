@@ -2,8 +2,8 @@
 
     python -m tests.trust --situations [--tune] [--write] [--only TEXT]
 
-prints the tables of docs/accuracy.md and a line for every wrong figure; half of the seeds, ``--tune``, are for whoever
-works on a rule, the reported ones are others. Every breath of every run counts, but the first and the last.
+prints the tables of docs/accuracy.md and a line for every wrong figure; half of the seeds, ``--tune``, are for work
+on a rule, the reported ones are others. Every breath of every run counts, but the first and the last.
 """
 
 from __future__ import annotations
