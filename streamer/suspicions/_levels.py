@@ -17,6 +17,10 @@ PAW_STEP, PCO2_STEP, PAW_ABOVE, FLOW_IN, FLOW_OUT, MARKED, PAIRS_SIZE = range(7)
 """Places of what is found between them: fields of ``Signals``; ``MARKED``: not 0 if any channel has a mark."""
 MANY = 20
 """One in so many samples is 5 %. Of the spread, one sample of those is left out on either side."""
+STRETCH_N = 3
+"""Samples, of a hundred or more in a look, of a stretch in which gas flows one way."""
+CHANGE_SHARE = 0.1
+"""Of the largest flow: beyond it gas flows, one way or the other."""
 IN_SHARE, REST_SHARE = 0.2, 0.1
 """Of the flow that 5 % of the samples exceed: gas flows above the first, hardly below the second."""
 
@@ -72,6 +76,8 @@ def between(  # noqa: PLR0917 (compiled: positions only)
         return
     paw_in, paw_out = _middle(paw, flow, IN_SHARE * inward), _middle(paw, -flow, -IN_SHARE * outward)
     pairs[PAW_STEP] = paw_in - paw_out
+    if pairs[PAW_STEP] < 0.0 and _is_pushed_in(flow, paw, CHANGE_SHARE * max(inward, -outward)):
+        pairs[PAW_STEP] = math.nan
     if pairs[PAW_STEP] < 0.0:  # nothing asks else
         is_rest = np.abs(flow) < REST_SHARE * max(inward, -outward)
         rest = np.sort(paw[is_rest & np.isfinite(paw)])
@@ -85,3 +91,21 @@ def _middle(samples: FloatArray, flow: FloatArray, least: float) -> float:
     """Median of the samples at which flow exceeds ``least``; NaN where there are none."""
     chosen = np.sort(samples[(flow > least) & np.isfinite(samples)])
     return chosen[chosen.size // 2] if chosen.size else math.nan
+
+
+@kernel
+def _is_pushed_in(flow: FloatArray, paw: FloatArray, least: float) -> bool:
+    """Whether pressure is higher in any stretch of inflow than in one of outflow beside it, as before a disconnect."""
+    side, total, count, before, before_side = 0.0, 0.0, 0, 0.0, 0.0
+    for i in range(flow.size + 1):
+        x = flow[i] if i < flow.size else -side
+        if i == flow.size or (abs(x) > least and x * side <= 0.0):
+            if count >= STRETCH_N:
+                mean = total / count
+                if before_side * side < 0.0 and (mean - before) * side > 0.0:
+                    return True
+                before, before_side = mean, side
+            side, total, count = x, 0.0, 0
+        if i < flow.size and abs(x) > least and math.isfinite(paw[i]):
+            total, count = total + paw[i], count + 1
+    return False

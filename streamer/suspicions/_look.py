@@ -13,6 +13,7 @@ from streamer.chunk import FloatArray
 from streamer.jit import kernel
 from streamer.suspicions._levels import (
     BOTTOM,
+    CHANGE_SHARE,
     CHANNEL_SIZE,
     CLIPPED_HIGH,
     CLIPPED_LOW,
@@ -49,8 +50,6 @@ CUT_SHARE = 0.3
 """Of a range that no idle sensor shows: less is left of a channel that is cut off."""
 FROZEN_LONG_S, NOISY_TURNS, NOISY_FROZEN_S = 10.0, 0.15, 3.0
 """A channel that repeats one value for so long while another moves is frozen; the shorter time where it has noise."""
-CHANGE_SHARE = 0.1
-"""Of the largest flow: beyond it gas flows, one way or the other."""
 
 
 @kernel
