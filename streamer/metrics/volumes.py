@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
-from streamer.metrics._balance import DEVIATIONS, LEAK_NOTED, NOTED, REFUSED
+from streamer.metrics._balance import DEVIATIONS, LEAK_NOTED, NOTED, REFUSED, persistent
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import (
     AS_MEASURED,
@@ -104,8 +104,9 @@ def minute_volume(  # noqa: PLR0917 (names are what it needs)
     """
     vt_l = folded.exp_volume + breath.flow_zero * te
     taken = folded.insp_volume - folded.tidal_insp + folded.tidal_exp - folded.exp_volume
-    left = given.past.unclosed * folded.tidal_insp if given.past.breaths else 0.0
-    lost = taken + left - breath.flow_zero * ttot
+    lost = taken - breath.flow_zero * ttot
+    if abs(lost) > NOTED * vt_l and given.past.volumes:
+        lost += (1.0 - persistent(given.past.volumes)) * folded.tidal_insp
     doubt = abs(lost) * te / ttot / max(vt_l, folded.insp_volume - lost)
     noise = DEVIATIONS * breath.flow_noise * math.sqrt(te / breath.rate_hz) / vt_l
     if doubt > REFUSED:
