@@ -162,3 +162,11 @@ def test_whole_equals_parts(jumps, holes, seed: int, *, single: bool) -> None:
     assert one.settled_s == other.settled_s
     last_s = one.settled_s
     assert np.array_equal(one.read(last_s - 5, RATE, 500), other.read(last_s - 5, RATE, 500), equal_nan=True)
+
+
+@pytest.mark.parametrize(("lasts_s", "falls"), [(0.14, 0), (0.2, 1)])
+def test_what_passes_as_flow_turns_is_no_expiration(lasts_s: float, falls: int) -> None:
+    """An expiration shows as long as a newborn's at least."""
+    samples = np.zeros(600)
+    samples[300 : 300 + round(lasts_s * RATE)] = 15.0
+    assert len(heard(co2(samples)).falls(-math.inf, math.inf)) == falls

@@ -31,6 +31,8 @@ LEVEL_S, LEVEL_SHARE = 0.8, 0.5
 """The end of expiration is read from a line through so much before the fall, or such a share of the expiration."""
 BASE_SHARE, BASE_S = 0.25, 15.0
 """What is inspired is the lowest mean over such a share of inspiration, of which so much is looked back at."""
+SHORTEST_S = 0.15
+"""No expiration is shorter, a newborn's or not: what flushes past the sensor as flow turns is none."""
 HELD = 0.8
 """Of the highest PCO2 of an expiration: an end far below it is no end-tidal gas, but diluted."""
 MEDIAN_OF = 3.0
@@ -96,6 +98,8 @@ def _look(middle: float, i: int, pco2: FloatArray, rate_hz: float, state: FloatA
         state[TOP] = max(state[TOP], middle)
         return 0
     state[IS_HIGH], state[LOW], state[FELL_AT] = 0.0, middle, i
+    if i - state[ROSE_AT] < SHORTEST_S * rate_hz:
+        return 0
     first, low = max(int(state[ROSE_AT]), 0), state[INSPIRED_LEVEL]
     end_tidal, rising = state[TOP], 0.0
     for _ in range(2):  # the level places the fall, and the fall ends the level

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from streamer.metrics._capnogram import SETTLED_SLOPE, is_slow, within
+from streamer.metrics._capnogram import EMPTYING_S, SETTLED_SLOPE, is_slow, within
 from streamer.metrics._folded import PHASE_2_WIDTHS, Fold
 
 MAX_RISE_S = 0.2
@@ -15,13 +15,11 @@ MAX_RISE_S = 0.2
 MEAN_LATER = 1.0 - math.log(2.0)
 """Time constants from half of a response to its mean (algorithms §6.2)."""
 LOGISTIC_SD = math.pi / math.sqrt(3.0)
-SLOPE_OFF, LEVEL = (0.20, 0.35), 0.02
+SLOPE_OFF, LEVEL = (0.19, 0.34), 0.02
 """Doubt about the slope up to which quality is A, and B: as a share of the least that it may be; or, for a plateau that
 is level, of such a share of alveolar PCO2 over expired volume."""
 DEVIATIONS, BENDS = 2.5, 2.0
 """Standard errors that a slope is in doubt by, and by which its second half has to differ before phase III bends."""
-AT_EDGE = 6.0
-"""What is missing at the very beginning of a line tilts it by so many times itself over the square of its length."""
 
 
 def slope_grade(folded: Fold, doubt: float) -> str:
@@ -39,24 +37,30 @@ def slope_doubt(folded: Fold) -> float:
 
 def lag_slope(folded: Fold, tau_s: float) -> float:
     """By how much the sensor's own response tilts the line of phase III, mmHg/L."""
-    return AT_EDGE * _lacking(folded, tau_s) / (folded.co2_line_to - folded.co2_line_from) ** 2
+    return _lag(folded, tau_s)[1]
 
 
 def sunk_mmhg(folded: Fold, tau_s: float) -> float:
     """By how much it lowers that line in the middle of the alveolar volume, mmHg."""
-    length = folded.co2_line_to - folded.co2_line_from
-    return _lacking(folded, tau_s) / length + lag_slope(folded, tau_s) * _off_centre(folded)
+    mean, tilt = _lag(folded, tau_s)
+    return mean + tilt * _off_centre(folded)
 
 
-def _lacking(folded: Fold, tau_s: float) -> float:
-    """What the sensor lags by as the line begins, mmHg, times the volume over which that dies away, L.
+def _lag(folded: Fold, tau_s: float) -> tuple[float, float]:
+    """Mean, mmHg, and tilt, mmHg/L, of what the sensor lags by along the line of phase III: it dies away over a volume.
 
-    A capnogram that was moved by the mean of its response begins to rise a time constant before the gas does.
+    A capnogram that was moved by the mean of its response begins to rise about a time constant before the gas does. A
+    line that is too low finds too small a dead space, and so too long a time from there: more, the longer the lag.
     """
     if not tau_s > 0.0:
-        return 0.0
-    behind = level_of(folded) * math.exp(-1.0 - folded.co2_transit_s / tau_s)
-    return behind * (folded.co2_line_from - folded.co2_dead) / folded.co2_transit_s * tau_s
+        return 0.0, 0.0
+    behind = level_of(folded) * math.exp(tau_s / (2.0 * EMPTYING_S) - 1.0 - folded.co2_transit_s / tau_s)
+    length = folded.co2_line_to - folded.co2_line_from
+    times = length * folded.co2_transit_s / ((folded.co2_line_from - folded.co2_dead) * tau_s)
+    behind *= 1.0 + 1.0 / times
+    left = math.exp(-times)
+    mean = (1.0 - left) / times
+    return behind * mean, 12.0 * behind / length * (0.5 * mean - (1.0 - left * (1.0 + times)) / times**2)
 
 
 def tilted(folded: Fold) -> float:
