@@ -16,6 +16,8 @@ from streamer.metrics._folded import Fold
 from streamer.metrics._running import middle
 
 MEMORY, VOLUMES, RATIOS = 8, 20, 16
+MOST = 2.0 / 3.0
+"""Share of the fits that have to be there: noise that leaves some without a solution bends the others, too."""
 ENOUGH = 3
 ENOUGH_PERIODS = 5
 MIN_SIZE = 0.25
@@ -161,9 +163,9 @@ def _unevenness(periods: Sequence[float]) -> float:
 
 
 def _ratio(values: Sequence[float]) -> Ratio:
-    """The median, and its doubt from how far the values lie apart."""
-    known = sorted(value for value in values if value > 0.0)
-    if len(known) < ENOUGH:
+    """The median, and its doubt from how far the values lie apart; not known where a third of the fits gave none."""
+    known = sorted(value for value in values if not math.isnan(value))
+    if len(known) < ENOUGH or len(known) < MOST * len(values):
         return Ratio()
     outer = len(known) // 6
     return Ratio(middle(known), DOUBT[len(known) - ENOUGH] * (known[-1 - outer] - known[outer]))

@@ -127,7 +127,9 @@ def test_ratios_are_medians_with_the_doubt_that_their_range_leaves() -> None:
     assert remembered([1.0, 1.1]) == (pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True))
     assert remembered([1.0, 1.1, 1.3]) == pytest.approx((1.1, 0.3 * DOUBT[0]))
     assert remembered([1.0, 1.02, 0.98, 1.01, 0.99, 1.0, 1.0, 5.0]) == pytest.approx((1.0, 0.03 * DOUBT[5]))
-    assert remembered([math.nan, 1.0, -3.0, 1.0, 1.0]) == pytest.approx((1.0, 0.0))
+    assert remembered([math.nan, 1.0, 1.2, 1.0]) == pytest.approx((1.0, 0.2 * DOUBT[0]))
+    assert math.isnan(remembered([math.nan, 1.0, math.nan, 1.0, 1.0]).middle)
+    assert remembered([-3.0, 1.0, 1.0]) == pytest.approx((1.0, 4.0 * DOUBT[0]))
 
 
 @pytest.mark.parametrize("count", range(3, RATIOS + 1))
