@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.trust.passive import MODES, rows
 from tests.trust.ranges import NOISE, RANGES, measured
 from tests.trust.situations import Result
 
@@ -71,3 +72,23 @@ def test_pauses_are_read_through_noise_of_pressure(level: float) -> None:
     figure = measured("pauses, pressure noise, cmH2O", level).figures["pplat"]
     assert figure.given >= 0.95 * figure.breaths
     assert not figure.wrong
+
+
+PASSIVE = [(mode, peculiar) for mode in MODES for peculiar in ("plain", "tube", "valve", "tube, valve", "pauses")]
+
+
+@pytest.mark.parametrize(("mode", "peculiar"), PASSIVE)
+def test_passive_lungs_have_an_estimate_of_the_lung_at_rest(mode: str, peculiar: str) -> None:
+    """With tubes, valves, PEEP staircases and noise: three of five breaths at least, and hardly one off."""
+    row = rows()[mode, peculiar]
+    assert row["given"] >= 0.6 * row["breaths"]
+    assert row["off"] <= 0.04 * row["given"]
+    assert row["off at A"] <= 0.01 * row["given"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_lungs_that_relax_or_fill_unevenly_are_never_given_at_a_for_another(mode: str) -> None:
+    for peculiar in ("relaxation", "two compartments", "relaxation, tube"):
+        row = rows()[mode, peculiar]
+        assert row["wrong"] == 0, peculiar
+        assert row["off at A"] <= 0.02 * row["given"], peculiar

@@ -3,6 +3,7 @@
 Without a choice: the tables of README.md. ``--situations``: those of docs/accuracy.md, and every wrong figure.
 ``--ranges``: rules over their whole ranges.
 ``--recordings``: what recordings made by others come to. ``--methods``: ways to find the airway dead space.
+``--passive``: estimates of passive lungs that one compartment does not describe.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.trust import accuracy, methods, ranges, shares, situations
+from tests.trust import accuracy, methods, passive, ranges, shares, situations
 from tests.trust.readme import README, replaced
 from tests.trust.recordings import table
 from tests.trust.tables import TABLES
@@ -27,10 +28,13 @@ def main() -> None:
     options.add_argument("--why", action="store_true", help="why the situations' numbers are withheld, instead")
     options.add_argument("--ranges", action="store_true", help="rules over their whole ranges, step by step")
     options.add_argument("--recordings", action="store_true", help="what recordings made by others come to")
+    options.add_argument("--passive", action="store_true", help="passive lungs that one compartment does not describe")
     options.add_argument("--methods", action="store_true", help="ways to find the airway dead space")
     chosen = options.parse_args()
     if chosen.recordings:
         print("\n".join([*table(), "", *shares.table()]))
+    elif chosen.passive:
+        print("\n".join(passive.table(situations.TUNED if chosen.tune else situations.REPORTED)))
     elif chosen.methods:
         print("\n".join(methods.table()))
     elif chosen.ranges:

@@ -119,7 +119,7 @@ class Result:
         self._count(simulation.truth, whole)
         for record in whole:
             self.labels.update(str(flag) for flag in record.flags)
-            known = _known(record, simulation.truth, run)
+            known = true_of(record, simulation.truth, run)
             if known is not None and known.is_disturbed:
                 continue
             for key, figure in self.figures.items():
@@ -143,7 +143,7 @@ def _told(notice: Notice) -> str:
     return str(notice.values.get("rule", notice.kind))
 
 
-def _known(record: BreathRecord, truth: Truth, run: Run) -> Known | None:
+def true_of(record: BreathRecord, truth: Truth, run: Run) -> Known | None:
     """The true breath that begins nearest."""
     if not truth.breaths:
         return None
