@@ -13,7 +13,8 @@ R² does not prove that a patient is passive: a late effort of 2 cmH2O moves com
 So an estimate has to pass four kinds of test. **Conditioning**: the waveform tells the parameters apart. **Shape**:
 parts of the breath agree with the whole, and strips that were not fitted are predicted. **Agreement**: estimators
 that rest on different facts agree, and agree with a hold, or else with a fit that may bend (``_wider``).
-**Repetition**: recent breaths gave the same elastance, at an even pace. How well this works, by amplitude and phase of the effort, see ``python -m tests.trust``.
+**Repetition**: recent breaths gave the same elastance, at an even pace. How well this works, by amplitude and phase of
+the effort, see ``python -m tests.trust``.
 """
 
 from __future__ import annotations
