@@ -96,8 +96,10 @@ def in_doubt(folded: Fold) -> float:
 def _is_unsettled(breath: Breath, folded: Fold, *, is_double: bool) -> bool:
     """Of the first breaths: it does not close, or a correction that has just been learned makes much of it.
 
-    Not where the next breath came so soon that nothing could come back.
+    Not where the next breath came so soon that nothing could come back, nor where that comes back.
     """
+    if is_double and folded.tidal_exp > folded.tidal_insp:
+        return False
     if is_double and breath.end_s - breath.insp_end_s < min(SOON * (breath.insp_end_s - breath.start_s), SOON_S):
         return False
     unclosed, corrected = abs(folded.tidal_exp - folded.tidal_insp), abs(folded.insp_volume - folded.tidal_insp)

@@ -167,6 +167,11 @@ def test_but_not_where_nothing_could_come_back(te_s: float, reason: str | None) 
     assert found.refused[Volume.MOVED] == reason
 
 
+def test_nor_where_two_breaths_come_back_at_once() -> None:
+    assert balance_of(ONE, expired(1.8), Given(), {Flag.DOUBLE_TRIGGER}).refused[Volume.MOVED] is None
+    assert balance_of(ONE, expired(1.8), Given(), set()).refused[Volume.MOVED] == "volume_not_closed"
+
+
 @pytest.mark.parametrize(
     ("folded", "reason"),
     [
