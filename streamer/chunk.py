@@ -62,6 +62,8 @@ class Chunk:
             sizes = {name.value: samples.size for name, samples in locked.items()}
             raise ValueError(f"channels differ in length: {sizes}")
         object.__setattr__(self, "channels", MappingProxyType(locked))
+        object.__setattr__(self, "rate_hz", float(self.rate_hz))  # compiled code is compiled again for an integer
+        object.__setattr__(self, "start_s", float(self.start_s))
 
     def __len__(self) -> int:
         for samples in self.channels.values():

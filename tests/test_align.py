@@ -229,3 +229,8 @@ def test_empty_chunks_change_nothing() -> None:
     whole = chunk(ramp(50))
     nothing = chunk(ramp(0), start_s=99.0, rate_hz=50.0)
     assert aligned([nothing, whole, nothing]) == aligned([whole])
+
+
+def test_a_whole_number_as_rate_or_start_is_a_float_for_compiled_code() -> None:
+    one = Chunk(source="x", start_s=3, rate_hz=100, channels={Channel.FLOW: np.zeros(2)})
+    assert [type(value) for value in (one.start_s, one.rate_hz)] == [float, float]

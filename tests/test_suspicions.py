@@ -254,6 +254,66 @@ def test_a_fault_that_begins_later_is_found_within_two_looks(expected: str) -> N
         assert begins_s < first.at_s < begins_s + LATE.get(expected, 15.0)
 
 
+def pushed(coughs: bool = True) -> dict[Channel, np.ndarray]:  # noqa: FBT001, FBT002
+    """Pressure control at 100 Hz; from 80 s on, a breath with coughs and one without."""
+    time_s = np.arange(11_000) / 100.0
+    at_s = time_s % 4.0
+    paw = np.where(at_s < 1.0, 18.0, 6.0)
+    flow = np.where(at_s < 1.0, 1.0 * np.exp(-at_s), -0.8 * np.exp(-2.0 * (at_s - 1.0)))
+    if coughs:
+        is_cough = (time_s > 80.2) & (time_s < 81.2) & (np.sin(2.0 * np.pi * 4.0 * time_s) > 0.0)
+        flow, paw = np.where(is_cough, -1.7, flow), np.where(is_cough, 25.0, paw)
+    soft = np.full(8, 1 / 8)
+    return {F: np.convolve(flow, soft, "same"), P: np.convolve(paw, soft, "same") + 0.01 * np.sin(37.0 * time_s)}
+
+
+@pytest.mark.parametrize("first", range(0, 500, 50))
+def test_coughs_reverse_no_flow_and_a_sensor_turned_round_does(first: int) -> None:
+    def told(channels: dict[Channel, np.ndarray]) -> list[str]:
+        cut = {name: samples[first:] for name, samples in channels.items()}
+        return rules([Chunk(source="x", start_s=0.0, rate_hz=100.0, channels=cut)])
+
+    good = pushed()
+    assert told(good) == []
+    assert told({F: -good[F], P: good[P]}) == ["flow_reversed"]
+    assert told({F: -pushed(coughs=False)[F], P: good[P]}) == ["flow_reversed"]
+
+
+@pytest.mark.parametrize(("below", "is_told"), [(0.1, True), (0.2, True), (0.3, False), (0.5, False)])
+def test_a_patient_who_pulls_below_rest_reverses_no_flow(below: float, *, is_told: bool) -> None:
+    time_s = np.arange(6000) / 100.0
+    at_s = time_s % 4.0
+    flow = np.where(at_s < 1.0, 0.6, np.where(at_s < 2.0, -0.6, 0.0)) * np.where(time_s % 0.5 < 0.25, 1.0, 0.9)
+    paw = np.where(at_s < 1.0, 6.0 - 3.0 * below, np.where(at_s < 2.0, 9.0 - 3.0 * below, 6.0))
+    paw += np.where(at_s < 0.2, 8.0, 0.0) * np.where(at_s > 0.1, 1.0, 0.0)  # it swings, and flow does not belong to it
+    chunk = Chunk(source="x", start_s=0.0, rate_hz=100.0, channels={F: flow, P: paw})
+    assert ("flow_reversed" in rules([chunk])) == is_told
+
+
+@pytest.mark.parametrize(
+    ("patient_class", "peak", "is_told"),
+    [
+        ("adult", 0.09, True),
+        ("adult", 0.12, False),
+        ("paediatric", 0.09, False),
+        (None, 0.09, False),
+        (None, 0.02, True),
+    ],
+)
+def test_flow_too_small_goes_by_the_declared_class(patient_class: str | None, peak: float, *, is_told: bool) -> None:
+    channels = pushed(coughs=False)
+    operator = Suspicions(patient_class)
+    channels[F] *= peak
+    told = operator.push(Chunk(source="x", start_s=0.0, rate_hz=100.0, channels=channels))
+    assert [notice.values["rule"] for notice in told] == (["flow_too_small"] if is_told else [])
+
+
+def test_a_tube_that_is_kinked_later_is_no_wrong_unit() -> None:
+    channels = pushed(coughs=False)
+    channels[F] = np.where(np.arange(11_000) < 5000, channels[F], 0.08 * channels[F])
+    assert Suspicions("adult").push(Chunk(source="x", start_s=0.0, rate_hz=100.0, channels=channels)) == []
+
+
 @pytest.mark.parametrize("seconds", [0.013, 0.7, 1000.0])
 def test_the_question_comes_once_with_the_first_sample_however_the_stream_is_cut(seconds: float) -> None:
     chunks = scaled(REPLAY / "vcv_hold.csv", {Channel.FLOW: 60.0})

@@ -14,6 +14,8 @@ from streamer.records import Flag
 STANDS_S = 0.5
 MOVES = 0.3
 """Share of a channel's range in the breath through which it goes while the other stands still."""
+LONGER = 10
+"""It also stands still where it holds a value for so many times as long as it ever did in the last live breath."""
 LABELS = Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT, Flag.PCO2_SUSPECT
 
 
@@ -25,8 +27,8 @@ class Standing:
 
         self._runs: Any = _runs
         self._look: Any = _look
-        self._moved: list[FloatArray | None] = [None, None, None]
-        """Each channel in the last breath through half of which it moved."""
+        self._live: list[FloatArray | None] = [None, None, None]
+        """Each channel in the last breath in which it was not suspect and moved through half of the samples."""
 
     def push(self, breath: Breath) -> frozenset[Flag]:
         """Noise that falls silent for half a second, with a chance below 10⁻⁶, is a sensor that does."""
@@ -37,7 +39,7 @@ class Standing:
         found = set()
         for place, samples in enumerate(channels):
             if samples is None or not self._runs.stands(samples, length):
-                self._moved[place] = samples
+                self._live[place] = samples
                 continue
             other = (breath.paw, breath.flow, None)[place]
             free = (0.0, math.nan, float(np.fmin.reduce(samples)))[place]  # where it may: no flow, no CO2
@@ -52,16 +54,18 @@ class Standing:
     def _stands(
         self, place: int, samples: FloatArray, other: FloatArray | None, length: int, free: float
     ) -> float | None:
-        """The value that it holds, if it does so while ``other`` moves."""
+        """The value that it holds, if it does so while ``other`` moves, or for far longer than it ever did."""
         first, count, turns = self._runs.longest(samples)
-        if 2 * count <= samples.size:
-            self._moved[place] = samples
-        elif (moved := self._moved[place]) is not None:
-            turns = max(turns, self._runs.longest(moved)[2])  # too little is left that could turn
+        live, is_held, usual = self._live[place], 2 * count > samples.size, math.inf
+        if live is not None:
+            _, usual, turned = self._runs.longest(live)
+            turns = max(turns, turned) if is_held else turns  # too little is left that could turn
         value = float(samples[first])
-        if count < length or turns < self._look.NOISY_TURNS or value == free:
-            return None
-        if count * math.log(1.0 - min(turns, 0.99)) > self._look.LOG_CHANCE:
-            return None
-        moves = other is None or np.ptp(other[first : first + count]) > MOVES * np.ptp(other)
-        return value if moves else None
+        is_silent = count >= length and turns >= self._look.NOISY_TURNS and value != free
+        if is_silent and count * math.log(1.0 - min(turns, 0.99)) <= self._look.LOG_CHANCE:
+            moves = other is None or np.ptp(other[first : first + count]) > MOVES * np.ptp(other)
+            if moves or count > LONGER * usual:
+                return value
+        if not is_held:
+            self._live[place] = samples
+        return None

@@ -21,6 +21,8 @@ STRETCH_N = 3
 """Samples, of a hundred or more in a look, of a stretch in which gas flows one way."""
 CHANGE_SHARE = 0.1
 """Of the largest flow: beyond it gas flows, one way or the other."""
+RISE_SHARE = 0.5
+"""Of what pressure is lower while gas flows in: a breath that begins at rest raises it by more."""
 IN_SHARE, REST_SHARE = 0.2, 0.1
 """Of the flow that 5 % of the samples exceed: gas flows above the first, hardly below the second."""
 
@@ -76,7 +78,7 @@ def between(  # noqa: PLR0917 (compiled: positions only)
         return
     paw_in, paw_out = _middle(paw, flow, IN_SHARE * inward), _middle(paw, -flow, -IN_SHARE * outward)
     pairs[PAW_STEP] = paw_in - paw_out
-    if pairs[PAW_STEP] < 0.0 and _is_pushed_in(flow, paw, CHANGE_SHARE * max(inward, -outward)):
+    if pairs[PAW_STEP] < 0.0 and _is_pushed_in(flow, paw, CHANGE_SHARE * max(inward, -outward), -pairs[PAW_STEP]):
         pairs[PAW_STEP] = math.nan
     if pairs[PAW_STEP] < 0.0:  # nothing asks else
         is_rest = np.abs(flow) < REST_SHARE * max(inward, -outward)
@@ -94,9 +96,14 @@ def _middle(samples: FloatArray, flow: FloatArray, least: float) -> float:
 
 
 @kernel
-def _is_pushed_in(flow: FloatArray, paw: FloatArray, least: float) -> bool:
-    """Whether pressure is higher in any stretch of inflow than in one of outflow beside it, as before a disconnect."""
+def _is_pushed_in(flow: FloatArray, paw: FloatArray, least: float, step: float) -> bool:
+    """Whether pressure is higher in any stretch of inflow than in one of outflow beside it, as before a disconnect.
+
+    Or, by half of ``step``, than at rest just before, as in a breath after coughs. Flow that is reversed goes in from
+    rest only where the lung empties after a hold: pressure falls.
+    """
     side, total, count, before, before_side = 0.0, 0.0, 0, 0.0, 0.0
+    rest, rest_n, begun = 0.0, 0, math.nan
     for i in range(flow.size + 1):
         x = flow[i] if i < flow.size else -side
         if i == flow.size or (abs(x) > least and x * side <= 0.0):
@@ -104,8 +111,14 @@ def _is_pushed_in(flow: FloatArray, paw: FloatArray, least: float) -> bool:
                 mean = total / count
                 if before_side * side < 0.0 and (mean - before) * side > 0.0:
                     return True
+                if side > 0.0 and mean - begun > RISE_SHARE * step:
+                    return True
                 before, before_side = mean, side
+            begun = rest / rest_n if rest_n >= STRETCH_N else math.nan
             side, total, count = x, 0.0, 0
-        if i < flow.size and abs(x) > least and math.isfinite(paw[i]):
-            total, count = total + paw[i], count + 1
+        if i < flow.size and math.isfinite(paw[i]):
+            if abs(x) > least:
+                total, count, rest, rest_n = total + paw[i], count + 1, 0.0, 0
+            elif abs(x) <= least:
+                rest, rest_n = rest + paw[i], rest_n + 1
     return False

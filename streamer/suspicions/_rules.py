@@ -20,6 +20,9 @@ NOTHING: tuple[Flag, ...] = ()
 """The breaths concerned are labelled themselves (``Standing``)."""
 FLOW, PAW, PCO2 = (Flag.FLOW_SUSPECT,), (Flag.PAW_SUSPECT,), (Flag.PCO2_SUSPECT,)
 
+LEAST_TOP = {"adult": 0.1}
+"""L/s, by declared class: somebody of it, whom pressure moves, has exceeded it since the beginning, if only before a
+tube was kinked."""
 CALM_S = 30.0
 """What shows in some breaths only may not show in the next ones."""
 
@@ -95,15 +98,16 @@ RULES: Mapping[str, Rule] = {
     ),
     "flow_too_small": Rule(
         Channel.FLOW,
-        lambda s: s.flow.most < 0.03 and s.paw.swing > 3.0 and s.paw_step > 0.2 * s.paw.swing  # noqa: PLR2004
-        and s.is_whole and s.patient_class != "neonate",
+        lambda s: (s.flow.most < 0.03 or s.flow_top < LEAST_TOP.get(s.patient_class or "", 0.0))  # noqa: PLR2004
+        and s.paw.swing > 3.0 and s.paw_step > 0.2 * s.paw.swing and s.is_whole  # noqa: PLR2004
+        and s.patient_class != "neonate",
         BREATHS,
-        "pressure swings by {s.paw.swing:.3g} cmH2O and flow stays below {s.flow.most:.2g} L/s: is it in L/s, read as "
-        "L/min, or a newborn's without patient_class?",
+        "pressure swings by {s.paw.swing:.3g} cmH2O and flow stays below {s.flow.most:.2g} L/s: is it in another unit "
+        "(L/s read as L/min, mL/s as L/min), or is patient_class another one?",
     ),
     "flow_reversed": Rule(
         Channel.FLOW,
-        lambda s: s.paw_step < -2.0 and s.paw.swing > 5.0 and s.paw_above > -0.5 * s.paw_step and s.is_whole,  # noqa: PLR2004
+        lambda s: s.paw_step < -2.0 and s.paw.swing > 5.0 and s.paw_above > -0.75 * s.paw_step and s.is_whole,  # noqa: PLR2004
         BREATHS,
         "pressure is {step:.3g} cmH2O higher while gas flows out: is flow positive out of the patient?",
     ),

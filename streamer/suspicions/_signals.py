@@ -59,6 +59,8 @@ class Signals(NamedTuple):
     """Mean over this look and, ever less, those of the 30 s before, L/s."""
     balance_s: float
     """Over how many seconds, each counted with its weight."""
+    flow_top: float
+    """Largest flow either way (``most``) of this look and all before it, L/s."""
     pco2_top: float
     """Highest PCO2 (``high``) of this look and all before it."""
     is_first: bool

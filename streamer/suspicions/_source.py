@@ -44,6 +44,7 @@ class Source:
         """Rule → seconds without it, for each suspicion that holds."""
         self._is_whole = False
         self._gas_s = self._gas_in = self._gas_out = 0.0
+        self.flow_top: float = before.flow_top if before else -math.inf
         self.pco2_top: float = before.pco2_top if before else -math.inf
 
     @property
@@ -87,11 +88,12 @@ class Source:
         paw_step, pco2_step, paw_above, flow_in, flow_out, marked = pairs.tolist()
         self._balance(flow_in, flow_out)
         gas_s = self._gas_s or math.nan
-        self.pco2_top = max(self.pco2_top, pco2.high)  # the first where the second is NaN
+        self.flow_top = max(self.flow_top, flow.most)  # the first where the second is NaN
+        self.pco2_top = max(self.pco2_top, pco2.high)
         self.looks, self.filled, self._length = self.looks + 1, 0, self._short
         return Signals(
             flow, paw, pco2, paw_step, pco2_step, paw_above, self._gas_in / gas_s, self._gas_out / gas_s,
-            self._gas_s, self.pco2_top, self.looks == 1, self._is_whole, bool(marked), patient_class,
+            self._gas_s, self.flow_top, self.pco2_top, self.looks == 1, self._is_whole, bool(marked), patient_class,
         )  # fmt: skip
 
     def _balance(self, flow_in: float, flow_out: float) -> None:
