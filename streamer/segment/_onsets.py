@@ -11,7 +11,7 @@ from streamer.jit import kernel
 from streamer.segment._flow import into_lung
 from streamer.segment._records import INSPIRATION
 from streamer.segment._survey import PEAKS
-from streamer.segment._turns import is_plateau
+from streamer.segment._turns import PLATEAU_CMH2O
 
 CLEAR_SHARE = 0.10
 """Of the usual rise of pressure: what is asked of one without the flow of an open valve; and what counts even where
@@ -27,8 +27,9 @@ SMOOTHED = 3
 """Pressure is averaged over the third part of ``rise_s``."""
 PULLED_CMH2O = 10.0
 """Further below its usual low level suction pulls: a breath that begins when it ends rises from that level."""
-RELEASED_SHARE, RELEASED_VALLEY = 0.1, 0.5
-"""Where pressure has come back to that share of its rise, a valley may be as high a share of the peak before it."""
+RELEASED_SHARE, RELEASED_VALLEY = 0.2, 0.5
+"""Where pressure has come back to that share of its rise, it was let go; then a valley may be as high a share of the
+peak before it."""
 
 
 @kernel
@@ -228,16 +229,18 @@ def stacks(  # noqa: PLR0917 (compiled: positions only)
     if x < p.trigger or x <= before:
         return False
     at, valley = valley_before(s, p, flow, paw, base, i, x)
-    if s.high - s.low >= p.pressed and paw[at - base] <= s.low + RELEASED_SHARE * (s.high - s.low):
+    rise = s.high - s.low
+    is_low = paw[at - base] + PEAKS * p.paw_ripple <= s.low + RELEASED_SHARE * rise
+    if is_low and rise >= p.pressed:
         valley_share = RELEASED_VALLEY
     if x - valley < p.restack or valley > max(valley_share * s.peak, p.onset):
         if x > s.peak:
             s.peak = x
             s.peak_index = i
         return False
-    ripple = PEAKS * p.paw_ripple  # as water makes it
-    if is_plateau(s, paw[at - base] + ripple) and is_plateau(s, paw[i - base] + ripple):
-        return False
+    is_higher = paw[i - base] - s.high >= p.pressed
+    if rise > PLATEAU_CMH2O and not (is_low or is_higher):
+        return False  # a valve that rings, or water: pressure was not let go, and does not go beyond
     s.stack = at
     s.stack_flow = valley
     s.stack_volume = 0.5 * p.step * (x - valley - 0.5 * p.restack)
