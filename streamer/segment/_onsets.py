@@ -108,13 +108,11 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
             return False
     else:
         # A patient pulls pressure down, below where it rests; gas that is blown in, or a valve that closes, does not.
-        is_drawn = s.first_paw - s.lowest >= p.drawn and s.lowest < p.usual_low
+        is_drawn = s.first_paw - s.lowest >= p.drawn and s.lowest < p.usual_low and i - s.first <= p.draw_n
         if p.blown > 0.0 and not is_drawn and x > p.onset and not dies_down(s, p, x):
             return False
         needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
-        if (
-            p.blown > 0.0 and s.open >= 0 and not is_drawn
-        ):  # what a lung that was emptied too far takes back is none of the patient's doing
+        if p.blown > 0.0 and s.open >= 0:  # what a lung that was emptied too far takes back is no effort
             needed += max(s.first_volume - s.balance, 0.0)
     if s.candidate_peak >= p.deliver:
         return bool(s.candidate_volume >= needed)
