@@ -27,6 +27,9 @@ NEWEST, JUMP, AGREE = 3, 0.3, 3.0
 """A leak has jumped when so many breaths are so far off, as a share and against how they differ."""
 MIN_PAW = 1.0
 """Pressure of a hold against which a leak is reckoned, cmH2O."""
+HELD_CMH2O = 2.0
+"""An occlusion holds pressure above that of the end of expiration; an open circuit, through which base flow runs, holds
+none."""
 
 
 class Levels(NamedTuple):
@@ -112,7 +115,9 @@ class Leak:
         Unless a ventilator goes on feeding the leak: then flow grows with the root of pressure, here and at the end.
         """
         held, end = levels.held, levels.end
-        if math.isnan(held):
+        self._doubt_zero()
+        floor = 0.0 if math.isnan(levels.end_paw) else levels.end_paw
+        if math.isnan(held) or levels.held_paw - floor < HELD_CMH2O:
             return
         fed = held * math.sqrt(max(levels.end_paw, 0.0) / max(levels.held_paw, MIN_PAW))
         if held > SAME_L_S and abs(end - fed) <= SAME_L_S < abs(end - held):
@@ -120,6 +125,14 @@ class Leak:
         self._zeros.append(held)
         zero = median(self._zeros) if len(self._zeros) >= ENOUGH_ZEROS else 0.0
         self.zero = zero if MIN_ZERO_L_S <= abs(zero) <= MAX_ZERO_L_S else 0.0
+
+    def _doubt_zero(self) -> None:
+        """Level flow at the end of expiration is the zero and a leak: twice far below the zero, it shows another."""
+        ends = [row.end for row in self._rows][-ENOUGH_ENDS:]
+        least = self.zero - max(SAME_L_S, 0.5 * abs(self.zero))
+        if self.zero and len(ends) == ENOUGH_ENDS and all(end < least for end in ends):
+            self._zeros.clear()
+            self.zero = 0.0
 
 
 def median(values: Iterable[float]) -> float:

@@ -159,3 +159,26 @@ def test_after_suction_breaths_are_found_at_once(depth: float) -> None:
     flow, pressure = (np.concatenate(one) for one in zip(*parts, strict=True))
     starts = [one.start_s for one in segmented([chunk(flow, pressure)]).breaths if 30.0 < one.start_s < 46.0]
     assert starts == pytest.approx([32.0, 36.0, 40.0, 44.0], abs=0.06)
+
+
+def underdamped(rate_hz: float, beyond: float, c: float) -> tuple[FloatArray, FloatArray]:
+    """Pressure control from 6 to 20 cmH2O by a valve that swings ``beyond``, into one compartment of ``c`` L/cmH2O."""
+    t = np.arange(400) / RATE
+    opened = 1.0 - np.exp(-t / 0.04)
+    swing = beyond * np.exp(-0.1 * 2 * np.pi * rate_hz * t) * np.sin(2 * np.pi * rate_hz * t)
+    paw = np.where(t < 1.1, 6.0 + opened * (14.0 + swing), 6.0 + 14.0 * np.exp(-(t - 1.1) / 0.03))
+    volume, flow = 0.0, np.empty(400)
+    for i in range(400):
+        flow[i] = (paw[i] - 6.0 - volume / c) / 10.0
+        volume += flow[i] / RATE
+    return flow, paw
+
+
+@pytest.mark.parametrize("beyond", [3.0, 5.0, 6.0])
+@pytest.mark.parametrize("rate_hz", [2.4, 3.2, 4.8])
+@pytest.mark.parametrize("c", [0.015, 0.030, 0.060])
+def test_a_valve_that_rings_beyond_its_target(rate_hz: float, beyond: float, c: float) -> None:
+    """By a fifth to two fifths of the rise: flow falls to nothing and comes back at its valleys, and it is one breath."""
+    late = repeated(*underdamped(rate_hz, beyond, c))[5:-1]
+    assert len(late) == pytest.approx(CYCLES - 7, abs=1)
+    assert after_valve(late) == pytest.approx([0.0] * len(late), abs=0.1)
