@@ -15,7 +15,9 @@ HOLD_S, END_S, EDGE_S = 0.3, 0.5, 0.1
 STOP_S, STOP_SHARE = 0.08, 0.3
 """A valve stops flow: within this time it falls from this share of its peak."""
 LEVEL_L_S, LEVEL_CMH2O, DEVIATIONS = 0.3 / 60.0, 0.3, 4.0
-"""Halves of a level differ by no more, or by what noise explains."""
+"""Halves of a level differ by no more, or by what noise explains, ..."""
+MOST_L_S = 2.0 / 60.0
+"""... which must not be so much that any flow would pass."""
 
 
 @kernel
@@ -53,7 +55,7 @@ def is_level(flow: Any, paw: Any, first: int, last: int, noise: float, scale: fl
     moved = abs(mean(flow, first, middle) - mean(flow, middle, last))
     pressed = abs(mean(paw, first, middle) - mean(paw, middle, last))
     allowed = max(LEVEL_L_S * scale, DEVIATIONS * noise * math.sqrt(2.0 / (middle - first)))
-    return bool(moved <= allowed and pressed <= LEVEL_CMH2O)
+    return bool(moved <= allowed <= MOST_L_S and pressed <= LEVEL_CMH2O)
 
 
 @kernel

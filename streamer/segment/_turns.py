@@ -8,7 +8,7 @@ from streamer.jit import kernel
 from streamer.segment._flow import into_lung
 from streamer.segment._records import EXPIRATION
 
-PLATEAU_SHARE, PLATEAU_CMH2O = 0.6, 5.0
+PLATEAU_SHARE, PLATEAU_CMH2O = 0.5, 5.0
 """Pressure is at its plateau above this share of its rise, if that is at least so high."""
 RING_SHARE = 0.3
 """Of the inspired volume: less comes back at full pressure where a valve rings, or a patient pushes against it."""
@@ -46,7 +46,8 @@ def falls(  # noqa: PLR0917 (compiled: positions only)
     inspired = s.inspired + s.candidate_volume
     needed = min(p.confirm, OWN_SHARE * inspired)
     if is_plateau(s, y):
-        needed = max(p.confirm, RING_SHARE * inspired)
+        is_long = i - s.candidate > p.draw_n  # no valve swings so slowly
+        needed = max(p.confirm, (0.5 * RING_SHARE if is_long else RING_SHARE) * inspired)
     elif s.candidate_peak >= p.forced:
         needed = min(needed, p.forced_volume)
     needed = max(needed, p.noise_volume)

@@ -178,7 +178,7 @@ def underdamped(rate_hz: float, beyond: float, c: float) -> tuple[FloatArray, Fl
 @pytest.mark.parametrize("rate_hz", [2.4, 3.2, 4.8])
 @pytest.mark.parametrize("c", [0.015, 0.030, 0.060])
 def test_a_valve_that_rings_beyond_its_target(rate_hz: float, beyond: float, c: float) -> None:
-    """By a fifth to two fifths of the rise: flow falls to nothing and comes back at its valleys, and it is one breath."""
+    """By a fifth to two fifths of the rise: flow stops and comes back in its valleys, and it is one breath."""
     late = repeated(*underdamped(rate_hz, beyond, c))[5:-1]
     assert len(late) == pytest.approx(CYCLES - 7, abs=1)
     assert after_valve(late) == pytest.approx([0.0] * len(late), abs=0.1)
