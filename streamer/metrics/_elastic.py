@@ -75,13 +75,19 @@ def is_hidden(trapped: float, above: float) -> bool:
     return trapped <= min(MAX_TRAPPED_CMH2O, TRAPPED_NOTED * above)
 
 
-def closed_form(folded: Fold, rr: float, lung: Elastic, resistance: Maybe) -> Graded:
+def closed_form(folded: Fold, vt: float, rr: float, lung: Elastic, resistance: Maybe) -> Graded:
     """Power by the closed form of this breath's shape, J/min; in pressure control resistance shapes the rise.
+
+    Args:
+        folded: What the breath's arrays come to.
+        vt: What reached the lung, L.
+        rr: Breaths per minute.
+        lung: Between which pressures it was moved.
+        resistance: Of inspiration, cmH2O·s/L.
 
     Raises:
         NotMeasurable: ``no_closed_form`` where flow is not square and pressure not level.
     """
-    vt = folded.tidal_insp
     if folded.is_square:
         power = vcv_simple(vt=vt, rr=rr, ppeak=folded.square_stop_paw, driving_pressure=lung.above)
         return Graded(power, lung.quality, VCV_SIMPLE)

@@ -38,7 +38,8 @@ MAX_ERROR, MAX_BLIND = 0.05, 0.20
 """Standard error of the elastance, and of the fits that leave a part out, as a share."""
 MIN_R2, MIN_R2_A = 0.95, 0.98
 MAX_RMSE, MAX_RMSE_SHARE, MAX_RMSE_A = 0.8, 0.05, 0.5
-MAX_RI, MAX_RE = 60.0, 100.0
+MAX_RI, MAX_RE, MAX_SMALL_S = 60.0, 100.0, 0.5
+"""cmH2O·s/L; or, as in newborns, whose tubes are narrow, the lung is as much stiffer: the time constant stays below."""
 MIN_R_RATIO, MIN_R_RATIO_SLOPE, MAX_R_RATIO = 0.4, 0.25, 1.6
 """Inspiratory over expiratory resistance. In tubes the two are alike; an effort moves one of them. Obstruction does so,
 too: this is asked only where passivity is not asserted. A slope does not use resistance, and obstruction of one to four
@@ -229,7 +230,7 @@ def _paces(breath: Breath, folded: Fold, given: Given, start: Start) -> bool:
 
 def _shaped(method: str, folded: Fold, ri: float, re: float, p0: float) -> Reason | None:
     """The passive equation describes this breath, all of its parts alike."""
-    if not (_fits(folded) and _resists(ri, re)) or _empties_early(method, folded, p0):
+    if not (_fits(folded) and _resists(ri, re, folded.fit_elastance)) or _empties_early(method, folded, p0):
         return Reason.FIT_POOR
     if method != SLOPE and not folded.fit_wide <= MAX_WIDE:
         return Reason.FIT_WINDOW_DISAGREE
@@ -263,9 +264,10 @@ def _fits(folded: Fold) -> bool:
     return folded.fit_explained >= MIN_R2 and folded.fit_left <= max(MAX_RMSE, MAX_RMSE_SHARE * height)
 
 
-def _resists(ri: float, re: float) -> bool:
+def _resists(ri: float, re: float, elastance: float) -> bool:
     """Resistances, where they are known, are those of airways."""
-    return not (ri < 0.0 or ri > MAX_RI or re < 0.0 or re > MAX_RE)
+    small = MAX_SMALL_S * elastance
+    return not (ri < 0.0 or ri > max(MAX_RI, small) or re < 0.0 or re > max(MAX_RE, small))
 
 
 def _repeated(past: Past, elastance: float, *, is_sure: bool) -> Reason | None:

@@ -24,14 +24,17 @@ MAX_HOLD_RISE = 0.5
 SMALL = frozenset({"paediatric", "neonate"})
 """Classes whose predicted weight no formula gives."""
 PREDICTED, STATED = "predicted_weight", "stated_weight"
-CORRECTED, AS_MEASURED = "circuit_corrected", "as_measured"
-"""Whether the gas that only fills the circuit is taken off; at the wye there is none."""
-USUAL_CIRCUIT_ML_CMH2O, FILLED_NOTED, MAX_FILLED = 1.5, 0.05, 0.08
-"""Of an adult's circuit that is not stated, at the least. What it may take of a number: for B where the sensor's site
-is not stated either; before one measured at the ventilator is withheld, and for C where the site of an adult's sensor
-is not stated. 8 % of what was measured are 9 % of what is true, and noise comes on top."""
-ADULT_L = 0.1
-"""A smaller breath is no adult's, and its sensor sits at the lung, or nothing could be measured."""
+CORRECTED, ASSUMED, AS_MEASURED = "circuit_corrected", "circuit_assumed", "as_measured"
+"""Whether the gas that only fills the circuit is taken off, and of which circuit; at the wye there is none."""
+CIRCUIT_ML_CMH2O, SMALL_CIRCUIT_ML_CMH2O = 1.5, 0.75
+"""Middle of what a circuit that is not stated takes, an adult's and a child's: from nothing, where the ventilator has
+taken it off, to twice as much, with a humidifier."""
+FILLED_NOTED, MAX_FILLED = 0.05, 0.08
+"""What of a number may be the circuit's: for B where the sensor's site is not stated; before one measured at the
+ventilator is withheld, and for C where the site is not stated. 8 % of what was measured are 9 % of what is true, and
+noise comes on top."""
+NEWBORN_L = 0.05
+"""A smaller breath is measured at the lung: in a circuit it would be lost."""
 MIN_BODY_KG = 20.0
 """Predicted body weight below which the formula, made for adults, gives nonsense."""
 
@@ -123,25 +126,39 @@ def circuit_of(context: Context, inspired: float, share: float) -> Graded:
     Args:
         context: Where the sensor sits, and what the circuit takes.
         inspired: L.
-        share: What a usual circuit takes of the number that is asked for, over what was measured.
+        share: What 1 mL/cmH2O takes of the number that is asked for, over what was measured.
 
     Raises:
-        NotMeasurable: ``context_missing`` where an unknown circuit would take a twelfth of the number, or more.
+        NotMeasurable: ``context_missing`` where an unknown circuit leaves a twelfth of the number in doubt, or more.
     """
-    circuit, site = context.circuit_compliance_ml_cmh2o, context.sensor_site
-    if site == "ventilator" and circuit is not None:
-        return Graded(circuit, None, CORRECTED)
-    if site == "ventilator" and share > MAX_FILLED:
-        raise NotMeasurable(Reason.CONTEXT_MISSING)
-    if site == "wye" or (site is None and not share > FILLED_NOTED):
+    circuit, is_stated = beside_lung(context)
+    site, doubt = context.sensor_site, share * _usual(context)
+    if site == "ventilator":
+        if not is_stated and doubt > MAX_FILLED:
+            raise NotMeasurable(Reason.CONTEXT_MISSING)
+        return Graded(circuit, None if is_stated else "B", CORRECTED if is_stated else ASSUMED)
+    if site == "wye" or not 2.0 * doubt > FILLED_NOTED:
         return Graded(0.0, None, AS_MEASURED)
-    is_adult = context.patient_class not in SMALL and inspired >= ADULT_L
-    return Graded(0.0, "C" if site is None and is_adult and share > MAX_FILLED else "B", AS_MEASURED)
+    is_newborn = context.patient_class == "neonate" or inspired < NEWBORN_L
+    return Graded(0.0, "B" if is_newborn or not 2.0 * doubt > MAX_FILLED else "C", AS_MEASURED)
+
+
+def beside_lung(context: Context) -> tuple[float, bool]:
+    """Circuit compliance that the flow sensor sees beside the lung's, mL/cmH2O, and whether it is known."""
+    if context.sensor_site != "ventilator":
+        return 0.0, context.sensor_site == "wye"
+    stated = context.circuit_compliance_ml_cmh2o
+    return (_usual(context), False) if stated is None else (stated, True)
+
+
+def _usual(context: Context) -> float:
+    """Of a circuit that is not stated, mL/cmH2O."""
+    return SMALL_CIRCUIT_ML_CMH2O if context.patient_class in SMALL else CIRCUIT_ML_CMH2O
 
 
 def filled_share(inspired: float, rise: float) -> float:
-    """Share of the inspired volume (L) that a usual circuit takes as pressure rises (cmH2O)."""
-    return USUAL_CIRCUIT_ML_CMH2O * rise / (inspired * ML_PER_L)
+    """Share of the inspired volume (L) that 1 mL/cmH2O of circuit takes as pressure rises (cmH2O)."""
+    return rise / (inspired * ML_PER_L)
 
 
 def body_kg(context: Context) -> float:

@@ -10,9 +10,9 @@ import math
 from streamer.breath import Breath
 from streamer.metrics._estimate import MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import Given, circuit_of, filled_share
+from streamer.metrics._given import Given, Start, beside_lung, circuit_of, filled_share
 from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
-from streamer.metrics.mechanics import COMPLIANCE
+from streamer.metrics.mechanics import COMPLIANCE, RESISTANCES
 from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
 from streamer.reasons import Reason
 from streamer.records import Flag
@@ -62,12 +62,12 @@ def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
     bounds=(-10.0, 60.0),
     methods=(WHOLE, EXP_LINE, TUBE),
     withheld=FITTED,
-    also=("crs_est",),
+    volume=Volume.CLOSED,
 )
 def peep_total_est(estimate: Estimate) -> Graded:
-    """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2)."""
-    methods = {SLOPE: EXP_LINE, TUBE: TUBE}
-    return Graded(estimate.p0, "B", methods.get(estimate.method, WHOLE))
+    """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2). No circuit moves it."""
+    found, methods = trusted(estimate), {SLOPE: EXP_LINE, TUBE: TUBE}
+    return Graded(found.p0, "B", methods.get(found.method, WHOLE))
 
 
 @metric(
@@ -78,12 +78,25 @@ def peep_total_est(estimate: Estimate) -> Graded:
     methods=METHODS,
     withheld=FITTED,
 )
-def pplat_est(crs_est: float, peep_total_est: float, tidal_insp: float, ppeak: float, estimate: Estimate) -> Graded:
-    """P0 + VTi / compliance, cmH2O."""
-    value = peep_total_est + ML_PER_L * tidal_insp / crs_est
-    if value > ppeak + ABOVE_PEAK_CMH2O:
+def pplat_est(  # noqa: PLR0917 (names are what it needs)
+    peep_total_est: float,
+    ppeak: float,
+    tidal_insp: float,
+    closing_paw: float,
+    estimate: Estimate,
+    given: Given,
+    start: Start,
+) -> Graded:
+    """P0 + VT / compliance, cmH2O: both of the lung alone, or the circuit's gas would count as the lung's.
+
+    Where the circuit is not known both hold some of it, and their ratio hardly any.
+    """
+    circuit = beside_lung(given.context)[0] / ML_PER_L
+    compliance = 1.0 / estimate.elastance - circuit
+    value = peep_total_est + (tidal_insp - circuit * (closing_paw - start.peep)) / compliance
+    if not compliance > 0.0 or value > ppeak + ABOVE_PEAK_CMH2O:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Graded(value, None, estimate.method)
+    return Graded(value, "B" if circuit and start.is_own else None, estimate.method)
 
 
 @metric(
@@ -103,7 +116,7 @@ def driving_pressure_est(pplat_est: float, peep_total_est: float, estimate: Esti
     unit=RESISTANCE,
     ucum=RESISTANCE_UCUM,
     about="Inspiratory resistance of the fitted lung",
-    bounds=(0.0, 100.0),
+    bounds=RESISTANCES,
     absent=Reason.FIT_ILLCOND,
     withheld=FITTED,
     also=("crs_est",),
@@ -117,7 +130,7 @@ def rrs_insp_est(estimate: Estimate) -> float:
     unit=RESISTANCE,
     ucum=RESISTANCE_UCUM,
     about="Expiratory resistance of the fitted lung",
-    bounds=(0.0, 100.0),
+    bounds=RESISTANCES,
     absent=Reason.FIT_ILLCOND,
     withheld=FITTED,
     also=("crs_est",),

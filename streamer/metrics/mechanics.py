@@ -10,10 +10,11 @@ from streamer.metrics._registry import MECHANICS, Graded, NotMeasurable, Volume,
 from streamer.metrics.volumes import SENSOR_RATIO
 from streamer.reasons import Reason
 from streamer.records import Flag
-from streamer.units import ML_PER_L
 
-COMPLIANCE = (3.0, 250.0)
-"""mL/cmH2O that are physically plausible (algorithms §12)."""
+COMPLIANCE = (0.2, 250.0)
+"""mL/cmH2O that are physically plausible, from the smallest newborn to emphysema (algorithms §12)."""
+RESISTANCES = (0.0, 300.0)
+"""cmH2O·s/L, a newborn's narrow tube included."""
 MAX_UNSETTLED = 1
 """One breath of eight may leave the lung fuller or emptier, as a sigh does: from which volume the next ones begin is
 known again. More, and something besides the ventilator moves gas."""
@@ -49,18 +50,18 @@ def crs(driving_pressure: float, vt: float, given: Given) -> Graded:
     withheld=MECHANICS,
     volume=Volume.TIGHT,
 )
-def cdyn(ppeak: float, tidal_insp: float, start: Start) -> Graded:
-    """VTi / (Ppeak - PEEP at the breath's onset), mL/cmH2O."""
+def cdyn(ppeak: float, vt: float, start: Start) -> Graded:
+    """VT / (Ppeak - PEEP at the breath's onset), mL/cmH2O."""
     if ppeak <= start.peep:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Graded(tidal_insp * ML_PER_L / (ppeak - start.peep), "B" if start.is_own else None)
+    return Graded(vt / (ppeak - start.peep), "B" if start.is_own else None)
 
 
 @metric(
     unit="cmH2O·s/L",
     ucum="cm[H2O].s/L",
     about="Inspiratory resistance: pressure lost when constant flow stops for a hold, over that flow",
-    bounds=(0.0, 100.0),
+    bounds=RESISTANCES,
     held=True,
     methods=("r_max",),
     absent=Reason.FLOW_NOT_CONSTANT,

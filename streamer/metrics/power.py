@@ -13,7 +13,7 @@ from streamer.metrics._balance import DOUBLES, MAX_UNCLOSED
 from streamer.metrics._crosscheck import is_apart
 from streamer.metrics._estimate import Estimate
 from streamer.metrics._folded import Fold
-from streamer.metrics._given import USUAL_CIRCUIT_ML_CMH2O, Given, Start, circuit_of
+from streamer.metrics._given import Given, Start, circuit_of
 from streamer.metrics._registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
 from streamer.records import Flag
@@ -45,8 +45,8 @@ def energy(  # noqa: PLR0917 (names are what it needs)
     Quality B where an effort shares the work, by label or by what the estimates saw, and where this breath does not
     close: a leak that has just opened still counts as volume until its conductance is learnt.
     """
-    usual = 0.5 * USUAL_CIRCUIT_ML_CMH2O / ML_PER_L * (folded.peak_paw**2 - start.peep**2)
-    circuit = circuit_of(given.context, folded.tidal_insp, usual / folded.work)
+    fills = 0.5 / ML_PER_L * (folded.peak_paw**2 - start.peep**2)
+    circuit = circuit_of(given.context, folded.tidal_insp, fills / folded.work)
     filling = 0.5 * circuit.value / ML_PER_L * (closing_paw**2 - start.peep**2) if circuit.value else 0.0
     delivered = JOULE_PER_L_CMH2O * (folded.work - filling)
     shared = estimate.effort is not None or not EFFORTS.isdisjoint(flags)
@@ -78,9 +78,9 @@ def mp(energy: float, rr: float, flags: Collection[Flag], mp_surrogate: Maybe) -
     absent=Reason.EXHALATION_INCOMPLETE,
     also=("mp",),
 )
-def mp_dyn(energy: float, tidal_insp: float, start: Start, rr: float) -> float | Graded:
-    """(Energy - K · PEEP · VTi) times rate, J/min; PEEP at the onset of this breath."""
-    power = (energy - JOULE_PER_L_CMH2O * start.peep * tidal_insp) * rr
+def mp_dyn(energy: float, vt: float, start: Start, rr: float) -> float | Graded:
+    """(Energy - K · PEEP · VT) times rate, J/min; PEEP at the onset of this breath."""
+    power = (energy - JOULE_PER_L_CMH2O * start.peep * vt / ML_PER_L) * rr
     return Graded(power, "B") if start.is_own else power
 
 
@@ -103,11 +103,10 @@ def mp_loop(folded: Fold, peep: float, rr: float) -> float:
 
 @metric(
     unit="J/L",
-    about="Energy per litre of inspired volume",
+    about="Energy per litre of gas that reached the lung",
     bounds=(-5.0, 15.0),
-    weighted_by="vt_insp",
-    also=("vt_insp",),
+    weighted_by="vt",
 )
-def energy_per_litre(energy: float, tidal_insp: float) -> float:
+def energy_per_litre(energy: float, vt: float) -> float:
     """Energy over the volume it moved, J/L."""
-    return energy / tidal_insp
+    return energy / vt * ML_PER_L

@@ -19,7 +19,7 @@ from streamer.metrics._given import PREDICTED, STATED, Given, Start, weight_kg
 from streamer.metrics._registry import MECHANICS, PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.metrics.power import MAX_POWER, POWER
 from streamer.reasons import Reason
-from streamer.units import JOULE_PER_L_CMH2O
+from streamer.units import JOULE_PER_L_CMH2O, ML_PER_L
 
 PRESSURES = ("pplat", "pplat_est", "peep_total_est")
 
@@ -38,6 +38,7 @@ PRESSURES = ("pplat", "pplat_est", "peep_total_est")
 )
 def mp_surrogate(  # noqa: PLR0917 (names are what it needs)
     folded: Fold,
+    vt: float,
     rr: float,
     start: Start,
     pplat: Maybe,
@@ -47,7 +48,7 @@ def mp_surrogate(  # noqa: PLR0917 (names are what it needs)
 ) -> Graded:
     """Square flow: ``vcv_simple``; level pressure: ``pcv_full``, its rise time from the waveform. J/min."""
     lung = elastic(start, pplat, pplat_est, peep_total_est)
-    return closed_form(folded, rr, lung, rrs_insp_est)
+    return closed_form(folded, vt / ML_PER_L, rr, lung, rrs_insp_est)
 
 
 class Parts(NamedTuple):
@@ -60,10 +61,10 @@ class Parts(NamedTuple):
     method: str
 
 
-def _parts(mp: float, rr: float, tidal_insp: float, pressures: tuple[Start, Maybe, Maybe, Maybe]) -> Parts:
+def _parts(mp: float, rr: float, vt: float, pressures: tuple[Start, Maybe, Maybe, Maybe]) -> Parts:
     """The parts of one breath. Raises ``NotMeasurable`` where no pair of pressures is known or the rest is negative."""
     lung = elastic(*pressures)
-    per_cmh2o = JOULE_PER_L_CMH2O * rr * tidal_insp
+    per_cmh2o = JOULE_PER_L_CMH2O * rr * vt / ML_PER_L
     peep, stretch = per_cmh2o * lung.rest, per_cmh2o * 0.5 * lung.above
     resistive = mp - peep - stretch
     if resistive < 0.0:
@@ -77,13 +78,13 @@ def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> Non
     def formula(  # noqa: PLR0917 (names are what it needs)
         mp: float,
         rr: float,
-        tidal_insp: float,
+        vt: float,
         start: Start,
         pplat: Maybe,
         pplat_est: Maybe,
         peep_total_est: Maybe,
     ) -> Graded:
-        parts = _parts(mp, rr, tidal_insp, (start, pplat, pplat_est, peep_total_est))
+        parts = _parts(mp, rr, vt, (start, pplat, pplat_est, peep_total_est))
         return Graded(pick(parts), parts.quality, parts.method)
 
     formula.__name__, formula.__doc__ = key, doc

@@ -13,6 +13,7 @@ from streamer.metrics._balance import DEVIATIONS, LEAK_NOTED, NOTED, REFUSED, pe
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import (
     AS_MEASURED,
+    ASSUMED,
     CORRECTED,
     PREDICTED,
     STATED,
@@ -48,7 +49,7 @@ def vt_exp(exp_volume: float) -> float:
     about="Tidal volume that reached the lung: inspired, less the sensor's zero, the leak and what fills the circuit",
     bounds=VOLUME_ML,
     mdc=151980,
-    methods=(CORRECTED, AS_MEASURED),
+    methods=(CORRECTED, ASSUMED, AS_MEASURED),
     volume=Volume.MOVED,
 )
 def vt(tidal_insp: float, closing_paw: float, given: Given, start: Start) -> Graded:

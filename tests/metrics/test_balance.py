@@ -28,7 +28,7 @@ def found_after(ratio: float) -> Measures:
     one = dataclasses.replace(one, flow=flow)
     before = fold(one)
     past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
-    return measured(one, Given(before=before, past=past, context=Context(passive="asserted")))
+    return measured(one, Given(before=before, past=past, context=Context(passive="asserted", sensor_site="wye")))
 
 
 @pytest.mark.parametrize(("ratio", "grade"), [(1.0, None), (1.049, None), (0.951, None), (1.051, "B"), (0.949, "B")])

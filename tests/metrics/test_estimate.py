@@ -17,6 +17,7 @@ from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._given import start_of
 from streamer.metrics._past import Ratio
 from streamer.metrics._time_constant import from_time_constant, time_constant
+from streamer.metrics.estimates import pplat_est
 from streamer.reasons import Reason
 from streamer.records import Flag
 from tests.metrics.waves import Lung, pcv, vcv
@@ -225,11 +226,12 @@ def test_nothing_is_called_measured() -> None:
 def test_quality_a_needs_a_word_on_passivity() -> None:
     """Algorithms §4.5: not asserted, never A; and total PEEP without a hold is B at best (§4.2)."""
     assert measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset()).quality["crs_est"] == "B"
-    found = measure(SQUARE, fold(SQUARE), given_(SQUARE, passive="asserted"), frozenset())
+    known = given_(SQUARE, passive="asserted", sensor_site="wye")
+    found = measure(SQUARE, fold(SQUARE), known, frozenset())
     assert found.quality["crs_est"] == "A"
     assert found.quality["pplat_est"] == found.quality["peep_total_est"] == "B"
     poor = fold(SQUARE)._replace(fit_explained=0.97)
-    assert measure(SQUARE, poor, given_(SQUARE, passive="asserted"), frozenset()).quality["crs_est"] == "B"
+    assert measure(SQUARE, poor, known, frozenset()).quality["crs_est"] == "B"
 
 
 @pytest.mark.parametrize("flag", [Flag.INEFFECTIVE_EFFORT, Flag.FLOW_STARVATION, Flag.REVERSE_TRIGGER_SUSPECT])
@@ -311,3 +313,23 @@ def test_the_time_constant_from_volume_and_peak_flow() -> None:
     """Algorithms §4.4: 0.59999 in two steps for a true 0.6 s."""
     vt = 0.6 * (1.0 - math.exp(-2.4 / 0.6))
     assert time_constant(vt=vt, peak_flow=1.0, te=2.4) == pytest.approx(0.6, abs=1e-8)
+
+
+@pytest.mark.parametrize("circuit", [0.5, 2.5])
+def test_the_circuits_gas_is_not_the_lungs(circuit: float) -> None:
+    """Volume and compliance are both of the lung: one of each is 2 cmH2O too much of a stiff lung's plateau."""
+    here = fold(vcv(c=0.02, vt=0.3, rr=12, flow=0.5))
+    stated = given_(SQUARE, sensor_site="ventilator", circuit_compliance_ml_cmh2o=circuit)
+    estimate = decide(SQUARE)._replace(elastance=1000 / (20.0 + circuit), p0=5.0)
+    inspired = here.tidal_insp + circuit / 1000 * (here.closing_paw - 5.0)
+    found = pplat_est(5.0, here.peak_paw, inspired, here.closing_paw, estimate, stated, start_of(here, here))
+    assert found.value == pytest.approx(20.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("r", "is_given"), [(140.0, True), (400.0, False)])
+def test_newborns_have_narrow_tubes(r: float, *, is_given: bool) -> None:
+    """1.5 mL/cmH2O: time constants of 0.2 and 0.6 s."""
+    one = pcv(c=0.0015, r=r, ti=0.6, rr=20, rate_hz=200.0)
+    found = decide(one, past=STEADY._replace(elastance=1000 / 1.5), passive="asserted")
+    assert (found.refused != Reason.FIT_POOR) == is_given
+    assert 1000 / found.elastance == pytest.approx(1.5, rel=0.02)

@@ -46,7 +46,8 @@ def test_noise_grades_and_withholds(share: float, grade: str | None, reason: str
     one = noisy(share)
     before = fold(one)
     past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
-    found = measured(one, Given(before=before, past=past, context=Context(passive="asserted")))
+    context = Context(passive="asserted", sensor_site="wye")
+    found = measured(one, Given(before=before, past=past, context=context))
     assert {found.missing.get(key) for key in RESTS} == {reason}
     assert {found.quality.get(key) for key in RESTS} == {grade}
     assert not {"vt_insp", "vt_exp", "rr", "ppeak", "peep"} & {*found.missing}

@@ -12,7 +12,7 @@ from streamer.context import Context
 from streamer.metrics import fold
 from tests.metrics.waves import Lung, breath, measured, start_from, vcv
 
-PASSIVE = Context(passive="asserted")
+PASSIVE = Context(passive="asserted", sensor_site="wye")
 O_1 = {
     "a": {"c": 0.05, "r": 10, "peep": 5, "vt": 0.5},
     "b": {"c": 0.03, "r": 12, "peep": 12, "vt": 0.36},
@@ -91,10 +91,15 @@ def test_resistance_needs_constant_flow() -> None:
     assert found.missing["rrs"] == "flow_not_constant"
 
 
-@pytest.mark.parametrize("c", [0.002, 0.4])
-def test_compliance_that_cannot_be(c: float) -> None:
-    one = vcv(c=c, r=20.0 if c < 0.01 else 2.0, vt=0.1 if c < 0.01 else 0.5, flow=0.5, pause_s=0.8, rr=10)
-    assert measured(one).missing["crs"] == "implausible"
+@pytest.mark.parametrize(
+    ("c", "is_given"), [(0.00015, False), (0.00025, True), (0.002, True), (0.24, True), (0.4, False)]
+)
+def test_compliance_that_cannot_be(c: float, *, is_given: bool) -> None:
+    """Newborns with stiff lungs have 0.3 mL/cmH2O, emphysema 200."""
+    one = vcv(c=c, r=0.04 / c if c < 0.01 else 2.0, vt=min(10.0 * c, 0.5), flow=min(10.0 * c, 0.5), pause_s=0.8, rr=10)
+    found = measured(one)
+    assert found.missing.get("crs") == (None if is_given else "implausible")
+    assert found.values.get("crs", c * 1000) == pytest.approx(c * 1000, rel=0.01)
 
 
 def test_peak_at_peep_is_no_dynamic_characteristic() -> None:

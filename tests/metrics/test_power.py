@@ -10,7 +10,7 @@ from streamer.metrics._estimate import Estimate
 from streamer.metrics.power import energy
 from streamer.reasons import Reason
 from streamer.records import Flag
-from tests.metrics.waves import K, breath, measured, pcv, start_from, vcv
+from tests.metrics.waves import AT_WYE, K, breath, measured, pcv, start_from, vcv
 
 LUNG = Given(), Start(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False), 20.0
 O_1 = {
@@ -106,7 +106,7 @@ def test_an_open_loop_is_not_a_number() -> None:
 
 def test_effort_costs_quality() -> None:
     one = vcv()
-    found = measure(one, fold(one), Given(), frozenset({Flag.INEFFECTIVE_EFFORT}))
+    found = measure(one, fold(one), Given(context=AT_WYE), frozenset({Flag.INEFFECTIVE_EFFORT}))
     assert {found.quality[key] for key in ("energy", "mp", "mp_dyn", "energy_per_litre")} == {"B"}
 
 

@@ -43,7 +43,7 @@ def test_weights_and_holds() -> None:
     assert dict(WEIGHTED_BY) == {
         "rr": "ttot", "minute_volume": "ttot", "mp": "ttot", "mp_dyn": "ttot", "mp_loop": "ttot",
         "mp_surrogate": "ttot", "mp_peep": "ttot", "mp_elastic": "ttot", "mp_resistive": "ttot", "mp_pbw": "ttot",
-        "mp_crs": "ttot", "energy_per_litre": "vt_insp", "vent_ratio": "ttot", "vd_vt_enghoff": "vt_exp",
+        "mp_crs": "ttot", "energy_per_litre": "vt", "vent_ratio": "ttot", "vd_vt_enghoff": "vt_exp",
         "pco2_mixed_exp": "vt_exp", "vd_vt_bohr": "vt_exp", "vco2": "ttot",
     }  # fmt: skip
     assert {"pplat", "pplat_se", "peep_total", "auto_peep", "driving_pressure", "crs", "rrs"} == HELD

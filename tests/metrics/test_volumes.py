@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamer.context import Context
 from streamer.metrics import Given, Measures, NotMeasurable, Past, fold
 from streamer.metrics._given import circuit_of, filled_share
-from tests.metrics.waves import AT_WYE, K, breath, measured, pcv, vcv
+from tests.metrics.waves import AT_WYE, K, breath, measured, pcv, start_from, vcv
 
 
 @pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
@@ -90,7 +90,7 @@ def test_volume_by_weight() -> None:
     [
         ("wye", 2.0, 500.0, "as_measured"),
         (None, 2.0, 500.0, "as_measured"),
-        ("ventilator", None, 500.0, "as_measured"),
+        ("ventilator", None, 485.0, "circuit_assumed"),
         ("ventilator", 2.0, 480.0, "circuit_corrected"),
     ],
 )
@@ -101,7 +101,7 @@ def test_what_reached_the_lung(site: str | None, circuit: float | None, vt: floa
     found = measured(one, Given(before=fold(one), context=context))
     assert found.values["vt"] == pytest.approx(vt, rel=0.005)
     assert found.methods["vt"] == method
-    assert found.quality.get("vt") == ("B" if site == "ventilator" and circuit is None else None)
+    assert found.quality.get("vt") == ("B" if site is None or method == "circuit_assumed" else None)
     assert found.values["vt_insp"] == pytest.approx(500.0, rel=0.005)
 
 
@@ -143,11 +143,12 @@ def test_what_flows_back_before_the_next_onset(inflow: float, is_left_out: bool)
 @pytest.mark.parametrize(
     ("site", "vt_ml", "grade", "reason"),
     [
-        (None, 301.0, None, None),
-        (None, 299.0, "B", None),
-        (None, 188.0, "B", None),
-        (None, 187.0, "C", None),
-        (None, 99.0, "B", None),
+        (None, 601.0, None, None),
+        (None, 599.0, "B", None),
+        (None, 376.0, "B", None),
+        (None, 374.0, "C", None),
+        (None, 51.0, "C", None),
+        (None, 49.0, "B", None),
         ("ventilator", 188.0, "B", None),
         ("ventilator", 187.0, None, "context_missing"),
         ("ventilator", 99.0, None, "context_missing"),
@@ -155,25 +156,44 @@ def test_what_flows_back_before_the_next_onset(inflow: float, is_left_out: bool)
     ],
 )
 def test_a_circuit_that_is_not_stated(site: str | None, vt_ml: float, grade: str | None, reason: str | None) -> None:
-    """It may take 1.5 mL/cmH2O: over 10 cmH2O a twentieth of 300 mL, 8 % of 187.5 mL. Small breaths are no adult's."""
+    """It takes 0-3 mL/cmH2O: over 10 cmH2O a twentieth of 600 mL, 8 % of 375. Taken in the middle, half of that.
+
+    A sensor in a circuit would lose the smallest breaths.
+    """
     context = Context(sensor_site=site)  # type: ignore[arg-type]
     inspired = vt_ml / 1000
     if reason is None:
-        assert circuit_of(context, inspired, filled_share(inspired, 10.0))[:2] == (0.0, grade)
+        middle = 1.5 if site == "ventilator" else 0.0
+        assert circuit_of(context, inspired, filled_share(inspired, 10.0))[:2] == (middle, grade)
         return
     with pytest.raises(NotMeasurable, match=reason):
         circuit_of(context, inspired, filled_share(inspired, 10.0))
 
 
-@pytest.mark.parametrize("patient_class", ["paediatric", "neonate"])
-def test_a_childs_sensor_is_taken_to_sit_at_the_lung(patient_class: str) -> None:
+@pytest.mark.parametrize(("patient_class", "grade"), [("paediatric", "C"), ("neonate", "B")])
+def test_a_newborns_sensor_is_taken_to_sit_at_the_lung(patient_class: str, grade: str) -> None:
+    """A child's circuit of up to 1.5 mL/cmH2O takes a quarter of 120 mL over 20 cmH2O; if it is there."""
     context = Context(patient_class=patient_class)  # type: ignore[arg-type]
-    assert circuit_of(context, 0.12, filled_share(0.12, 20.0)).quality == "B"
+    assert circuit_of(context, 0.12, filled_share(0.12, 20.0)).quality == grade
 
 
-@pytest.mark.parametrize(("compliance", "grade"), [(0.0215, "B"), (0.0185, "C")])
+@pytest.mark.parametrize("truth", [0.0, 1.5, 3.0])
+@pytest.mark.parametrize("compliance", [20.0, 50.0])
+def test_a_usual_circuit_at_the_ventilator_costs_a_tenth_at_most(truth: float, compliance: float) -> None:
+    """Volume, compliance and energy stay within what B promises, whichever circuit it is."""
+    one = vcv(c=(compliance + truth) / 1000, vt=10 * (compliance + truth) / 1000, flow=0.3, r=2.0, pause_s=0.8, rr=10)
+    stated = Context(sensor_site="ventilator", circuit_compliance_ml_cmh2o=truth)
+    found = measured(one, start_from(one, context=Context(sensor_site="ventilator")))
+    right = measured(one, start_from(one, context=stated))
+    assert right.values["crs"] == pytest.approx(compliance, rel=0.01)
+    for key in ("vt", "crs", "energy", "mp_elastic"):
+        assert found.values[key] == pytest.approx(right.values[key], rel=0.1), key
+        assert found.quality[key] == "B", key
+
+
+@pytest.mark.parametrize(("compliance", "grade"), [(0.042, "B"), (0.036, "C")])
 def test_a_stiff_lung_needs_a_word_on_the_circuit(compliance: float, grade: str) -> None:
-    """1.5 mL/cmH2O beside 18.75 would be 8 % of what the sensor sees, of volume, compliance and energy alike."""
+    """3 mL/cmH2O beside 37.5 would be 8 % of what the sensor sees, of volume, compliance and energy alike."""
     one = vcv(c=compliance, vt=10 * compliance, flow=0.3, peep=5, r=2.0, pause_s=0.8, rr=10)
     found = measured(one, Given(before=fold(one)))
     for key in ("vt", "crs", "mp"):
@@ -186,6 +206,12 @@ def test_power_and_compliance_leave_the_circuit_out() -> None:
     plain = Given(before=fold(one), context=Context(sensor_site="wye"))
     stated = Given(before=fold(one), context=Context(sensor_site="ventilator", circuit_compliance_ml_cmh2o=2.0))
     at_wye, at_ventilator = measured(one, plain).values, measured(one, stated).values
+    vt = at_ventilator["vt"] / 1000
+    assert at_ventilator["cdyn"] == pytest.approx(1000 * vt / (at_wye["ppeak"] - 5.0), rel=1e-3)
+    assert at_ventilator["energy_per_litre"] == pytest.approx(at_ventilator["energy"] / vt, rel=1e-9)
+    assert at_ventilator["mp_peep"] == pytest.approx(K * 5.0 * vt * at_ventilator["rr"], rel=1e-3)
+    assert at_ventilator["mp_elastic"] == pytest.approx(K * 5.0 * vt * at_ventilator["rr"], rel=1e-3)
+    assert at_ventilator["mp_surrogate"] == pytest.approx(at_wye["mp_surrogate"] * vt / 0.5, rel=1e-3)
     filling = K * 0.002 * (15.0**2 - 5.0**2) / 2
     assert at_ventilator["energy"] == pytest.approx(at_wye["energy"] - filling, rel=1e-3)
     assert at_ventilator["vt"] == pytest.approx(at_wye["vt"] - 20.0, rel=1e-3)
