@@ -115,7 +115,6 @@ class Leak:
         Unless a ventilator goes on feeding the leak: then flow grows with the root of pressure, here and at the end.
         """
         held, end = levels.held, levels.end
-        self._doubt_zero()
         floor = 0.0 if math.isnan(levels.end_paw) else levels.end_paw
         if math.isnan(held) or levels.held_paw - floor < HELD_CMH2O:
             return
@@ -125,14 +124,6 @@ class Leak:
         self._zeros.append(held)
         zero = median(self._zeros) if len(self._zeros) >= ENOUGH_ZEROS else 0.0
         self.zero = zero if MIN_ZERO_L_S <= abs(zero) <= MAX_ZERO_L_S else 0.0
-
-    def _doubt_zero(self) -> None:
-        """Level flow at the end of expiration is the zero and a leak: twice far below the zero, it shows another."""
-        ends = [row.end for row in self._rows][-ENOUGH_ENDS:]
-        least = self.zero - max(SAME_L_S, 0.5 * abs(self.zero))
-        if self.zero and len(ends) == ENOUGH_ENDS and all(end < least for end in ends):
-            self._zeros.clear()
-            self.zero = 0.0
 
 
 def median(values: Iterable[float]) -> float:

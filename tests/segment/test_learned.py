@@ -151,16 +151,6 @@ def test_an_occlusion_holds_pressure(above_cmh2o: float, *, is_zero: bool) -> No
     assert (leak.zero != 0.0) is is_zero
 
 
-@pytest.mark.parametrize(("end_l_min", "is_kept"), [(4.8, True), (2.5, True), (2.3, False), (0.0, False)])
-def test_flow_at_the_end_of_expiration_denies_a_zero(end_l_min: float, *, is_kept: bool) -> None:
-    leak = taught([0.0] * 4, held(4.8 / S_PER_MIN))
-    assert leak.zero == pytest.approx(4.8 / S_PER_MIN)
-    leak.push(sums(0.0), ended(end_l_min / S_PER_MIN), DURATION_S)
-    assert leak.zero != 0.0, "once is not enough"
-    leak.push(sums(0.0), ended(end_l_min / S_PER_MIN), DURATION_S)
-    assert (leak.zero != 0.0) is is_kept
-
-
 def test_a_leak_beside_an_offset() -> None:
     zero = 1.5 / S_PER_MIN
     net = LEAK * ROOT + zero * DURATION_S
