@@ -112,7 +112,7 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
         if p.blown > 0.0 and not is_drawn and x > p.onset and not dies_down(s, p, x):
             return False
         needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
-        if p.blown > 0.0 and s.open >= 0:  # what a lung that was emptied too far takes back is no effort
+        if p.blown > 0.0 and s.open >= 0 and not is_drawn:  # an emptied lung takes gas back without any effort
             needed += max(s.first_volume - s.balance, 0.0)
     if s.candidate_peak >= p.deliver:
         return bool(s.candidate_volume >= needed)
