@@ -33,7 +33,7 @@ PEAKS, CREST = 3.5, 1.5
 RIPPLE_S = 0.12
 """Half a cycle of 5 Hz moves its RMS times 0.09 s."""
 RESPONSE_S = 0.040
-"""Time over which the flow of an onset is told from noise."""
+"""Time over which the flow of an onset stands out from noise."""
 DEVIATIONS, PEAK, CLEAR, RANGE = 2.0, 4.0, 5.0, 7.0
 """Of noise: a mean over that time stays within, a sample hardly exceeds, never exceeds; ten samples span."""
 FALSE_ALARMS = 14.0
