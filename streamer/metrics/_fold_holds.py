@@ -3,7 +3,8 @@
 A hold is an occlusion: flow at zero because a valve closed. Pressure control in which flow decays to zero by itself
 looks the same once it is zero, so the *stop* is judged: 60 to 20 ms before zero, flow must exceed four times the zero
 threshold and what noise does to that mean, and eight times what is left of it in the 60 ms after (an exponential decay
-with a time constant of 50 ms or more leaves a quarter).
+with a time constant of 50 ms or more leaves a quarter). Four times are enough where pressure falls with the flow, by
+what the flow had cost: a valve takes some 20 ms to close, while pressure that is controlled stays as flow dies away.
 
 What counts as zero follows the signal. Flow need not be at the sensor's zero, only level: a zero that is off by 2 L/min
 leaves a hold a hold. It need not be quiet either: the spread of flow at the end of expiration, where no gas is driven,
@@ -18,7 +19,7 @@ import math
 from streamer.chunk import FloatArray
 from streamer.jit import kernel
 from streamer.metrics._hold_readings import exp_readings, insp_readings
-from streamer.metrics._sums import TRIGGER_S, running_sum, unrest
+from streamer.metrics._sums import TRIGGER_S, mean, running_sum, unrest, white_noise
 
 NAN = math.nan
 ZERO_FLOW_L_S, ZERO_SMALL = 1.0 / 60.0, 0.05
@@ -31,6 +32,8 @@ LEVEL_S, GUARD_S = 0.2, 0.05
 QUIET_S, SWING_S = 0.08, 0.2
 MIN_RUN_S = 0.2
 STOP_FACTOR, NOISE_FACTOR, DECAY_FACTOR = 4.0, 3.0, 8.0
+FALL_FACTOR, MIN_FALL_CMH2O = 4.0, 0.5
+"""In place of ``DECAY_FACTOR`` where pressure falls by so much as flow stops, and by three times its noise."""
 LEFT_ERRORS = 1.5
 """Standard errors by which what is left may be more than it seems: three samples at 50 Hz are soon below it by one."""
 SWING_FACTOR, SWING_LEFT = 1.5, 0.35
@@ -52,11 +55,11 @@ def holds(flow: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int) -> t
     spread = unrest(flow, insp_end, rate_hz)
     paw_sum = running_sum(paw)
     level = _level(flow, 0, insp_end, peak, zero, spread, rate_hz)
-    first, last, stop = _longest_zero(flow - level, 1.0, (0, insp_end), rate_hz, zero, spread)
+    first, last, stop = _longest_zero(flow - level, 1.0, (0, insp_end), rate_hz, zero, spread, paw)
     hold = insp_readings(flow, paw_sum, paw, (first, last), insp_end, rate_hz)
     late, end = min(flow.size, insp_end + int(0.3 * rate_hz)), flow.size - 1
     level = _level(flow, late, end - int(TRIGGER_S * rate_hz), peak, zero, spread, rate_hz)
-    e_first, e_last, e_stop = _longest_zero(flow - level, -1.0, (late, end), rate_hz, zero, spread)
+    e_first, e_last, e_stop = _longest_zero(flow - level, -1.0, (late, end), rate_hz, zero, spread, paw)
     exp_hold = exp_readings(paw_sum, paw, (e_first, e_last), rate_hz)
     insp = (hold[0], stop, *hold[1:], first / rate_hz)
     exp = (exp_hold[0], e_stop, *exp_hold[1:], e_first / rate_hz)
@@ -101,7 +104,13 @@ def _highest_pair(flow: FloatArray, first: int, last: int) -> float:
 
 @kernel
 def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
-    flow: FloatArray, sign: float, span: tuple[int, int], rate_hz: float, zero: float, spread: float
+    flow: FloatArray,
+    sign: float,
+    span: tuple[int, int],
+    rate_hz: float,
+    zero: float,
+    spread: float,
+    paw: FloatArray,
 ) -> tuple[int, int, float]:
     """The longest stretch of zero flow within ``span``, and how abruptly flow (of this sign) stopped before it.
 
@@ -109,11 +118,11 @@ def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
     """
     total = running_sum(flow)
     width = max(3, int((QUIET_S if spread <= zero else SWING_S) * rate_hz))
-    mean = zero if spread <= zero else zero + max(NOISE_FACTOR / math.sqrt(width), SWING_LEFT) * spread
+    limit = zero if spread <= zero else zero + max(NOISE_FACTOR / math.sqrt(width), SWING_LEFT) * spread
     most = max(STOP_FACTOR * zero, zero + STOP_FACTOR * spread)
     best_first, best_last, first, last = -1, -1, -1, -1
     for i in range(span[0], span[1] - width + 1):
-        if abs(total[i + width] - total[i]) > mean * width or _highest(flow, i, i + width) > most:
+        if abs(total[i + width] - total[i]) > limit * width or _highest(flow, i, i + width) > most:
             continue
         if i > last + width or _highest_pair(flow, last, i) > most:
             first = i
@@ -126,16 +135,31 @@ def _longest_zero(  # noqa: PLR0917 (compiled: positions only)
     earliest = max(span[0], best_first - width)
     while best_first > earliest and abs(flow[best_first - 1]) <= min(allowed, most):
         best_first -= 1
-    return best_first, best_last, _abruptness(flow, total, sign, (best_first, best_last), rate_hz, zero, spread)
+    factor = DECAY_FACTOR
+    if sign > 0.0 and spread <= zero and _falls(paw, best_first, best_last, rate_hz):
+        factor = FALL_FACTOR
+    run = (best_first, best_last)
+    return best_first, best_last, _abruptness(flow, total, sign, run, rate_hz, zero, spread, factor)
+
+
+@kernel
+def _falls(paw: FloatArray, first: int, last: int, rate_hz: float) -> bool:
+    """Pressure 60 to 20 ms before flow is zero lies above that 60 to 100 ms after, by more than noise can."""
+    width, late = max(1, int(0.04 * rate_hz)), first + math.ceil(0.06 * rate_hz)
+    early = first - int(0.02 * rate_hz) - width
+    if early < 0 or late + width > last:
+        return False
+    fall = mean(paw, early, early + width) - mean(paw, late, late + width)
+    return fall > max(MIN_FALL_CMH2O, NOISE_FACTOR * math.sqrt(2.0 * white_noise(paw, first, last) / width))
 
 
 @kernel
 def _noise(flow: FloatArray, total: FloatArray, first: int, last: int) -> float:
     """Standard deviation."""
-    mean = (total[last] - total[first]) / (last - first)
+    middle = (total[last] - total[first]) / (last - first)
     square = 0.0
     for i in range(first, last):
-        square += (flow[i] - mean) ** 2
+        square += (flow[i] - middle) ** 2
     return math.sqrt(square / (last - first))
 
 
@@ -148,6 +172,7 @@ def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     rate_hz: float,
     zero: float,
     spread: float,
+    factor: float,
 ) -> float:
     """Flow 60 to 20 ms before zero, over what must be exceeded to call it stopped: see the top of this file."""
     before_first = run[0] - math.ceil(0.06 * rate_hz)
@@ -161,4 +186,4 @@ def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     noise = _noise(flow, total, run[0] + width, run[1])
     left = max(0.0, after + LEFT_ERRORS * noise / math.sqrt(width) - (SWING_FACTOR * spread if spread > zero else 0.0))
     shaken = noise * (NOISE_FACTOR if spread <= zero else max(SWING_FACTOR, NOISE_FACTOR / math.sqrt(n)))
-    return float(before / max(STOP_FACTOR * zero + shaken, DECAY_FACTOR * left))
+    return float(before / max(STOP_FACTOR * zero + shaken, factor * left))

@@ -155,6 +155,40 @@ def test_a_decay_of_a_few_noisy_samples_gives_no_plateau() -> None:
     assert measured(one).missing.get("pplat") == "no_hold"
 
 
+def closing(fall: float, rate_hz: float, seed: int, tau_s: float = 0.02) -> Breath:
+    """Flow falls to 12 L/min and stops by a valve that takes some 20 ms; of what the flow had cost ``fall`` is lost."""
+    one = Lung().falling_flow(0.75, 0.2, 1.0).constant_flow(0.0, 0.6).pressure(0.0, 3.0)
+    plain = one.breath(2, rate_hz=rate_hz)
+    stop, flow = int(1.0 * rate_hz + 0.5), plain.flow.copy()
+    for i in range(stop + 1, plain.insp_end):
+        flow[i] = flow[i - 1] * math.exp(-1.0 / rate_hz / tau_s)
+    paw = np.where(np.arange(flow.size) >= plain.insp_end, plain.paw, plain.paw[: plain.insp_end][-1])
+    paw[: stop + 1] = np.minimum(plain.paw[: stop + 1], paw[stop + 5] + fall)
+    late = slice(stop + 1, plain.insp_end)
+    paw[late] += fall * flow[late] / flow[stop]
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0.0, 0.8 / 60, flow.size), rng.normal(0.0, 0.1, flow.size)
+    return breath(flow + noise[0], paw + noise[1], plain.insp_end, rate_hz=rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [100.0, 200.0])
+@pytest.mark.parametrize("fall", [1.5, 2.0, 4.0])
+def test_a_valve_takes_its_time(fall: float, rate_hz: float) -> None:
+    """What is left of a small flow counts less where pressure falls with it: it was stopped."""
+    found = [fold(closing(fall, rate_hz, seed)).hold_stop >= 1.0 for seed in range(60)]
+    assert sum(found) >= 0.95 * len(found)
+
+
+@pytest.mark.parametrize("rate_hz", [100.0, 200.0])
+def test_flow_that_dies_under_level_pressure_was_not_stopped(rate_hz: float) -> None:
+    """The same flow under a pressure that a ventilator keeps: a lung's time constant is 50 ms or more."""
+    found = [fold(closing(0.0, rate_hz, seed, tau_s=0.05)).hold_stop >= 1.0 for seed in range(60)]
+    assert not any(found)
+    stopped = [fold(closing(2.0, rate_hz, seed, tau_s=0.03)).hold_stop >= 1.0 for seed in range(60)]
+    level = [fold(closing(0.0, rate_hz, seed, tau_s=0.03)).hold_stop >= 1.0 for seed in range(60)]
+    assert sum(stopped) >= 2 * sum(level)
+
+
 @pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
 def test_noise_does_not_break_a_hold(rate_hz: float) -> None:
     """1 L/min of flow noise and 0.2 cmH2O of pressure noise: found in 98 % or more, and right in all of those."""
