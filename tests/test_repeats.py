@@ -231,3 +231,30 @@ def test_cutting_changes_no_packet(seed: int) -> None:
         found, notices = sifted(whole, sorted(random_cuts(len(whole), seed, single=single)))
         assert notices == told
         assert all(np.array_equal(found[name], expected[name], equal_nan=True) for name in Channel)
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 250.0, 500.0])
+@pytest.mark.parametrize("before_s", [0.15, 0.25, 0.35])
+def test_a_packet_that_begins_at_rest_is_found_by_its_noise_and_its_onset_has_no_time(
+    rate_hz: float, before_s: float
+) -> None:
+    whole = ventilated(rate_hz, step=0.0)
+    onset = within(whole, 0.0)
+    at, count = onset - round(before_s * rate_hz), round(0.5 * rate_hz)
+    bad = copied(whole, at, count)
+    found = np.flatnonzero(np.isnan(sifted(bad)[0][Channel.FLOW]))
+    assert at < found[0] <= at + 0.4 * rate_hz  # noise turns 16 times, seen at the next tenth of a second or two
+    assert found[-1] == at + count - 1
+    assert found.size == at + count - found[0]
+    bed = Bed("b")
+    records = [one for one in [*bed.push(bad), *bed.close()] if isinstance(one, BreathRecord)]
+    beside = [one for one in records if min(abs(one.start_s - onset / rate_hz), abs(one.end_s - onset / rate_hz)) < 0.5]
+    assert len(beside) == 2
+    assert all(Flag.ONSET_GAP in one.flags and "rr" not in one.values for one in beside)
+
+
+def test_a_noisy_breath_that_comes_again_and_again_is_lost_once_at_most() -> None:
+    whole = ventilated(100.0, step=0.0, rate_per_min=40.0, ti_s=0.5)  # type: ignore[arg-type]
+    one = {name: samples[2000:2150] for name, samples in whole.channels.items()}
+    again = {name: np.tile(samples, 20) for name, samples in one.items()}
+    assert missing(Chunk(source="vent", start_s=0.0, rate_hz=100.0, channels=again)) < 150

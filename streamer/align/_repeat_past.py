@@ -27,8 +27,9 @@ STILL_SHARE, STILL_S = 0.02, 0.2
 BITS = 3.0
 """Changes of so many of a converter's steps are none."""
 TURNS_S, MIN_TURNS_S, MIN_TURNS = 5.0, 0.5, 0.15
-UNEVEN, FINE = 0.25, 1e-6
-"""Steps to and fro that differ by less, as a share, may be one bit; smaller ones, as a share of the peak, rounding."""
+UNEVEN, FINE, FINE_PCO2 = 0.25, 1e-6, 1e-4
+"""Steps to and fro that differ by less, as a share, may be one bit; smaller ones, as a share of the peak, or in mmHg,
+rounding."""
 LOG_CHANCE = math.log(1e-6)
 """Of the chance that noise, as it was in samples of the kind, is silent for so long."""
 ENOUGH = 16
@@ -190,3 +191,48 @@ def packet(  # noqa: C901, PLR0917 (compiled: positions only)
             if k <= longest:
                 return WAIT, 0
     return NO, 0
+
+
+@kernel
+def copy_so_far(  # noqa: PLR0917 (compiled: positions only)
+    past: FloatArray, at: int, seen: int, longest: int, fine_x: float, fine_y: float,
+    has_paw: bool, has_pco2: bool,  # noqa: FBT001
+) -> tuple[int, int]:  # fmt: skip
+    """Whether the last samples are noise of a moment ago, to the last bit: of how many samples ago, and how many.
+
+    No jump shows where a packet begins at rest. What is seen instead is noise: ``ENOUGH`` uneven turns that come again.
+    Breaths that are the same go on for longer than they lie apart; they are no copy.
+    """
+    size, end = past.shape[1], at - 1
+    circle, x, y = past[0], past[0, end], past[1, end]
+    is_noisy = False
+    for i in range(end - 2, end + 1):
+        is_noisy = is_noisy or _turns_at(circle, i, fine_x) or (has_paw and _turns_at(past[1], i, fine_y))
+    if not is_noisy:
+        return 0, 0  # of no noise nothing can be said, and of a quiet signal much is the same
+    for lag in range(2, min(longest, seen // 2) + 1):
+        if circle[end - lag] != x or past[1, end - lag] != y:  # a negative place counts from the end
+            continue
+        k = turned = 0
+        while k < lag:
+            i, j = (end - k) % size, (end - k - lag) % size
+            if past[0, i] != past[0, j] or past[1, i] != past[1, j]:
+                break
+            if has_pco2 and past[2, i] != past[2, j] and not (math.isnan(past[2, i]) and math.isnan(past[2, j])):
+                break
+            turned += 1 if _turns_at(past[0], i, fine_x) else 0
+            turned += 1 if has_paw and _turns_at(past[1], i, fine_y) else 0
+            turned += 1 if has_pco2 and _turns_at(past[2], i, FINE_PCO2) else 0
+            k += 1
+        if k == lag:
+            break
+        if turned >= ENOUGH:
+            return lag, k
+    return 0, 0
+
+
+@kernel
+def _turns_at(samples: FloatArray, last: int, fine: float) -> bool:
+    """Whether noise turned a channel in the three samples of a circle that end here."""
+    step, before = samples[last] - samples[last - 1], samples[last - 1] - samples[last - 2]
+    return _turned(step, before, fine)

@@ -2,10 +2,10 @@
 
 When flow and pressure repeat one value to the last bit for longer than 0.5 s while gas should move, no gas was seen: a
 recorder, a link or a buffer was stuck, and integrating the repeats would make litres of a breath. The same holds where
-a packet of samples comes again, to the last bit in all channels, although the signal has moved since. What repeats
-rightly passes: a closed valve (no flow), a quantised signal at the end of its decay, a device in standby, a slower
-signal that is sampled faster, breaths that are the same. Samples are held back only while they may be copies, 2 s at
-most, so that nothing has to be taken back.
+a packet of samples comes again, to the last bit in all channels, although the signal has moved since, or with its
+noise; and of a single sample far outside its neighbours. What repeats rightly passes: a closed valve (no flow), a
+quantised signal at the end of its decay, a device in standby, a slower signal that is sampled faster, breaths that are
+the same. Samples are held back only while they may be copies, 2 s at most, so that nothing has to be taken back.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class _Source:
         self.state: FloatArray = np.zeros(kernels.STATE_SIZE)
         self.past: FloatArray = np.zeros((CHANNELS, int(kernels.PAST_S * chunk.rate_hz)))
         self.held: Chunk | None = None
-        self.told_s = -math.inf
+        self.told_s = self.spike_told_s = -math.inf
+        self.spikes = 0
         self.was_stuck = False
         self.begin(chunk)
 
@@ -96,15 +97,17 @@ class Repeats:
         source.held = whole.cut(settled, size) if settled < size else None
         good = whole if source.held is None else whole.cut(0, settled)
         if settled:
-            source.was_stuck = bool(stuck[settled - 1])
+            source.was_stuck = bool(stuck[settled - 1] > 0)
         if not missing:
             return good, []
+        stuck = stuck[:settled]
         channels = {
-            name: np.where(stuck[:settled] >= (self._kernels.SAME if name is Channel.PCO2 else 1), np.nan, samples)
+            name: np.where(stuck >= self._kernels.SAME if name is Channel.PCO2 else stuck != 0, np.nan, samples)
             for name, samples in good.channels.items()
         }
-        starts = _starts(stuck[:settled], was_stuck=was_stuck)
-        return replace(good, channels=channels), self._told(source, source.next - size, starts)
+        first = source.next - size
+        notices = self._told(source, first, _starts(stuck, was_stuck=was_stuck))
+        return replace(good, channels=channels), notices + self._spikes(source, first, stuck)
 
     def _told(self, source: _Source, first: int, starts: Sequence[int]) -> list[Notice]:
         """A notice of each stretch, but not more often than every ten seconds."""
@@ -114,6 +117,19 @@ class Repeats:
                 source.told_s = at_s
                 detail = "flow and pressure are repeated to the last digit: taken as missing samples"
                 notices.append(Notice(bed="", at_s=at_s, kind=NoticeKind.IMPLAUSIBLE, detail=detail))
+        return notices
+
+    def _spikes(self, source: _Source, first: int, stuck: NDArray[np.int8]) -> list[Notice]:
+        """How many single samples were taken out since the last notice of them, every ten seconds at most."""
+        notices = []
+        for index in np.flatnonzero(stuck == self._kernels.SPIKE).tolist():
+            source.spikes += 1
+            at_s = source.time_s(first + index)
+            if at_s - source.spike_told_s >= self._every_s:
+                detail = f"{source.spikes} single samples far outside their neighbours: taken as missing"
+                values: dict[str, float | str] = {"samples": float(source.spikes)}
+                notices.append(Notice(bed="", at_s=at_s, kind=NoticeKind.IMPLAUSIBLE, detail=detail, values=values))
+                source.spikes, source.spike_told_s = 0, at_s
         return notices
 
 
