@@ -63,8 +63,8 @@ def shaken(*reversals: float) -> list[bool]:
     return [Flag.COUGH in ward.push(reversals=float(count)) for count in reversals]
 
 
-@pytest.mark.parametrize(("reversals", "is_cough"), [(2, False), (3, True)])
-def test_three_reversals_are_a_cough(reversals: int, *, is_cough: bool) -> None:
+@pytest.mark.parametrize(("reversals", "is_cough"), [(2, False), (3, False), (4, True)])
+def test_four_reversals_are_a_cough(reversals: int, *, is_cough: bool) -> None:
     assert shaken(reversals) == [is_cough]
 
 

@@ -11,8 +11,9 @@ from streamer.labels._folded import Folded
 from streamer.labels._history import MEMORY, MIN_HISTORY
 from streamer.records import Flag
 
-MIN_REVERSALS, WITHIN_S = 3, 1.0
-"""Reversals of flow, each from 10 L/min one way to 10 L/min the other, within a second: a breath has one or two."""
+MIN_REVERSALS, WITHIN_S = 4, 1.0
+"""Reversals of flow, each from 10 L/min one way to 10 L/min the other, within a second: a breath has one or two, and one
+in whose early expiration the diaphragm pulls has three."""
 ABOVE_PEAKS_CMH2O = 15.0
 MAX_VOLUME_SHARE = 1.25
 """A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
@@ -90,7 +91,7 @@ class Airway:
         return self._was_cough and is_short
 
     def _is_shaken(self, breath: Breath, folded: Folded) -> bool:
-        """Flow goes back and forth; two whole cycles within a second are three reversals, one of them between both."""
+        """Flow goes back and forth; two whole cycles within a second have one turn each, and one between both."""
         turns = folded.reversals > 0
         before_s, self._turned_s = self._turned_s, breath.start_s if turns else None
         if folded.reversals >= MIN_REVERSALS:
