@@ -12,8 +12,8 @@ from streamer.labels._history import MEMORY, MIN_HISTORY
 from streamer.records import Flag
 
 MIN_REVERSALS, WITHIN_S = 4, 1.0
-"""Reversals of flow, each from 10 L/min one way to 10 L/min the other, within a second: a breath has one or two, and one
-in whose early expiration the diaphragm pulls has three."""
+"""Reversals of flow, each from 10 L/min one way to 10 L/min the other, within a second: a breath has one or two, three
+where the diaphragm pulls in early expiration."""
 ABOVE_PEAKS_CMH2O = 15.0
 MAX_VOLUME_SHARE = 1.25
 """A cough raises pressure against the gas; pressure that brings more volume is a large breath or a new setting."""
