@@ -124,7 +124,7 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         or _unsure(method, folded, error, is_sure=is_sure)
         or _shaped(method, folded, ri, re, p0)
         or (None if is_sure else _resists_alike(method, ri, re, re_error))
-        or _repeated(past, plain, is_sure=is_sure)
+        or _repeated(past, plain, is_sure=is_sure, swings=method in {WHOLE, TUBE} and folded.swings)
         or _judged(method, breath, folded, past, plain * tube)
     )
     quality = "A" if is_sure and _is_best(method, folded, past) else "B"
@@ -270,12 +270,12 @@ def _resists(ri: float, re: float, elastance: float) -> bool:
     return not (ri < 0.0 or ri > max(MAX_RI, small) or re < 0.0 or re > max(MAX_RE, small))
 
 
-def _repeated(past: Past, elastance: float, *, is_sure: bool) -> Reason | None:
+def _repeated(past: Past, elastance: float, *, is_sure: bool, swings: bool) -> Reason | None:
     """Recent breaths gave the same elastance. Where they did not, a patient who is not known to be passive breathes."""
     if past.breaths < ENOUGH:
         return Reason.LOW_COVERAGE
     apart = abs(elastance / past.elastance - 1.0) > MAX_OFF
-    allowed = MAX_SPREAD_SURE if is_sure else max(MAX_SPREAD, SPREAD_ERRORS * past.error)
+    allowed = MAX_SPREAD_A if swings else MAX_SPREAD_SURE if is_sure else max(MAX_SPREAD, SPREAD_ERRORS * past.error)
     if apart or past.spread > allowed:
         return Reason.NOT_REPEATED if is_sure else Reason.PATIENT_EFFORT
     return None

@@ -36,8 +36,9 @@ FALL_FACTOR, MIN_FALL_CMH2O = 4.0, 0.5
 """In place of ``DECAY_FACTOR`` where pressure falls by so much as flow stops, and by three times its noise."""
 LEFT_ERRORS = 1.5
 """Standard errors by which what is left may be more than it seems: three samples at 50 Hz are soon below it by one."""
-SWING_FACTOR, SWING_LEFT = 1.5, 0.35
-"""Peak of a swing over its standard deviation; what a mean over about one period leaves of it."""
+SWING_FACTOR, SWING_LEFT, CHOSEN = 1.5, 0.35, 2.0
+"""Peak of a swing over its standard deviation; what a mean over about one period leaves of it; by how much more noise
+may come to at the end of an expiration, where every breath has a stretch near zero and hardly any a hold."""
 
 
 @kernel
@@ -186,4 +187,6 @@ def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     noise = _noise(flow, total, run[0] + width, run[1])
     left = max(0.0, after + LEFT_ERRORS * noise / math.sqrt(width) - (SWING_FACTOR * spread if spread > zero else 0.0))
     shaken = noise * (NOISE_FACTOR if spread <= zero else max(SWING_FACTOR, NOISE_FACTOR / math.sqrt(n)))
+    if sign < 0.0 and spread > zero:
+        shaken *= CHOSEN
     return float(before / max(STOP_FACTOR * zero + shaken, factor * left))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from streamer.breath import Breath
+from streamer.metrics._elastic import MAX_TRAPPED_CMH2O
 from streamer.metrics._estimate import MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, beside_lung, circuit_of, filled_share
@@ -24,6 +25,8 @@ REGRESSED = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
 """Withholds how well a fit describes the breath: efforts do not, for that is what it is there to show."""
 RESISTANCE = "cmH2O·s/L"
 RESISTANCE_UCUM = "cm[H2O].s/L"
+RE_ERRORS, MAX_P0_ERROR_CMH2O = 3.0, 1.5
+"""Standard errors of expiratory resistance; what B allows a pressure."""
 MAX_TAU_ERROR, MAX_TAU_FALL_CMH2O = 0.10, 0.4
 """Pressure that still falls by more, as behind a slow valve, makes the time constant read long."""
 STRESS = (0.5, 1.7)
@@ -64,9 +67,15 @@ def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
     withheld=FITTED,
     volume=Volume.CLOSED,
 )
-def peep_total_est(estimate: Estimate) -> Graded:
-    """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2). No circuit moves it."""
+def peep_total_est(folded: Fold, estimate: Estimate) -> Graded:
+    """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2). No circuit moves it.
+
+    Where gas is trapped it lies above the airway by what expiratory resistance costs, and is known as well as that.
+    """
     found, methods = trusted(estimate), {SLOPE: EXP_LINE, TUBE: TUBE}
+    above = found.p0 - folded.end_paw
+    if above > MAX_TRAPPED_CMH2O and not RE_ERRORS * found.re_error * above <= MAX_P0_ERROR_CMH2O:
+        raise NotMeasurable(Reason.FIT_ILLCOND)
     return Graded(found.p0, "B", methods.get(found.method, WHOLE))
 
 

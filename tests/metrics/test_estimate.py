@@ -12,12 +12,12 @@ import pytest
 
 from streamer.breath import Breath
 from streamer.context import Context
-from streamer.metrics import Fold, Given, Past, fold, measure
+from streamer.metrics import Fold, Given, NotMeasurable, Past, fold, measure
 from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._given import start_of
 from streamer.metrics._past import Ratio
 from streamer.metrics._time_constant import from_time_constant, time_constant
-from streamer.metrics.estimates import pplat_est
+from streamer.metrics.estimates import peep_total_est, pplat_est
 from streamer.reasons import Reason
 from streamer.records import Flag
 from tests.metrics.waves import Lung, pcv, vcv
@@ -333,3 +333,36 @@ def test_newborns_have_narrow_tubes(r: float, *, is_given: bool) -> None:
     found = decide(one, past=STEADY._replace(elastance=1000 / 1.5), passive="asserted")
     assert (found.refused != Reason.FIT_POOR) == is_given
     assert 1000 / found.elastance == pytest.approx(1.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("re_error", "p0", "reason"),
+    [
+        (0.05, 14.9, None),
+        (0.05, 15.1, "fit_illcond"),
+        (0.19, 5.9, None),
+        (math.nan, 5.9, None),
+        (math.nan, 6.1, "fit_illcond"),
+    ],
+)
+def test_trapped_pressure_is_known_as_well_as_expiratory_resistance(
+    re_error: float, p0: float, reason: str | None
+) -> None:
+    """Three standard errors of what resistance costs at the end, PEEP 5: B allows 1.5 cmH2O."""
+    estimate = decide(SQUARE)._replace(re_error=re_error, p0=p0)
+    folded = fold(SQUARE)._replace(end_paw=5.0)
+    if reason is None:
+        assert peep_total_est(folded, estimate).value == p0
+        return
+    with pytest.raises(NotMeasurable, match=reason):
+        peep_total_est(folded, estimate)
+
+
+@pytest.mark.parametrize(("spread", "is_given"), [(0.024, True), (0.026, False)])
+def test_a_heart_bends_every_fit(spread: float, *, is_given: bool) -> None:
+    """Where flow swings at rest, estimates that scatter as an A allows hold no bend that matters."""
+    past = STEADY._replace(spread=spread)
+    beating = fold(DECAYING)._replace(rest_swing=0.1)
+    assert (decide(DECAYING, beating, past, passive="asserted").refused is None) == is_given
+    assert decide(DECAYING, fold(DECAYING), past, passive="asserted").refused is None
+    assert decide(SQUARE, fold(SQUARE)._replace(rest_swing=0.1), past, passive="asserted").refused is None

@@ -155,6 +155,13 @@ def test_a_decay_of_a_few_noisy_samples_gives_no_plateau() -> None:
     assert measured(one).missing.get("pplat") == "no_hold"
 
 
+def test_noise_makes_no_expiratory_hold() -> None:
+    """5 to 8 L/min: each expiration ends in a stretch near zero, before which noise may look like a stop."""
+    lungs = ((0.06, 12.0, 5.0), (0.05, 5.0, 5.0), (0.03, 10.0, 8.0))
+    ones = [vcv(c=c, r=r, rr=12, noise=(0.1, sd), seed=seed) for c, r, sd in lungs for seed in range(150)]
+    assert sum(fold(one).exp_hold_stop >= 1.0 for one in ones) <= 0.005 * len(ones)
+
+
 def closing(fall: float, rate_hz: float, seed: int, tau_s: float = 0.02) -> Breath:
     """Flow falls to 12 L/min and stops by a valve that takes some 20 ms; of what the flow had cost ``fall`` is lost."""
     one = Lung().falling_flow(0.75, 0.2, 1.0).constant_flow(0.0, 0.6).pressure(0.0, 3.0)
