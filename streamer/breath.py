@@ -115,13 +115,13 @@ class Capnograph(NamedTuple):
         return declared if math.isnan(self.tau_s) else max(declared, self.tau_s)
 
     def later_s(self, context: Context) -> float:
-        """How much later it comes than its response and the declared delay, or none, explain, s; NaN while unknown.
+        """How much later it comes than its response, chamber and declared delay, or none, explain, s; NaN: unknown.
 
         0 where the context says how much apparatus there is, so that all of it is the device's.
         """
         if context.apparatus_volume_ml is not None:
             return 0.0
-        return self.delay_s - (context.co2_delay_s or 0.0) - self.response_s(context)
+        return self.delay_s - (context.co2_delay_s or 0.0) - self.response_s(context) - self.doubt_s
 
 
 NO_CAPNOGRAPH = Capnograph()

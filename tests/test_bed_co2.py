@@ -25,7 +25,7 @@ KINDS = {
 def scenario(delay_s: float, *, with_gap: bool = False) -> Scenario:
     part = Segment(
         ventilator=Ventilator(rate_per_min=17.0),
-        capnogram=Capnogram(),
+        capnogram=Capnogram(sensor_volume_ml=3.0),
         sensor=Sensor(pco2_noise_mmhg=0.5, flow_noise_l_min=0.5, paw_noise_cmh2o=0.1),
     )
     gap = (Span(at_s=61.0, duration_s=4.0),) if with_gap else ()

@@ -104,9 +104,14 @@ def assert_none(found: Iterable[BreathRecord], *reasons: str, keys: Iterable[str
 
 @pytest.mark.parametrize("late_s", [0.02, 0.05, 0.1, 0.3])
 def test_a_capnogram_that_is_late_turns_no_bohr(late_s: float) -> None:
-    """50 ms would make 0.39 of 0.33."""
+    """50 ms would make 0.39 of 0.33; they may be apparatus, too, and a chamber may hide some: not known, not shown."""
     made = scenario(co2_delay_s=late_s)
-    assert assert_right(made, records(made)) > 20
+    found = records(made)
+    count = assert_right(made, found)
+    if late_s == 0.05:
+        assert {one.missing.get("vd_aw") for one in found[8:-2]} == {"co2_unaligned"}
+        return
+    assert count > 20
 
 
 @pytest.mark.parametrize("step_s", [-0.05, 0.03, 0.05, 0.2])

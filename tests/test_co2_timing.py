@@ -21,10 +21,17 @@ SIDESTREAM = Context(co2_kind="sidestream")
 
 
 def scenario(
-    delay_s: float, rate_hz: float = 100.0, noise: float = 0.0, minutes: float = 2.0, **ventilator
+    delay_s: float,
+    rate_hz: float = 100.0,
+    noise: float = 0.0,
+    minutes: float = 2.0,
+    sensor_ml: float = 0.1,
+    **ventilator,
 ) -> Scenario:
     sensor = Sensor(pco2_noise_mmhg=noise, flow_noise_l_min=noise)
-    part = Segment(ventilator=Ventilator(**ventilator), lung=Lung(), capnogram=Capnogram(), sensor=sensor)
+    part = Segment(
+        ventilator=Ventilator(**ventilator), lung=Lung(), capnogram=Capnogram(sensor_volume_ml=sensor_ml), sensor=sensor
+    )
     return Scenario(
         duration_s=60.0 * minutes, rate_hz=rate_hz, co2_delay_s=delay_s, first_onset_s=0.337, segments=(part,)
     )
@@ -74,7 +81,7 @@ def slow(tau_s: float) -> Callable[[FloatArray, float], FloatArray]:
 
 
 @pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
-@pytest.mark.parametrize("delay_s", [-0.05, 0.0, 0.05, 0.123, 0.5])
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.123, 0.5])
 def test_a_mainstream_delay_is_found_within_half_a_sample(delay_s: float, rate_hz: float) -> None:
     found = [one for _, one in simulated(delay_s, rate_hz=rate_hz, noise=1.0)][7:-1]
     assert all(one.withheld is None for one in found)
@@ -112,10 +119,13 @@ def test_a_period_later_fits_as_well_so_a_clock_needs_a_declared_delay() -> None
 
 
 def test_a_slow_sensor_is_late_by_its_time_constant() -> None:
-    """On average, less what slower flow makes up for: half of a step comes sooner, and areas do not follow the half."""
+    """On average, less what slower flow makes up for: half of a step comes sooner, and areas do not follow the half.
+
+    That a chamber did not do it is in doubt.
+    """
     chunks = remade(simulate(scenario(0.1)).chunks(0.5), slow(0.1))
     found = [one for _, one in timed(chunks, MAINSTREAM)][7:-1]
-    assert [one.delay_s for one in found] == pytest.approx([0.1 + 0.1 - 0.01] * len(found), abs=0.006)
+    assert all(abs(one.delay_s - (0.1 + 0.1 - 0.01)) <= one.doubt_s + 0.003 < 0.015 for one in found)
 
 
 def test_breaths_get_the_capnogram_that_belongs_to_them() -> None:
@@ -195,10 +205,12 @@ def test_a_lag_that_scatters_is_withheld() -> None:
     assert {one.withheld for _, one in found[:-1]} == {Reason.ALIGNMENT_UNSTABLE}
 
 
-@pytest.mark.parametrize(("flow_l_min", "doubt_s"), [(60.0, 0.0055), (30.0, 0.0084), (9.0, 0.032)])
+@pytest.mark.parametrize(("flow_l_min", "doubt_s"), [(60.0, 0.0055), (30.0, 0.0084), (9.0, 0.0224)])
 def test_the_slower_inspiration_begins_the_less_is_known_of_the_delay(flow_l_min: float, doubt_s: float) -> None:
     """Nothing tells how much of the fall is the sensor's chamber: up to 6 mL, which slow flow takes long to clear."""
-    found = [one for _, one in simulated(0.1, flow_l_min=flow_l_min, tidal_volume_ml=300, rate_per_min=12)][7:-1]
+    found = [
+        one for _, one in simulated(0.1, sensor_ml=6.0, flow_l_min=flow_l_min, tidal_volume_ml=300, rate_per_min=12)
+    ][7:-1]
     assert {one.withheld for one in found} == {None}
     assert [one.doubt_s for one in found] == pytest.approx([doubt_s] * len(found), rel=0.25)
     assert all(abs(one.delay_s - 0.1) <= one.doubt_s for one in found)

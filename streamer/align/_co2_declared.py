@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 from streamer.align._quantile import quantile
 from streamer.context import Context
@@ -16,15 +17,33 @@ from streamer.context import Context
 MEMORY, ENOUGH = 20, 5
 MIN_MATCHED = 0.8
 AGREES_S = 0.020
-CHAMBER_S = 0.010
 RISE_KNOWN = 0.15
 """Of a declared time constant: how well it is known."""
+BOTH = math.sqrt(2.0)
+"""Of the width of a fall, as a time constant: chamber and response make it later by no more than that, together."""
 MAINSTREAM_S = 0.09
 """A mainstream sensor's rise from 10 to 90 % is no longer (algorithms §6.1), or it is declared."""
 
 
+class Found(NamedTuple):
+    """Of one breath: the delay by its fall for the middle chamber, how far it is from that for the largest, or none.
+
+    ``placed_s``: how well the onset is placed. ``fall_tau_s``: the fall, as the time constant of a sensor that would
+    fall so; ``response_s``: what the largest chamber leaves of it to the sensor. Seconds.
+    """
+
+    delay_s: float
+    half_s: float
+    placed_s: float
+    fall_tau_s: float
+    response_s: float
+
+
 class Declared:
-    """What the context says of one bed's delay, and whether falls agree."""
+    """What the context says of one bed's delay, and whether falls agree.
+
+    A mainstream sensor in the ventilator's own stream is declared by that: its delay is what it responds by.
+    """
 
     def __init__(self, context: Context) -> None:
         self._delay_s = context.co2_delay_s
@@ -40,25 +59,36 @@ class Declared:
             return self._delay_s + self._tau_s * (1.0 - RISE_KNOWN), self._delay_s + self._tau_s * (1.0 + RISE_KNOWN)
         return self._delay_s, self._delay_s + min(fall_tau_s, self._most_s)
 
-    def narrowed(self, delay_s: float, later_s: float, placed_s: float, fall_tau_s: float) -> tuple[float, float]:
-        """A delay that was found and its doubt, s, narrowed by a declared one that agrees with it.
+    def settled(self, found: Found, *, is_prompt: bool) -> tuple[float, float]:
+        """A delay that was found, and its doubt, s, with what is known of the sensor.
 
-        It may be more by ``later_s`` if the sensor has no chamber. Most have, so that half of it is the doubt; all but
-        10 ms of it where inspiration begins so slowly that no experience with sensors helps.
+        The delay may be that of any chamber: the middle, and half of the difference is in doubt. A known one bounds it.
+        Falls cannot come before the sensor responds: where they seem to, gas went in before flow was seen to begin, or
+        flow itself is late; which, nothing tells.
+
+        Args:
+            found: Of one breath.
+            is_prompt: The sensor is a mainstream one in the ventilator's own stream.
         """
-        found = delay_s, max(later_s / 2.0, later_s - CHAMBER_S) + placed_s
-        span = self.between(fall_tau_s)
-        if span is None:
-            return found
-        low, high = max(span[0], delay_s - placed_s), min(span[1], delay_s + later_s + placed_s)
-        return (0.5 * (low + high), 0.5 * (high - low)) if low <= high else found
-
-    def doubt_s(self, delay_s: float, doubt_s: float, placed_s: float, response_s: float) -> float:
-        """That of a sensor in the ventilator's own stream, whose delay is none if none was declared.
-
-        It cannot be chance that what was found is no more than the sensor's own response takes.
-        """
-        return doubt_s if self._delay_s is not None else min(doubt_s, math.hypot(delay_s - response_s, placed_s))
+        plain = found.delay_s, found.half_s + found.placed_s
+        span = self.between(found.fall_tau_s)
+        first_s, last_s = found.delay_s - plain[1], found.delay_s + plain[1]
+        if span is None and is_prompt:
+            high_s = min(found.fall_tau_s, self._most_s)
+            span = min(found.response_s, high_s), high_s
+            if last_s > BOTH * high_s + found.placed_s:
+                return plain
+        if span is None or first_s > span[1]:
+            return plain
+        low_s, high_s = span
+        is_early = low_s - last_s > (0.0 if self._delay_s is None else AGREES_S)
+        if is_early and not is_prompt:
+            return plain
+        is_known = self._delay_s is not None and self._tau_s is not None
+        if is_early or not is_known:
+            low_s = first_s if is_early else max(low_s, first_s)
+        placed_s = 0.0 if is_known else found.placed_s
+        return 0.5 * (low_s + high_s), 0.5 * (high_s - low_s) + placed_s
 
     def push(self, apart_s: float, doubt_s: float) -> None:
         """Add by how much a breath's fall was late, counted from the declared delay; NaN where there was none."""

@@ -36,9 +36,9 @@ UNTIMED = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.GAP_SHORT, F
 class Flush(NamedTuple):
     """When PCO2 would be half way down if gas took no time.
 
-    On the device's clock; by how much sooner without a chamber; the volume of the sensor's chamber, L, and the fall
-    that this makes, as a time constant, s; how well the onset is placed, s; when that volume has passed, s after
-    sample 0.
+    On the device's clock, for the middle chamber; by how much sooner without one, or later with the largest; the volume
+    of that one, L, and the fall that it makes, as a time constant, s; how well the onset is placed, s; when the volume
+    of the middle one has passed, s after sample 0.
     """
 
     at_s: float
@@ -81,15 +81,16 @@ class Flushing:
         most = min(self._most, MOST_OF_BREATH * max(inspired, 0.0))
         widest_s = max(fall_tau_s, PLACED / co2_rate_hz)
         found = self._kernels.flush(flow, onset, breath.rate_hz, self._before, most, widest_s)
-        after_s, doubt_s, chamber, tau_s = found
+        last_s, apart_s, chamber, tau_s = found
+        after_s, doubt_s = last_s - 0.5 * apart_s, 0.5 * apart_s
         at_s = breath.onset_s + after_s - fall_tau_s * (MEAN_LATER - fall_tau_s / (2.0 * EMPTYING_S))
         return Flush(at_s, doubt_s, chamber, tau_s, PLACED / min(breath.rate_hz, co2_rate_hz), after_s)
 
     def edge(self, breath: Breath, flush: Flush, fall_tau_s: float) -> Edge:
         """Where the fall lies once the capnogram is moved."""
         half_s = flush.at_s - breath.start_s
-        volume = self._before + flush.chamber
-        return Edge(max(BEGINS * fall_tau_s - half_s, 0.0), half_s + ENDS * fall_tau_s, volume, flush.chamber)
+        chamber = 0.5 * flush.chamber
+        return Edge(max(BEGINS * fall_tau_s - half_s, 0.0), half_s + ENDS * fall_tau_s, self._before + chamber, chamber)
 
 
 def to_lung(breath: Breath) -> FloatArray:

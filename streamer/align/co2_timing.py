@@ -21,7 +21,7 @@ import math
 from collections import deque
 
 from streamer.align._co2_apparatus import Apparatus, Shares, share_of
-from streamer.align._co2_declared import Declared
+from streamer.align._co2_declared import Declared, Found
 from streamer.align._co2_end import shown_of
 from streamer.align._co2_flush import NO_FLUSH, SAMPLED, Flush, Flushing, inspired_by, less, recent_fall_tau_s, to_lung
 from streamer.align._co2_search import ENOUGH, first_delays, search_of
@@ -53,8 +53,9 @@ class Co2Timing:
 
     def __init__(self, context: Context, settings: AlignSettings) -> None:
         self._context, self._settings = context, settings
+        self._found: deque[float] = deque(maxlen=MEMORY)
         self._delays: deque[float] = deque(maxlen=MEMORY)
-        self._onsets: deque[float] = deque(maxlen=MEMORY)
+        self._flushes: deque[Flush] = deque(maxlen=MEMORY)
         self._doubts: deque[float] = deque(maxlen=MEMORY)
         self._taus: deque[float] = deque(maxlen=MEMORY)
         self._drift = Range(DRIFT_S)
@@ -139,8 +140,8 @@ class Co2Timing:
         ordered, delay_s = self._ordered, self.delay_s
         drift_s = self._drift.push(now_s, delay_s)
         spread_s = quantile(ordered, 0.75) - quantile(ordered, 0.25)
-        mean_s = sum(ordered) / len(ordered)
-        sd_s = math.sqrt(sum((one - mean_s) ** 2 for one in ordered) / (len(ordered) - 1))
+        mean_s = sum(self._found) / len(self._found)
+        sd_s = math.sqrt(sum((one - mean_s) ** 2 for one in self._found) / (len(self._found) - 1))
         doubt_s = quantile(sorted(self._doubts), 0.5) if self._doubts else 0.0
         is_unstable = spread_s > max(MAX_SPREAD_S, doubt_s) or drift_s > MAX_DRIFT_S
         return delay_s, sd_s, Reason.ALIGNMENT_UNSTABLE if is_unstable else None
@@ -154,12 +155,15 @@ class Co2Timing:
         self.edge = self._flushing.edge(breath, flush, fall_tau_s)
         self._compare(breath, flush, capnogram, until_s, fall_tau_s)
         if not self._ordered:
-            self._onsets.append(flush.at_s)
+            self._flushes.append(flush)
             search = search_of(self._context, is_own_clock=is_own_clock)
-            self._delays.extend(first_delays(self._onsets, capnogram, until_s, search))
+            middle = sorted(self._flushes, key=_doubt_of)[len(self._flushes) // 2]
+            for delay_s in first_delays([one.at_s for one in self._flushes], capnogram, until_s, search):
+                self._settle(delay_s, middle, fall_tau_s, is_own_clock=is_own_clock)
+                self._taus.append(less(fall_tau_s, middle.tau_s))
             self._order()
             return None
-        flush_s, due_s = flush.at_s, self.delay_s
+        flush_s, due_s = flush.at_s, quantile(sorted(self._found), 0.5)
         before = _nearest(capnogram, flush_s + due_s, until_s)
         after = _nearest(capnogram, breath.end_s + (flush_s - breath.start_s) + due_s, until_s)
         if before is None:
@@ -168,17 +172,22 @@ class Co2Timing:
                 self._forget()
             return Reason.ALIGNMENT_UNSTABLE
         self._missed = 0
-        response_s = less(before.tau_s, flush.tau_s, SAMPLED / capnogram.rate_hz)
-        delay_s, doubt_s = self._declared.narrowed(before.at_s - flush_s, flush.doubt_s, flush.placed_s, fall_tau_s)
-        if self._context.co2_kind == "mainstream" and not is_own_clock:
-            doubt_s = self._declared.doubt_s(delay_s, doubt_s, flush.placed_s, response_s)
-        self._delays.append(delay_s)
-        self._doubts.append(doubt_s)
+        self._settle(before.at_s - flush_s, flush, fall_tau_s, is_own_clock=is_own_clock)
         self._order()
-        self._taus.append(response_s)
+        self._taus.append(less(before.tau_s, flush.tau_s, SAMPLED / capnogram.rate_hz))
         late_s = abs(before.at_s - flush_s - due_s)
         next_s = math.inf if after is None else abs(after.at_s - breath.end_s - (flush_s - breath.start_s) - due_s)
-        return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > max(MAX_STRAY_S, flush.doubt_s) else None
+        return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > max(MAX_STRAY_S, 2.0 * flush.doubt_s) else None
+
+    def _settle(self, delay_s: float, flush: Flush, fall_tau_s: float, *, is_own_clock: bool) -> None:
+        """Keep a delay as it was found, and as what is known of the sensor leaves it."""
+        response_s = max(fall_tau_s - flush.tau_s, 0.0)
+        found = Found(delay_s, flush.doubt_s, flush.placed_s, fall_tau_s, response_s)
+        is_prompt = self._context.co2_kind == "mainstream" and not is_own_clock
+        delay_s, doubt_s = self._declared.settled(found, is_prompt=is_prompt)
+        self._found.append(found.delay_s)
+        self._delays.append(delay_s)
+        self._doubts.append(doubt_s)
 
     def _compare(self, breath: Breath, flush: Flush, capnogram: Capnogram, until_s: float, fall_tau_s: float) -> None:
         """Falls of this breath against the delay that was declared; it may stand in where both are there."""
@@ -188,7 +197,7 @@ class Co2Timing:
         due_s = flush.at_s + 0.5 * (span[0] + span[1])
         before = _nearest(capnogram, due_s, until_s)
         after = _nearest(capnogram, due_s + breath.end_s - breath.start_s, until_s)
-        self._declared.push(math.nan if before is None else before.at_s - due_s, flush.doubt_s)
+        self._declared.push(math.nan if before is None else before.at_s - due_s, 2.0 * flush.doubt_s)
         self._span = None if before is None or after is None else span
 
     def _order(self) -> None:
@@ -197,13 +206,18 @@ class Co2Timing:
         self.delay_s = quantile(self._ordered, 0.5) if self._ordered else self._context.co2_delay_s or 0.0
 
     def _forget(self) -> None:
+        self._found.clear()
         self._delays.clear()
         self._doubts.clear()
         self._taus.clear()
         self._order()
-        self._onsets.clear()
+        self._flushes.clear()
         self._apparatus.forget()
         self._missed = 0
+
+
+def _doubt_of(flush: Flush) -> float:
+    return flush.doubt_s
 
 
 def _nearest(capnogram: Capnogram, due_s: float, until_s: float) -> Fall | None:

@@ -29,7 +29,7 @@ JUDGED = frozenset({Late.BY_DEVICE, Late.BY_APPARATUS})
 """What makes a capnogram late was found in the signal: that is worth B."""
 SETTLED_VOLUME, SETTLED_SLOPE = 1.5, 4.0
 """Time constants of the sensor."""
-LOOSE, HOPELESS = 1.25, 2.5
+LOOSE, HOPELESS = 2.0, 2.5
 """Times what B allows: beyond the first no doubt leaves a number, beyond the second not even an unlikely one."""
 EMPTYING_S = 0.5
 """Time constant with which lungs empty, about; a sensor that is slow against it smears what comes early over late flow,

@@ -63,6 +63,7 @@ def lung_of(rng: np.random.Generator, setting: Setting) -> Scenario:
         phase2_sd_ml=dead * rng.uniform(0.08, 0.15),
         plateau_mmhg=rng.uniform(25.0, 45.0),
         slope_mmhg_l=min(norm * rng.uniform(0.2, 2.0), 60.0),
+        sensor_volume_ml=3.0,
     )
     part = Segment(
         lung=Lung(compliance_ml_cmh2o=rng.uniform(25.0, 60.0), resistance_cmh2o_s_l=rng.uniform(6.0, 14.0)),
@@ -162,7 +163,9 @@ def model(*, delay_s: float = 0.0, tau_s: float = 0.0, rate_hz: float = 100.0, o
     part = Segment(
         lung=Lung(compliance_ml_cmh2o=40.0, resistance_cmh2o_s_l=10.0, resistance_exp_cmh2o_s_l=14.0),
         ventilator=Ventilator(rate_per_min=14.0, tidal_volume_ml=450.0, flow_l_min=13.5, peep_cmh2o=8.0),
-        capnogram=Capnogram(dead_space_ml=150.0, phase2_sd_ml=18.0, plateau_mmhg=32.0, slope_mmhg_l=12.0),
+        capnogram=Capnogram(
+            dead_space_ml=150.0, phase2_sd_ml=18.0, plateau_mmhg=32.0, slope_mmhg_l=12.0, sensor_volume_ml=3.0
+        ),
     )
     return Scenario(
         duration_s=80.0,

@@ -131,14 +131,14 @@ class Draw:
         return (Effort(**(plain | given)),)
 
     def capnogram(self, volume_ml: float, **given: Any) -> Capnogram:
-        """Dead space of a quarter to two fifths of the breath."""
-        dead = volume_ml * self.between(0.25, 0.4)
+        """Dead space of a quarter to two fifths of the breath; any sensor, from none to the largest chamber."""
+        dead, most = volume_ml * self.between(0.25, 0.4), min(6.0, 0.03 * volume_ml)
         plain = {
             "dead_space_ml": dead,
             "phase2_sd_ml": dead * self.between(0.09, 0.14),
             "plateau_mmhg": self.between(32, 44),
             "slope_mmhg_l": self.between(2.0, 6.0) * 1000.0 / volume_ml,
-            "sensor_volume_ml": min(6.0, 0.03 * volume_ml),
+            "sensor_volume_ml": max(float(np.random.default_rng(round(1e6 * dead)).uniform()) * most, 0.1),
         }
         return Capnogram(**(plain | given))
 
