@@ -72,7 +72,7 @@ def test_a_slow_sensor_costs_what_it_bends_and_nothing_else(tau_s: float) -> Non
     found = measured(model(tau_s=tau_s))[UNKNOWN]
     assert found.values["vtco2"] == pytest.approx(11.50, rel=0.03), "its tail is not inspired"
     assert found.values["petco2"] == pytest.approx(35.6, abs=0.3)
-    slow = {"slope_2"} if tau_s else set()
+    slow = {"slope_2"} if tau_s > 0.03 else set()  # 30 ms may be the chamber's
     if tau_s > 0.09:
         slow |= {"slope_3", "sn_3"}
     assert {key for key, reason in found.missing.items() if reason == "co2_too_slow"} >= slow
