@@ -37,6 +37,8 @@ from streamer.units import ML_PER_L
 FOWLER, PARAM4, MIDPOINT, PHASE_2, PHASE_3, TIMING = "fowler", "param4", "phase3_midpoint", "param4", "phase3", "timing"
 VOLUME_ML = (1.0, 2000.0)
 SLOPES = (-20.0, 2000.0)
+SAME_MMHG = 1e-6
+"""A line that rises by less shows one value over and over: a converter's step, which hides the slope."""
 MIN_SAMPLES, SLOPE_SAMPLES = 6.0, 12.0
 """Of the line of phase III: for a level, and for a slope, whose error has to be known, too."""
 RETURNS_S = 0.05
@@ -211,6 +213,8 @@ def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     if folded.co2_samples < SLOPE_SAMPLES:
         raise NotMeasurable(Reason.NO_PHASE3)
     slope, doubt, lag = folded.co2_slope, slope_doubt(folded), lag_slope(folded, capnogram.tau_s)
+    if abs(slope) * (folded.co2_line_to - folded.co2_line_from) < SAME_MMHG:
+        raise NotMeasurable(Reason.NO_PHASE3)
     grade = max(slope_grade(folded, doubt + lag), within(phase_2_end(folded), *PHASE_2_ENDS))
     if grade == "C":
         is_behind = slope_grade(folded, doubt) != "C"

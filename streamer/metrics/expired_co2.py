@@ -30,6 +30,8 @@ INTEGRAL = "integral"
 DEVIATIONS = 2.5
 MAX_UNCLOSED = 0.10
 """Of the inspired volume: an amount of gas needs that all of it is seen, and is off by as much as is not."""
+ONE_SIDED = 0.05
+"""Of the inspired volume: which of two sensors is off is not known, so that half of what B allows is spent: C."""
 MAX_RETURNED = 0.05
 """Of the expired volume: more gas drawn in on the way, by an effort that triggers nothing, passes the sensor twice."""
 MIXED_MMHG, AMOUNT_SHARE = (0.8, 1.8), (0.04, 0.09)
@@ -89,8 +91,10 @@ def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> G
     doubt, unlikely = capnogram.doubt + breath.co2_edge.chamber, capnogram.apparatus + hidden
     grade = capnogram.placed(doubt * height, unlikely * height, *AMOUNT_SHARE)
     hidden_by_noise = within(_noise(breath) / folded.co2_volume, *AMOUNT_SHARE)
+    unclosed = abs(folded.tidal_exp - folded.tidal_insp) - _noise(breath)
+    sided = "C" if unclosed > ONE_SIDED * folded.tidal_insp else "A"
     return capnogram.graded(
-        amount, INTEGRAL, max(grade, hidden_by_noise, swift(smeared(capnogram.tau_s), *AMOUNT_SHARE))
+        amount, INTEGRAL, max(grade, sided, hidden_by_noise, swift(smeared(capnogram.tau_s), *AMOUNT_SHARE))
     )
 
 

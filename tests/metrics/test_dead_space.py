@@ -310,6 +310,13 @@ def test_a_delay_that_was_declared_or_no_apparatus_is_no_doubt() -> None:
     )
 
 
+@pytest.mark.parametrize(("scale", "quality"), [(1.03, "A"), (1.07, "C")])
+def test_an_amount_of_a_breath_that_does_not_close_is_c(scale: float, quality: str) -> None:
+    one = with_co2()
+    flow = np.where(np.arange(one.flow.size) >= one.insp_end, scale * one.flow, one.flow)
+    assert found(dataclasses.replace(one, flow=flow)).quality["vtco2"] == quality
+
+
 def test_timing_uncertainty_needs_an_estimated_delay() -> None:
     assert reasons(found(with_co2(), delay_sd_s=math.nan), "vd_aw_sd") == {"co2_unaligned"}
 
