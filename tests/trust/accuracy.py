@@ -87,7 +87,8 @@ def totals(found: Mapping[str, Result]) -> str:
     return (
         f"{len(found)} situations, {len(figures)} figures given, {len(wrong)} of them wrong in at least one breath, "
         f"{sum(one.wrong > 0.05 * one.given for one in wrong)} in more than one of twenty; "
-        f"{sum(one.wrong for one in wrong)} wrong numbers of {sum(one.given for _, _, one in figures)}."
+        f"{sum(one.wrong for one in wrong)} wrong numbers of {sum(one.given for _, _, one in figures)}, "
+        f"{sum(one.doubtful for one in wrong)} of them at C."
     )
 
 

@@ -58,6 +58,8 @@ class Figure:
     breaths: int = 0
     judged: int = 0
     wrong: int = 0
+    doubtful: int = 0
+    """Of them those graded C."""
     grades: Counter[str] = field(default_factory=Counter)
     worst: tuple[float, float, float, str] = (0.0, 0.0, 0.0, "")
     """By how many tolerances, given, true, grade."""
@@ -86,6 +88,7 @@ class Figure:
         excess = abs(error) / max(JUDGES[key].allowed(grade, known), 1e-9)
         if excess > 1.0:
             self.wrong += 1
+            self.doubtful += grade == "C"
         if excess > self.worst[0]:
             self.worst = excess, value, value - error, grade
 
