@@ -98,7 +98,12 @@ def test_measured_is_true(scenario: Scenario) -> None:
         "crs vs_set_peep": (0.1, 0.001),  # up to a tenth of peak expiratory flow may still run: algorithms §3
         "mp": (0.0, 0.015),  # a sample of the shortest period at 50 Hz
     }
-    pressures = {"pplat": 0.1, "peep_total": 0.03, "peep": 0.05, "peep held": 0.3}
+    pressures = {
+        "pplat": 0.1,
+        "peep_total": 0.03,
+        "peep": 0.05,
+        "peep held": 0.5,
+    }  # held: a smaller step as flow ceases is B
     for key, error, true, sample in errors(scenario):
         below, above = bounds.get(key, (0.0, 0.001))
         low, high = -below * true - sample, above * true

@@ -64,7 +64,7 @@ def test_a_slow_sensors_end_tidal_value_is_right_or_none(level: float) -> None:
     figures = measured("sidestream, rise, s", level).figures
     assert figures["petco2"].given > 0.5 * figures["petco2"].breaths
     assert not figures["petco2"].wrong
-    assert not figures["vd_aw"].wrong
+    assert figures["vd_aw"].wrong == figures["vd_aw"].doubtful, "wrong at C only, which may be twice as far off as B"
 
 
 @pytest.mark.parametrize("level", RANGES["pauses, pressure noise, cmH2O"].levels)
