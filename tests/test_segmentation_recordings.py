@@ -14,10 +14,10 @@ pytestmark = pytest.mark.recordings
 
 FLOORS = {
     "057e": (99.9, 0.0),
-    "18e5": (97.6, 2.7),
+    "18e5": (97.6, 0.8),
     "40b6": (100.0, 0.0),
     "70d0": (99.9, 0.1),
-    "c8ae": (95.5, 1.1),
+    "c8ae": (96.5, 0.1),
     "dbd6": (99.9, 0.0),
     "e9c6": (99.5, 0.0),
 }
@@ -53,20 +53,20 @@ def test_servo_u(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "usual_s", "longest_s"),
+    ("name", "usual_s", "slow_share", "longest_s"),
     [
-        ("pb840-ventmap/0149*_1.csv_test", 0.20, 0.44),
-        ("pb840-ventmode/raw_18e5*", 0.20, 0.56),
-        ("pb840-ventmode/raw_c8ae*", 0.28, 0.60),  # flow without pressure takes its time to be told from blown-in gas
+        ("pb840-ventmap/0149*_1.csv_test", 0.20, 0.004, 0.42),
+        ("pb840-ventmode/raw_18e5*", 0.20, 0.005, 0.54),
+        ("pb840-ventmode/raw_c8ae*", 0.28, 0.006, 0.56),  # flow without pressure may be gas that is blown in
     ],
 )
-def test_latency_is_bounded(name: str, usual_s: float, longest_s: float) -> None:
+def test_latency_is_bounded(name: str, usual_s: float, slow_share: float, longest_s: float) -> None:
     """From the onset that ends a breath to the sample that confirms it."""
     whole = pb840(recording(name)).chunk()
     lags = np.array(segmented(cut(whole, range(1, len(whole)))).lags_s)
     assert np.median(lags) <= 0.15
     assert np.quantile(lags, 0.95) <= usual_s
-    assert np.mean(lags > 0.40) <= 0.005
+    assert np.mean(lags > 0.40) <= slow_share
     assert lags.max() <= longest_s + 1e-6
 
 

@@ -12,6 +12,7 @@ from streamer.segment._flow import into_lung
 from streamer.segment._records import INSPIRATION
 from streamer.segment._survey import PEAKS
 from streamer.segment._turns import PLATEAU_CMH2O
+from streamer.segment._valve import hover, jumps, level_of, open_valve, surges
 
 CLEAR_SHARE = 0.10
 """Of the usual rise of pressure: what is asked of one without the flow of an open valve; and what counts even where
@@ -21,10 +22,6 @@ ABOVE_SHARE = 0.7
 PEEP after it fell too low does not."""
 BEFORE_RISES = 12
 """How long before: so many times ``rise_s``, about a second."""
-FOOT_SHARE = 0.25
-"""Of a rise: up to there it is its foot."""
-SMOOTHED = 3
-"""Pressure is averaged over the third part of ``rise_s``."""
 PULLED_CMH2O = 10.0
 """Further below its usual low level suction pulls: a breath that begins when it ends rises from that level."""
 RELEASED_SHARE, RELEASED_VALLEY = 0.2, 0.5
@@ -46,8 +43,7 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.candidate_peak = max(s.candidate_peak, x)
         if y < s.lowest:  # noqa: PLR1730 (min() of NaN is not the same compiled)
             s.lowest = y
-        while s.candidate_peak < p.deliver and i - s.candidate >= p.rise_n:
-            hover(s, p, flow, paw, base)
+        hover(s, p, flow, paw, base, i)
         if is_inspiration(s, p, flow, paw, base, i, x):
             open_valve(s, p, flow, paw, base, i, x)
             begin_inspiration(s, p, i, s.candidate_peak, paw[max(s.candidate - 1 - base, 0)], y)
@@ -67,22 +63,13 @@ def rises(  # noqa: PLR0917 (compiled: positions only)
         s.candidate_at = s.first_at
         s.candidate_volume = s.first_volume
         s.candidate_peak = x
+        s.raised = 0
         s.first_paw = y
         s.lowest = y
         earlier = paw[max(i - 1 - base, 0)]
         if earlier < y:
             s.lowest = earlier
     return False
-
-
-@kernel
-def hover(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
-    """Move the opening of the valve on by one sample: flow is still what a patient draws."""
-    j = s.candidate - base
-    moved = into_lung(flow[j], paw[j], p) + into_lung(flow[j + 1], paw[j + 1], p)
-    s.candidate_volume -= 0.5 * p.step * moved
-    s.candidate_at = s.candidate
-    s.candidate += 1
 
 
 @kernel
@@ -96,11 +83,11 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
     """Whether the candidate is one: by volume, of which less is needed where pressure rises with it.
 
     Where pressure usually rises, one without waits for it until its own end. Pressure that rises late may have begun
-    another: then flow jumps, too, or that pressure stays.
+    another: then flow jumps, too, or that pressure stays. A leak neither surges nor ends.
     """
     if s.candidate_peak < p.trigger or s.first_volume < p.confirm:
         return False
-    is_pressed = presses(s, p, paw, base, i)
+    is_pressed, is_over = presses(s, p, paw, base, i), x <= p.onset or dies_down(s, p, x)
     if is_pressed:
         needed = p.confirm
         is_late = i - s.candidate > p.draw_n and paw[i - p.rise_n - base] - s.lowest < p.pressed
@@ -109,12 +96,14 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
     else:
         # A patient pulls pressure down, below where it rests; gas that is blown in, or a valve that closes, does not.
         is_drawn = s.first_paw - s.lowest >= p.drawn and s.lowest < p.usual_low and i - s.first <= p.draw_n
-        if p.blown > 0.0 and not is_drawn and x > p.onset and not dies_down(s, p, x):
+        if p.blown > 0.0 and not is_drawn and not is_over:
             return False
         needed = p.alone if is_drawn else max(p.alone, p.blown * max(p.large_volume, s.inspired))
         if p.blown > 0.0 and s.open >= 0 and not is_drawn:  # an emptied lung takes gas back without any effort
             needed += max(s.first_volume - s.balance, 0.0)
     if s.candidate_peak >= p.deliver:
+        if not is_pressed and s.first < s.candidate - p.back_n and not is_over and not surges(p, flow, paw, base, i, x):
+            return False
         return bool(s.candidate_volume >= needed)
     is_brief = s.first >= s.candidate - p.draw_n  # flow that hovers for longer flows back into an emptied lung
     return bool((is_pressed or (x <= p.onset and is_brief)) and s.first_volume >= needed)
@@ -123,10 +112,7 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
 @kernel
 def presses(s: Any, p: Any, paw: Any, base: int, i: int) -> bool:
     """Pressure has risen with the candidate, above its usual low level or well above what it was just before."""
-    n = max(p.rise_n // SMOOTHED, 1)
-    level = 0.0
-    for j in range(max(i - n + 1, base), i + 1):
-        level += paw[j - base] / n
+    level = level_of(paw, base, i, p)
     rise = level - s.lowest
     if rise < p.pressed:
         return False
@@ -140,76 +126,6 @@ def presses(s: Any, p: Any, paw: Any, base: int, i: int) -> bool:
     for j in range(first, last):
         highest = max(highest, 0.5 * (paw[j - base] + paw[j + 1 - base]))
     return bool(level - highest >= ABOVE_SHARE * p.pressed)
-
-
-@kernel
-def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) -> None:  # noqa: PLR0917 (compiled: positions only)
-    """Where the breath begins: the candidate, or the foot of a pressure rise; from where gas was drawn."""
-    foot = jumps(p, flow, paw, base, i) if x > p.onset and i - s.candidate > p.draw_n else -1
-    if foot >= 0:
-        s.candidate = foot + 1
-        s.candidate_at = foot
-    elif s.candidate_peak < p.deliver and s.first >= s.candidate - p.draw_n:
-        s.candidate = s.first
-        s.candidate_at = s.first_at
-    elif s.candidate > s.first:
-        steepen(s, p, flow, paw, base)
-    last = s.candidate - 1
-    foot, rise = foot_of_rise(paw, base, max(last - p.back_n, s.turned, base), last)
-    if rise >= p.lead:
-        s.candidate = foot + 1
-        s.candidate_at = foot
-    s.end_at = s.candidate_at
-    if s.first >= s.candidate:
-        s.end = s.candidate - 1
-        s.end_drawn_at = s.end_at
-    elif s.first >= s.candidate - p.draw_n:
-        s.end = s.first - 1
-        s.end_drawn_at = s.first_at
-    else:
-        s.end = s.candidate - p.draw_n - 1
-        s.end_drawn_at = float(s.end)
-
-
-@kernel
-def jumps(p: Any, flow: Any, paw: Any, base: int, i: int) -> int:
-    """The foot of a rise of pressure with which flow rises, too: what flowed before was a leak, or drawn by a patient.
-
-    -1 where flow stays: a ventilator that sets it, and a patient who pulls pressure down at first.
-    """
-    foot, _ = foot_of_rise(paw, base, max(i - p.back_n, base), i)
-    rise = into_lung(flow[i - base], paw[i - base], p) - into_lung(flow[foot - base], paw[foot - base], p)
-    return foot if rise >= p.restack else -1
-
-
-@kernel
-def foot_of_rise(paw: Any, base: int, first: int, last: int) -> tuple[int, float]:
-    """Where pressure last left its lowest level since sample ``first``, and how far it has risen at ``last``."""
-    lowest = paw[last - base]
-    for j in range(first, last):
-        if paw[j - base] < lowest:  # noqa: PLR1730 (min() of NaN is not the same compiled)
-            lowest = paw[j - base]
-    rise = paw[last - base] - lowest
-    foot = last
-    while foot > first and paw[foot - base] > lowest + FOOT_SHARE * rise:
-        foot -= 1
-    return foot, rise
-
-
-@kernel
-def steepen(s: Any, p: Any, flow: Any, paw: Any, base: int) -> None:
-    """After a draw, the valve opened where flow begins to rise without a pause to what it delivers."""
-    at = s.candidate
-    while into_lung(flow[at - base], paw[at - base], p) < p.deliver and at < s.next - 1:
-        at += 1
-    before = into_lung(flow[at - 1 - base], paw[at - 1 - base], p)
-    while at - 1 > s.candidate and before < into_lung(flow[at - base], paw[at - base], p):
-        at -= 1
-        before = into_lung(flow[at - 1 - base], paw[at - 1 - base], p)
-    at = min(at, s.candidate + p.rise_n // 2)
-    if at > s.candidate:
-        s.candidate = at
-        s.candidate_at = at - 1.0
 
 
 @kernel

@@ -29,6 +29,7 @@ State = np.dtype(
         ("candidate_volume", np.float64),  # L
         ("first_paw", np.float64),  # pressure where it began, and the lowest since, cmH2O
         ("lowest", np.float64),
+        ("raised", np.int64),  # 1: pressure rose with it, so that a valve is open
         ("exp_start", np.int64),  # first sample of expiration of the open breath; -1: not expired yet
         ("exp_start_at", np.float64),
         ("turned", np.int64),  # sample at which the present phase was confirmed

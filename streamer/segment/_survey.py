@@ -110,7 +110,7 @@ def adapt(limits: Any, settings: Any) -> None:
     p.alone = max(alone, p.confirm)
     p.forced_volume = max(c.forced_volume * scale, p.noise_volume)
     p.pressed = max(c.pressed, c.pressed_share * p.usual_swing, CLEAR * p.paw_noise, PEAKS * p.paw_ripple)
-    p.drawn = max(c.drawn, CLEAR * p.paw_noise, PEAKS * p.paw_ripple)
+    p.drawn = max(c.drawn, RANGE * p.paw_noise, PEAKS * p.paw_ripple)
     p.lead = max(c.pressed if blur > 2.0 * c.onset * scale else c.lead, CLEAR * p.paw_noise)
 
 

@@ -144,11 +144,42 @@ def test_the_breath_begins_with_the_valve_and_owns_what_was_drawn(draw_s: float,
     assert [fold(one).insp_volume for one in late] == pytest.approx([given] * len(late), abs=0.006)
 
 
-def test_what_flows_faster_than_a_patient_draws_has_no_draw() -> None:
-    flow, paw = drawn(0.3, l_min=12.0)
+@pytest.mark.parametrize("l_min", [12.0, 20.0])
+def test_a_strong_draw_that_pauses_before_pressure_rises_is_one(l_min: float) -> None:
+    """No valve was open while flow stood still and pressure was low, however much the patient drew."""
+    flow, paw = drawn(0.3, l_min=l_min)
     late = repeated(flow, paw)[5:-1]
-    assert after_valve(late) == pytest.approx([-0.3] * len(late), abs=0.02)
-    assert {round(one.draw_s, 2) for one in late} == {0.0}
+    assert after_valve(late) == pytest.approx([0.0] * len(late), abs=0.02)
+    assert [one.draw_s for one in late] == pytest.approx([0.3] * len(late), abs=0.03)
+
+
+def test_flow_that_never_pauses_began_where_it_left_zero() -> None:
+    """A valve that opens while the patient still pulls pressure down: flow rises all the way."""
+    flow, paw = drawn(0.3)
+    flow[-30:] = np.linspace(0.0, 30.0, 30) / S_PER_MIN
+    late = repeated(flow, paw)[5:-1]
+    assert after_valve(late) == pytest.approx([-0.25] * len(late), abs=0.05)
+
+
+@pytest.mark.parametrize(("rise", "early_s"), [(0.0, 0.16), (0.3, 0.16), (0.7, 0.30), (2.0, 0.30)])
+def test_pressure_that_rises_with_a_hovering_flow_opened_the_valve(rise: float, early_s: float) -> None:
+    """A patient who draws lowers pressure; a valve that gives 6 L/min at first raises it, before the patient pulls."""
+    flow, paw = drawn(0.3)
+    paw[-30:-10] = PATIENT.peep + rise
+    paw[-10:] = PATIENT.peep - 1.0
+    flow[-10:] = np.linspace(6.0, 30.0, 10) / S_PER_MIN
+    late = repeated(flow, paw)[5:-1]
+    assert after_valve(late) == pytest.approx([-early_s] * len(late), abs=0.04)
+
+
+@pytest.mark.parametrize("peak_l_min", [9.0, 12.0, 25.0])
+def test_a_shallow_slow_breath_without_pressure_is_found_when_it_ends(peak_l_min: float) -> None:
+    """It takes 0.3 s and more to reach 8 L/min, as a leak does, but it ends."""
+    t = np.arange(400) / RATE
+    flow = np.where(t < 2.0, np.sin(np.pi * t / 2.0), -np.sin(np.pi * (t - 2.0) / 2.0)) * peak_l_min / S_PER_MIN
+    late = repeated(flow, None)[2:-1]
+    assert len(late) == CYCLES - 3
+    assert after_valve(late) == pytest.approx([0.35] * len(late), abs=0.3)
 
 
 @pytest.mark.parametrize("draw_s", [0.1, 0.3, 0.8])
