@@ -79,16 +79,16 @@ PASSIVE = [(mode, peculiar) for mode in MODES for peculiar in ("plain", "tube", 
 
 @pytest.mark.parametrize(("mode", "peculiar"), PASSIVE)
 def test_passive_lungs_have_an_estimate_of_the_lung_at_rest(mode: str, peculiar: str) -> None:
-    """With tubes, valves, PEEP staircases and noise: three of five breaths at least, and hardly one off."""
+    """With tubes, valves, PEEP staircases and noise: three of five breaths at least, and none off."""
     row = rows()[mode, peculiar]
     assert row["given"] >= 0.6 * row["breaths"]
-    assert row["off"] <= 0.04 * row["given"]
-    assert row["off at A"] <= 0.01 * row["given"]
+    assert row["wrong"] == row["off"] == row["off at A"] == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_lungs_that_relax_or_fill_unevenly_are_never_given_at_a_for_another(mode: str) -> None:
     for peculiar in ("relaxation", "two compartments", "relaxation, tube"):
         row = rows()[mode, peculiar]
+        assert row["given"] >= 0.4 * row["breaths"], peculiar
         assert row["wrong"] == 0, peculiar
         assert row["off at A"] <= 0.02 * row["given"], peculiar

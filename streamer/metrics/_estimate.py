@@ -8,6 +8,7 @@ One decision for all ``_est`` metrics (algorithms §4.4-4.5, §12):
 | flow dies away under level pressure | ``pcv_zero_flow`` | (pressure at zero flow - P0) / volume by then |
 | any other | ``lsf4`` | equation of motion fitted to the whole breath |
 | either of these, behind a narrow tube | ``lsf_tube`` | the same times what turbulence makes of it in recent breaths |
+| any but zero flow, in a lung that relaxes | ``relaxed_half`` | half-way to that of the lung at rest |
 
 R² does not prove that a patient is passive: a late effort of 2 cmH2O moves compliance by a quarter at R² above 0.99.
 So an estimate has to pass four kinds of test. **Conditioning**: the waveform tells the parameters apart. **Shape**:
@@ -26,16 +27,28 @@ from streamer.breath import Breath
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start
 from streamer.metrics._past import ENOUGH, Past
-from streamer.metrics._wider import MAX_APART, PLAIN, is_apart, is_bent, is_close
+from streamer.metrics._wider import (
+    MAX_APART,
+    PLAIN,
+    halfway,
+    is_apart,
+    is_bent,
+    is_close,
+    is_wide,
+    may_be_bent,
+    relaxes,
+)
 from streamer.reasons import Reason
 from streamer.units import ML_PER_L, S_PER_MIN
 
 SLOPE, ZERO_FLOW, WHOLE, TUBE = "slope_vcv", "pcv_zero_flow", "lsf4", "lsf_tube"
+HALFWAY, EXP_LINE = "relaxed_half", "exp_line"
 
 MIN_TI_S, MIN_TE_S, MIN_VT_L = 0.1, 0.5, 0.001
 MAX_CONDITION = 30.0
-MAX_ERROR, MAX_BLIND = 0.05, 0.20
-"""Standard error of the elastance, and of the fits that leave a part out, as a share."""
+MAX_ERROR, MAX_ERROR_ALONE, MAX_BLIND = 0.05, 0.045, 0.20
+"""Standard error of the elastance, as a share (less where noise leaves the fit that may bend unknown), and of the fits
+that leave a part out."""
 MIN_R2, MIN_R2_A = 0.95, 0.98
 MAX_RMSE, MAX_RMSE_SHARE, MAX_RMSE_A = 0.8, 0.05, 0.5
 MAX_RI, MAX_RE, MAX_SMALL_S = 60.0, 100.0, 0.5
@@ -62,7 +75,7 @@ allowed below the prediction than above it, where a second compartment or stress
 MAX_EFFORTS = 0.20
 """Share of recent breaths with an effort beyond which none is taken for passive (algorithms §12)."""
 TRIGGER_DIP_CMH2O = 1.0
-MAX_OFF, SPREAD_ERRORS = 0.10, 2.0
+MAX_OFF, MAX_OFF_A, SPREAD_ERRORS = 0.10, 0.05, 2.0
 MAX_SPREAD, MAX_SPREAD_SURE, MAX_SPREAD_A = 0.04, 0.05, 0.025
 """Where the patient is known to be passive what differs is noise, and twice its standard deviation may come to what B
 allows: a tenth; for A to half of it."""
@@ -97,12 +110,13 @@ class Estimate(NamedTuple):
     effort: Reason | None
     strained: bool
     refused: Reason | None
+    p0_method: str = WHOLE
 
 
 def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Estimate:
     """The estimate of a breath, trusted or refused."""
     mode, is_sure = given.context.mode, given.context.passive == "asserted"
-    past, tube = given.past, 1.0
+    past, bent = given.past, PLAIN
     if folded.is_square and mode not in {"pcv", "psv"}:
         method, error, re_error = SLOPE, folded.square_error, folded.square_re_error
         plain, ri, re, p0 = folded.square_elastance, folded.square_ri, folded.square_re, folded.square_p0
@@ -112,30 +126,42 @@ def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Est
         if mode != "vcv" and _dies_away(folded, is_sure=is_sure):
             method, plain = ZERO_FLOW, _static(folded)
         elif is_bent(past.tube):
-            method, tube, ri, re, p0 = TUBE, past.tube.middle, folded.turb_ri, folded.turb_re, folded.turb_p0
+            method, bent, ri, re, p0 = TUBE, past.tube, folded.turb_ri, folded.turb_re, folded.turb_p0
     strained = _strains(folded, p0)
     breathes = strained or mode == "psv"
     breathes = breathes or (not is_sure and _paces(breath, folded, given, start))
     effort = Reason.PATIENT_EFFORT if breathes else None
+    is_held = _off_hold(breath, past, plain * bent.middle) <= MAX_APART
+    is_uneven = _empties_early(method, folded, p0)
+    is_asked = not folded.swings and (is_uneven or not (is_held or method == ZERO_FLOW))
+    half = halfway(past.free, bent) if is_asked else 1.0
+    elastance = plain * bent.middle * half
     refused = (
         _unfit(breath, folded, past)
         or _singular(method, folded, plain, p0)
         or effort
-        or _unsure(method, folded, error, is_sure=is_sure)
-        or _shaped(method, folded, ri, re, p0)
+        or _unsure(method, folded, past, error, is_sure=is_sure)
+        or _shaped(method, folded, ri, re)
+        or (Reason.FIT_POOR if is_uneven and not ((is_sure or is_held) and relaxes(past.free, bent)) else None)
         or (None if is_sure else _resists_alike(method, ri, re, re_error))
         or _repeated(past, plain, is_sure=is_sure, swings=method in {WHOLE, TUBE} and folded.swings)
-        or _judged(method, breath, folded, past, plain * tube)
+        or _judged(breath, past, elastance)
+        or (Reason.ESTIMATES_DISAGREE if is_asked and half == 1.0 and is_apart(past.free, bent) else None)
+        or (Reason.ESTIMATES_DISAGREE if method == WHOLE and may_be_bent(past.tube) else None)
     )
-    quality = "A" if is_sure and _is_best(method, folded, past) else "B"
-    return Estimate(method, plain * tube, plain, ri, re, p0, error, re_error, quality, effort, strained, refused)
+    quality = "A" if is_sure and _is_best(method, folded, past, plain) else "C" if is_wide(half) else "B"
+    p0_method = {SLOPE: EXP_LINE, TUBE: TUBE}.get(method, WHOLE)
+    method = method if half == 1.0 else HALFWAY
+    found = elastance, plain, ri, re, p0, error, re_error
+    return Estimate(method, *found, quality, effort, strained, refused, p0_method)
 
 
-def _is_best(method: str, folded: Fold, past: Past) -> bool:
+def _is_best(method: str, folded: Fold, past: Past, plain: float) -> bool:
     """Nothing that was found leaves a doubt: parts, residuals, recent breaths and a fit that may bend agree."""
     agrees = (folded.square_apart if method == SLOPE else folded.fit_apart) <= 1.0 and past.spread <= MAX_SPREAD_A
+    repeats = abs(plain / past.elastance - 1.0) <= MAX_OFF_A
     fits = folded.fit_explained >= MIN_R2_A and folded.fit_left <= MAX_RMSE_A
-    return agrees and fits and method != TUBE and is_close(past.free)
+    return agrees and repeats and fits and method != TUBE and is_close(past.free)
 
 
 def _dies_away(folded: Fold, *, is_sure: bool) -> bool:
@@ -184,12 +210,13 @@ def _singular(method: str, folded: Fold, elastance: float, p0: float) -> Reason 
     return None if elastance > 0.0 else Reason.FIT_POOR
 
 
-def _unsure(method: str, folded: Fold, error: float, *, is_sure: bool) -> Reason | None:
+def _unsure(method: str, folded: Fold, past: Past, error: float, *, is_sure: bool) -> Reason | None:
     """Noise leaves the elastance, or a part that differs, in doubt; what rests on zero flow is made of no part."""
     if is_sure and method == ZERO_FLOW:
         return None if error <= MAX_ERROR else Reason.FIT_ILLCOND
     blind = folded.square_blind if method == SLOPE else folded.fit_blind
-    return None if error <= MAX_ERROR and blind <= MAX_BLIND else Reason.FIT_ILLCOND
+    most = MAX_ERROR_ALONE if math.isnan(past.free.middle) else MAX_ERROR
+    return None if error <= most and blind <= MAX_BLIND else Reason.FIT_ILLCOND
 
 
 def _strains(folded: Fold, p0: float) -> bool:
@@ -228,9 +255,9 @@ def _paces(breath: Breath, folded: Fold, given: Given, start: Start) -> bool:
     )
 
 
-def _shaped(method: str, folded: Fold, ri: float, re: float, p0: float) -> Reason | None:
+def _shaped(method: str, folded: Fold, ri: float, re: float) -> Reason | None:
     """The passive equation describes this breath, all of its parts alike."""
-    if not (_fits(folded) and _resists(ri, re, folded.fit_elastance)) or _empties_early(method, folded, p0):
+    if not (_fits(folded) and _resists(ri, re, folded.fit_elastance)):
         return Reason.FIT_POOR
     if method != SLOPE and not folded.fit_wide <= MAX_WIDE:
         return Reason.FIT_WINDOW_DISAGREE
@@ -281,19 +308,12 @@ def _repeated(past: Past, elastance: float, *, is_sure: bool, swings: bool) -> R
     return None
 
 
-def _judged(method: str, breath: Breath, folded: Fold, past: Past, elastance: float) -> Reason | None:
-    """A hold of the last quarter of an hour says the same; without one, a fit that may bend.
+def _off_hold(breath: Breath, past: Past, elastance: float) -> float:
+    """How far it lies from a hold of the last quarter of an hour, as a share; NaN where there was none."""
+    is_recent = breath.end_s - past.hold_at_s <= MAX_HOLD_AGE_S
+    return abs(ML_PER_L / elastance / past.hold_crs - 1.0) if is_recent else math.nan
 
-    That is not asked where flow has died away, for the estimate then rests on no fit; nor where flow swings at rest, as
-    a heart moves it, for then it bends with the swing.
-    """
-    if breath.end_s - past.hold_at_s <= MAX_HOLD_AGE_S and not math.isnan(past.hold_crs):
-        apart = abs(ML_PER_L / elastance / past.hold_crs - 1.0)
-        if apart > MAX_APART_HOLD:
-            return Reason.ESTIMATES_DISAGREE
-        if apart <= MAX_APART:
-            return None
-    if method == ZERO_FLOW or folded.swings:
-        return None
-    tube = past.tube if method == TUBE else PLAIN
-    return Reason.ESTIMATES_DISAGREE if is_apart(past.free, tube) else None
+
+def _judged(breath: Breath, past: Past, elastance: float) -> Reason | None:
+    """A hold says otherwise."""
+    return Reason.ESTIMATES_DISAGREE if _off_hold(breath, past, elastance) > MAX_APART_HOLD else None

@@ -9,7 +9,7 @@ import math
 
 from streamer.breath import Breath
 from streamer.metrics._elastic import MAX_TRAPPED_CMH2O
-from streamer.metrics._estimate import MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
+from streamer.metrics._estimate import EXP_LINE, HALFWAY, MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, beside_lung, circuit_of, filled_share
 from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
@@ -19,8 +19,7 @@ from streamer.reasons import Reason
 from streamer.records import Flag
 from streamer.units import ML_PER_L
 
-METHODS = (SLOPE, ZERO_FLOW, WHOLE, TUBE)
-EXP_LINE = "exp_line"
+METHODS = (SLOPE, ZERO_FLOW, WHOLE, TUBE, HALFWAY)
 REGRESSED = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
 """Withholds how well a fit describes the breath: efforts do not, for that is what it is there to show."""
 RESISTANCE = "cmH2O·s/L"
@@ -72,11 +71,11 @@ def peep_total_est(folded: Fold, estimate: Estimate) -> Graded:
 
     Where gas is trapped it lies above the airway by what expiratory resistance costs, and is known as well as that.
     """
-    found, methods = trusted(estimate), {SLOPE: EXP_LINE, TUBE: TUBE}
+    found = trusted(estimate)
     above = found.p0 - folded.end_paw
     if above > MAX_TRAPPED_CMH2O and not RE_ERRORS * found.re_error * above <= MAX_P0_ERROR_CMH2O:
         raise NotMeasurable(Reason.FIT_ILLCOND)
-    return Graded(found.p0, "B", methods.get(found.method, WHOLE))
+    return Graded(found.p0, "B", found.p0_method)
 
 
 @metric(
@@ -105,7 +104,7 @@ def pplat_est(  # noqa: PLR0917 (names are what it needs)
     value = peep_total_est + (tidal_insp - circuit * (closing_paw - start.peep)) / compliance
     if not compliance > 0.0 or value > ppeak + ABOVE_PEAK_CMH2O:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    return Graded(value, "B" if circuit and start.is_own else None, estimate.method)
+    return Graded(value, max("B" if circuit and start.is_own else "A", estimate.quality), estimate.method)
 
 
 @metric(

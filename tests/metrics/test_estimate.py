@@ -26,6 +26,7 @@ FIELDS = {"crs_est", "pplat_est", "driving_pressure_est", "peep_total_est"}
 SURE = Ratio(1.0, 0.01)
 STEADY = Past(8, 20.0, 0.0, 0.005, 0.0, 0.0, 0.0, 0.0, tube=SURE, free=SURE)
 """Eight breaths alike: 20 cmH2O/L, even pace, and neither tube nor relaxation."""
+RELAXING = STEADY._replace(free=Ratio(0.9, 0.01))
 SQUARE = vcv(rr=12, flow=0.5)
 DECAYING = pcv(ti=1.0, rr=12)
 AT_REST = pcv(ti=2.5, rr=10)
@@ -145,15 +146,19 @@ def test_gates(gate: str) -> None:
         (STEADY._replace(free=Ratio(1.059, 0.01)), None),
         (STEADY._replace(free=Ratio(1.061, 0.01)), "estimates_disagree"),
         (STEADY._replace(free=Ratio(0.941, 0.01)), None),
-        (STEADY._replace(free=Ratio(0.939, 0.01)), "estimates_disagree"),
+        (STEADY._replace(tube=Ratio(1.099, 0.2)), None),
+        (STEADY._replace(tube=Ratio(1.101, 0.2)), "estimates_disagree"),
+        (STEADY._replace(free=Ratio(0.8, 0.059)), None),
+        (STEADY._replace(free=Ratio(0.8, 0.061)), "estimates_disagree"),
+        (STEADY._replace(free=Ratio(0.695, 0.01)), None),
+        (STEADY._replace(free=Ratio(0.694, 0.01)), "estimates_disagree"),
         (STEADY._replace(free=Ratio(0.8, 0.21)), None),
         (STEADY._replace(free=Ratio(0.8, 0.19)), "estimates_disagree"),
-        (STEADY._replace(free=Ratio(0.8, 0.01), hold_crs=48.0, hold_at_s=0.0), None),
-        (STEADY._replace(free=Ratio(0.8, 0.01), hold_crs=46.0, hold_at_s=0.0), "estimates_disagree"),
+        (STEADY._replace(free=Ratio(1.2, 0.01), hold_crs=48.0, hold_at_s=0.0), None),
+        (STEADY._replace(free=Ratio(1.2, 0.01), hold_crs=46.0, hold_at_s=0.0), "estimates_disagree"),
         (STEADY._replace(tube=Ratio(1.1, 0.059), free=Ratio(1.1, 0.01)), None),
         (STEADY._replace(tube=Ratio(1.1, 0.061), free=Ratio(1.1, 0.01)), "estimates_disagree"),
         (STEADY._replace(tube=Ratio(1.1, 0.01), free=Ratio(1.18, 0.01)), "estimates_disagree"),
-        (STEADY._replace(tube=Ratio(0.9, 0.01), free=Ratio(0.9, 0.01)), "estimates_disagree"),
         (STEADY._replace(ti_spread=0.021), "patient_effort"),
         (STEADY._replace(vt_spread=0.011), None),
         (STEADY._replace(vt_spread=0.013), "patient_effort"),
@@ -169,6 +174,46 @@ def test_gates(gate: str) -> None:
 )
 def test_the_past(past: Past, reason: str | None) -> None:
     assert decide(DECAYING, past=past).refused == reason
+
+
+@pytest.mark.parametrize(
+    ("free", "error", "reason"),
+    [
+        (SURE, 0.049, None),
+        (Ratio(), 0.044, None),
+        (Ratio(), 0.046, "fit_illcond"),
+    ],
+)
+def test_a_fit_that_nothing_checks_has_to_be_surer(free: Ratio, error: float, reason: str | None) -> None:
+    found = decide(DECAYING, fold(DECAYING)._replace(fit_error=error), past=STEADY._replace(free=free))
+    assert found.refused == reason
+
+
+@pytest.mark.parametrize(
+    ("free", "share", "quality"),
+    [(0.941, 1.0, "B"), (0.939, 0.939**0.5, "B"), (0.83, 0.83**0.5, "B"), (0.82, 0.82**0.5, "C")],
+)
+def test_a_lung_that_relaxes_is_given_half_way_to_rest(free: float, share: float, quality: str) -> None:
+    found = decide(DECAYING, past=STEADY._replace(free=Ratio(free, 0.01)))
+    assert found.elastance == pytest.approx(share * 20.0, rel=1e-3)
+    assert (found.method == "relaxed_half") == (share < 1.0)
+    assert found.quality == quality
+
+
+@pytest.mark.parametrize(
+    ("passive", "past", "reason", "method"),
+    [
+        ("asserted", RELAXING, None, "relaxed_half"),
+        ("asserted", STEADY, "fit_poor", "lsf4"),
+        ("not_asserted", RELAXING, "fit_poor", "relaxed_half"),
+        ("not_asserted", RELAXING._replace(hold_crs=50.0, hold_at_s=0.0), None, "relaxed_half"),
+    ],
+)
+def test_lungs_that_relax_empty_faster_at_first(passive: str, past: Past, reason: str | None, method: str) -> None:
+    """As those do that muscles squeeze; a hold that gave the same, or the assertion, says that they do not."""
+    found = decide(DECAYING, fold(DECAYING)._replace(turn_excess=1.3), past=past, passive=passive)
+    assert found.refused == reason
+    assert found.method == method
 
 
 def test_inspiratory_time_may_vary_under_square_flow() -> None:

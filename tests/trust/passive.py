@@ -100,9 +100,9 @@ def rows(half: int = REPORTED) -> Mapping[tuple[str, str], Counter[str]]:
 
 def table(half: int = REPORTED) -> Iterator[str]:
     """A line for each mode and peculiarity."""
-    yield "| mode | lung | breaths | given % | A / B | wrong | > 10 % from the lung at rest | at A > 5 % |"
+    yield "| mode | lung | breaths | given % | A / B / C | wrong | > 10 % from the lung at rest | at A > 5 % |"
     yield "|---" * 8 + "|"
     for (mode, peculiar), row in sorted(rows(half).items()):
-        share = f"{100 * row['given'] / row['breaths']:.0f} | {row['A']} / {row['B']}"
+        share = f"{100 * row['given'] / row['breaths']:.0f} | {row['A']} / {row['B']} / {row['C']}"
         counts = f"{row['wrong']} | {row['off']} | {row['off at A']}"
         yield f"| {mode} | {peculiar} | {row['breaths']} | {share} | {counts} |"
