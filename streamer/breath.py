@@ -60,6 +60,7 @@ class Breath:
         draw_s: How long before ``start_s`` the patient drew gas that belongs to this breath; up to half a second.
         flow_zero: Zero offset of the flow sensor, L/s; 0 while unknown. Flow into the lung is
             ``flow - flow_zero - leak_conductance * sqrt(max(paw, 0))``.
+        flow_zero_doubt: How far it may be off, L/s; NaN where nothing has shown it, and it is taken for 0.
         flow_noise: Standard deviation of the white noise found on flow, L/s; 0 while unknown.
         leak_frac: 1 - sum(VTe)/sum(VTi) of up to 20 breaths before this one and itself; NaN while unknown.
         interpolated: Samples of this breath that were missing and filled by interpolation.
@@ -83,6 +84,7 @@ class Breath:
     flags: frozenset[Flag]
     draw_s: float = 0.0
     flow_zero: float = 0.0
+    flow_zero_doubt: float = math.nan
     flow_noise: float = 0.0
 
 

@@ -25,6 +25,8 @@ NO_LEVEL = (math.nan,) * 4
 CO2 = Fold._fields.index("co2_returned") + 1 - Fold._fields.index("co2_holes")
 EXP_HOLD = Fold._fields.index("exp_hold_s")
 NO_GRID = np.empty(0)
+FED = 0.5
+"""Share of the leak that flows in a hold, above which the ventilator feeds it."""
 
 
 def fold(breath: Breath) -> Fold:
@@ -36,10 +38,9 @@ def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
     """The fold, corrected flow as ``volumes`` sums it in L/s, and the grid of ``breathed_co2``."""
     rate_hz, insp_end, flow = breath.rate_hz, breath.insp_end, corrected(breath)
     *held, first, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
-    if breath.leak_conductance > 0.0 and first >= 0.0:  # past a closed valve no leak is fed: none is taken off
-        held_n = slice(int(first), int(first) + round(held[0] * rate_hz))
-        flow[held_n] = breath.flow[held_n] - breath.flow_zero
-    moved, tidal = volumes(breath.flow, flow, breath.paw, rate_hz, insp_end)
+    if breath.leak_conductance > 0.0 and first >= 0.0:
+        _spare(breath, flow, slice(int(first), int(first) + round(held[0] * rate_hz)))
+    moved, tidal = volumes(breath.flow, flow, breath.paw, rate_hz, insp_end, breath.flow_zero)
     before = int(exp_first) if is_stopped(*held[EXP_HOLD : EXP_HOLD + 3]) else -1
     pressed = pressures(breath.paw, flow, rate_hz, insp_end, before)
     gas, grid = breathed_co2(breath, tidal)
@@ -47,6 +48,13 @@ def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
     risen = _rise(breath, moved, tidal, int(first))
     folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, flow, moved), *risen))
     return folded, tidal, grid
+
+
+def _spare(breath: Breath, flow: FloatArray, held: slice) -> None:
+    """Past a closed valve no leak is fed: none is taken off. Where one goes on being fed, less is left than taken."""
+    raw = breath.flow[held] - breath.flow_zero
+    if raw.sum() < FED * (raw - flow[held]).sum():
+        flow[held] = raw
 
 
 def corrected(breath: Breath) -> FloatArray:

@@ -37,10 +37,10 @@ CLOSING_S = 0.03
 
 
 @kernel
-def volumes(
-    flow: FloatArray, lung: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int
+def volumes(  # noqa: PLR0917 (compiled: positions only)
+    flow: FloatArray, lung: FloatArray, paw: FloatArray, rate_hz: float, insp_end: int, zero: float
 ) -> tuple[tuple[float, ...], FloatArray]:
-    """Fields ``insp_volume`` to ``rest_swing`` of a Fold, in order, and ``lung`` as it was summed.
+    """Fields ``insp_volume`` to ``exp_volume_seen`` of a Fold, in order, and ``lung`` as it was summed.
 
     Args:
         flow: (n,) L/s, as the sensor saw it.
@@ -48,6 +48,7 @@ def volumes(
         paw: (n,) cmH2O.
         rate_hz: Samples per second.
         insp_end: First sample of expiration.
+        zero: Of the sensor, L/s; 0 where none is known.
 
     Returns:
         The fields, and (n,) L/s of which the first and the last sample are half: the breath shares them.
@@ -60,6 +61,10 @@ def volumes(
     swing = math.sqrt(max(restless**2 - white_noise(lung, (insp_end + flow.size) // 2, flow.size), 0.0))
     end = _emptied(tidal, begin, insp_end, back)
     moved, returned = _parted(raw, begin, insp_end, _emptied(raw, begin, insp_end, back))
+    seen = returned
+    if zero != 0.0:
+        level = _halved(flow - zero)
+        _, seen = _parted(level, begin, insp_end, _emptied(level, begin, insp_end, back))
     inspired, expired = _parted(tidal, begin, insp_end, end)
     work, work_exp = _parted(tidal * paw, begin, insp_end, end)
     width = int(PEAK_S * rate_hz)
@@ -69,7 +74,13 @@ def volumes(
     sums = (dt * moved, dt * returned, dt * inspired, dt * expired)
     last = max(1, min(insp_end, int(CLOSING_S * rate_hz)))
     closing = _sum(paw, max(0, insp_end - last), max(insp_end, last)) / last
-    return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + (dt * work, dt * work_exp, closing, swing), tidal
+    return sums + peaks + (flow_s, pause_s, square, cv, stop_paw) + (
+        dt * work,
+        dt * work_exp,
+        closing,
+        swing,
+        dt * seen,
+    ), tidal
 
 
 @kernel

@@ -78,6 +78,8 @@ class Fold(NamedTuple):
     """Mean pressure of the last 30 ms of inspiration."""
     rest_swing: float
     """Standard deviation of flow at the end of expiration, L/s, about a line and beyond white noise: heart, water."""
+    exp_volume_seen: float
+    """``exp_volume`` less the zero of the sensor, where that is known, L: the leak is in it."""
     # airway pressure (see _fold_pressures)
     peak_paw: float
     mean_paw: float

@@ -103,12 +103,14 @@ def minute_volume(  # noqa: PLR0917 (names are what it needs)
     What is lost for good, and counts as a leak, may as well be a zero that no hold has shown: a leak takes hardly any
     of what is measured of an expiration, a zero as much as of an inspiration. Withheld where that is more than a tenth.
     """
-    vt_l = folded.exp_volume + breath.flow_zero * te
+    vt_l = folded.exp_volume_seen
     taken = folded.insp_volume - folded.tidal_insp + folded.tidal_exp - folded.exp_volume
     lost = taken - breath.flow_zero * ttot
     if abs(lost) > NOTED * vt_l and given.past.volumes:
         lost += (1.0 - persistent(given.past.volumes)) * folded.tidal_insp
     doubt = abs(lost) * te / ttot / max(vt_l, folded.insp_volume - lost)
+    if not math.isnan(breath.flow_zero_doubt):
+        doubt = min(doubt, breath.flow_zero_doubt * te / vt_l)
     noise = DEVIATIONS * breath.flow_noise * math.sqrt(te / breath.rate_hz) / vt_l
     if doubt > REFUSED:
         raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)

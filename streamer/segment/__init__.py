@@ -23,10 +23,11 @@ import numpy as np
 from streamer.breath import Breath
 from streamer.chunk import Block, FloatArray, Mark
 from streamer.records import Flag
-from streamer.segment._learned import Leak, Levels
+from streamer.segment._learned import Leak
 from streamer.segment._records import APNOEA, MORE, Closed, Limits, State, Sums
 from streamer.segment._settings import Internal, SegmentSettings, internal_values, limit_values, segment_settings
 from streamer.segment._survey import MEMORY, ROWS
+from streamer.segment._zero import levels_of
 from streamer.segment.by_co2 import CapnogramSegmenter
 from streamer.units import S_PER_MIN
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["CapnogramSegmenter", "SegmentSettings", "Segmenter", "segment_settings"]
 
 BEGINNING = {"open": -1, "first": -1, "candidate": -1, "exp_start": -1, "stack": -1, "x": math.inf}
+STANDBY_S, LOOKED_AT_S, BEFORE_S = 2.0, 10.0, 0.5
+"""A quiet stretch that shows the zero of flow; where it is looked for; it ends so long before the next onset."""
+DOUBT = 3.0
+"""Standard errors of its mean."""
 SPARE_S = 15.0
 """Signal the buffers hold beyond the longest breath: how rarely they are moved up."""
 
@@ -50,6 +55,7 @@ class Segmenter:
         self._adapt: Any = _survey.adapt
         self._tally: Any = _sums.tally
         self._levels: Any = _levels.levels
+        self._standby: Any = _levels.standby
         self._settings = settings or SegmentSettings()
         self._number = 0
         self._run = -1
@@ -131,12 +137,25 @@ class Segmenter:
         while (event := scan.scan(*given, self._base, self._base + self._filled)) != MORE:
             closed = Closed(*scan.turn_page(state, event))
             if closed.first < 0:
+                self._stand_by()
                 continue
             leak, zero = self._learned.conductance, self._learned.zero
             breaths.append(self._breath(closed, {Flag.APNOEA} if event == APNOEA else set()))
             if (self._learned.conductance, self._learned.zero) != (leak, zero):
                 scan.reconsider(state, limits, flow, paw, self._base, leak, zero)
         return breaths
+
+    def _stand_by(self) -> None:
+        """A breath begins, and none was open: what flow was before."""
+        rate_hz, limits = self._rate_hz, self._limits
+        last = int(self._open[0]) - self._base - round(BEFORE_S * rate_hz)
+        first, width = max(last - round(LOOKED_AT_S * rate_hz), 0), round(STANDBY_S * rate_hz)
+        if last - first < width or self._marks[first:last].any():
+            return
+        flow, paw = (samples[first:last] for samples in self._rows)
+        noise = float(limits["noise"][0])
+        level = self._standby(flow, paw, width, noise, float(limits["scale"][0]))
+        self._learned.stood_by(level, DOUBT * noise / math.sqrt(width))
 
     def _move_up(self) -> None:
         """Make room: drop samples that no breath can need any more."""
@@ -170,7 +189,7 @@ class Segmenter:
         sums = Sums(*self._tally(flow, paw, self._marks[here], insp_end, 1.0 / rate_hz))
         flags |= self._flags(closed, sums)
         leak, noise = self._learned, float(self._limits["noise"][0])
-        corrections = leak.conductance, leak.zero
+        corrections = leak.conductance, leak.zero, leak.zero_doubt
         self._learn(sums, flags, flow, paw, insp_end)
         self._number += 1
         return Breath(
@@ -190,6 +209,7 @@ class Segmenter:
             flags=frozenset(flags),
             draw_s=(closed.first_at - closed.drawn_at) / rate_hz,
             flow_zero=corrections[1],
+            flow_zero_doubt=corrections[2],
             flow_noise=noise,
         )
 
@@ -218,9 +238,9 @@ class Segmenter:
             self._inspired.append(sums.vti)
             self._expired.append(sums.vte)
             noise, scale = float(limits["noise"][0]), float(limits["scale"][0])
-            levels = Levels(*self._levels(flow, paw, insp_end, self._rate_hz, noise, scale))
+            levels = levels_of(self._levels(flow, paw, insp_end, self._rate_hz, noise, scale))
             if sums.root > 0.0:
-                self._learned.push(sums, levels, duration_s)
+                self._learned.push(sums, levels, duration_s, scale)
         else:
             return
         limits["leak"], limits["zero"] = self._learned.conductance, self._learned.zero

@@ -258,6 +258,45 @@ def test_a_zero_that_holds_have_shown_is_none_that_is_lost() -> None:
 
 
 @pytest.mark.parametrize(
+    ("doubt_l_min", "grade", "reason"),
+    [(math.nan, None, "volume_not_closed"), (0.4, None, None), (0.6, "B", None), (1.2, None, "volume_not_closed")],
+)
+def test_a_leak_beside_a_zero_that_is_known(doubt_l_min: float, grade: str | None, reason: str | None) -> None:
+    """As much of what is missing as it may be off may be the zero: in 3 s of 4, of 7.5 L/min."""
+    one = vcv(vt=0.5, rr=15)
+    flow = one.flow + 1.2 / 60 * np.sqrt(one.paw)
+    one = dataclasses.replace(one, flow=flow, leak_conductance=1.2 / 60, leak_frac=0.0)
+    one = dataclasses.replace(one, flow_zero_doubt=doubt_l_min / 60)
+    past = Past(8, unclosed=0.0, volumes=((0.5, 0.5),) * 19)
+    found = measured(one, Given(context=AT_WYE, before=fold(one), past=past))
+    assert (found.quality.get("minute_volume"), found.missing.get("minute_volume")) == (grade, reason)
+
+
+@pytest.mark.parametrize(("share", "is_fed"), [(0.0, False), (0.45, False), (0.55, True), (1.0, True)])
+def test_a_leak_is_taken_off_a_hold_where_it_is_fed(share: float, *, is_fed: bool) -> None:
+    """Past a closed valve a leak draws on the lung; a ventilator that holds pressure feeds it."""
+    g = 1.0 / 60
+    one = vcv(pause_s=0.5)
+    escapes = g * np.sqrt(one.paw)
+    held = slice(one.insp_end - 50, one.insp_end)
+    escapes[held] *= share
+    found = fold(dataclasses.replace(one, flow=one.flow + escapes, leak_conductance=g))
+    full = g * np.sqrt(one.paw[held]).sum() / one.rate_hz
+    lost = full * (1.0 - share) if is_fed else -full * share
+    assert found.tidal_insp == pytest.approx(fold(one).tidal_insp - lost, abs=0.001)
+
+
+@pytest.mark.parametrize("zero_l_min", [-2.0, 1.0, 2.0])
+def test_minute_volume_less_a_zero_counts_the_whole_expiration(zero_l_min: float) -> None:
+    """What seems to come back at its end is the zero."""
+    zero, one = zero_l_min / 60, vcv(vt=0.2, flow=0.3)
+    raw = dataclasses.replace(one, flow=one.flow + zero, flow_zero=zero, flow_zero_doubt=0.002)
+    past = Past(8, unclosed=0.0, volumes=((0.2, 0.2),) * 19)
+    found = measured(raw, Given(context=AT_WYE, before=fold(one), past=past))
+    assert found.values["minute_volume"] == pytest.approx(measured(one).values["minute_volume"], rel=0.005)
+
+
+@pytest.mark.parametrize(
     ("share", "grade", "reason"), [(0.049, None, None), (0.051, "B", None), (0.101, None, "signal_noisy")]
 )
 def test_noise_of_an_expiration_counts_for_longer(share: float, grade: str | None, reason: str | None) -> None:

@@ -46,8 +46,9 @@ def test_without_a_pause_no_zero_is_known() -> None:
     assert {one.flow_zero for one in late} == {0.0}
 
 
-@pytest.mark.parametrize("gain", [1.05, 1.11, 1.2])
+@pytest.mark.parametrize("gain", [1.08, 1.11, 1.2])
 def test_an_inspiratory_sensor_that_reads_high_is_no_leak(gain: float) -> None:
+    """Nothing flows where the lung comes to rest: 0.3 L/min less than a leak would."""
     wave = Lung().wave(80.0)
     flow = np.where(wave.flow > 0.0, gain * wave.flow, wave.flow)
     late = segmented([chunk(flow, wave.paw)]).breaths[LEARNED:-1]
