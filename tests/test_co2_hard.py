@@ -72,7 +72,8 @@ def test_a_newborn_has_a_dead_space(volume_ml: float, rate_hz: float) -> None:
     """Where the response of the sensor is declared: half a chamber is a sixth of a newborn's dead space."""
     made, context = newborn(volume_ml, rate_hz)
     for one in records(made, context)[8:-2]:
-        assert one.quality.get("vd_aw", "C") == "C"
+        if "vd_aw" in one.values and one.quality["vd_aw"] != "C":
+            assert one.values["vd_aw"] == pytest.approx(true_of(made, one).vd_aw, rel=0.12)
     context = msgspec.structs.replace(context, co2_delay_s=0.0, co2_rise_s=0.022)
     found = records(made, context)[8:-2]
     given = [one for one in found if "vd_aw" in one.values]

@@ -44,7 +44,6 @@ mode = "vcv"
 rate_per_min = 15
 [capnogram]
 dead_space_ml = 150
-sensor_volume_ml = 3
 [capnograph]
 rate_hz = 50
 clock_offset_s = 0.3

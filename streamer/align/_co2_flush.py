@@ -38,7 +38,8 @@ class Flush(NamedTuple):
 
     On the device's clock, for the middle chamber; by how much sooner without one, or later with the largest; the volume
     of that one, L, and the fall that it makes, as a time constant, s; how well the onset is placed, s; when the volume
-    of the middle one has passed, s after sample 0.
+    of the middle one has passed, s after sample 0. ``chambers``: from none to the largest, how much later than the
+    middle one each has passed, and the fall that it makes, s.
     """
 
     at_s: float
@@ -47,9 +48,10 @@ class Flush(NamedTuple):
     tau_s: float
     placed_s: float
     after_s: float
+    chambers: tuple[tuple[float, float], ...]
 
 
-NO_FLUSH = Flush(*[math.nan] * 6)
+NO_FLUSH = Flush(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, ())
 
 
 class Flushing:
@@ -66,6 +68,7 @@ class Flushing:
         self._kernels: Any = _co2_inflow
         self._before = (context.apparatus_volume_ml or 0.0) / ML_PER_L
         self._most = settings.co2_sensor_ml / ML_PER_L
+        self._tried: FloatArray = np.empty((_co2_inflow.CHAMBERS, 3))
 
     def of(self, breath: Breath, fall_tau_s: float, co2_rate_hz: float) -> Flush:
         """When the middle of a fall would come without delay; NaN where no onset was seen, or no fall.
@@ -80,11 +83,13 @@ class Flushing:
         inspired = float(flow[: breath.insp_end].sum()) / breath.rate_hz
         most = min(self._most, MOST_OF_BREATH * max(inspired, 0.0))
         widest_s = max(fall_tau_s, PLACED / co2_rate_hz)
-        found = self._kernels.flush(flow, onset, breath.rate_hz, self._before, most, widest_s)
-        last_s, apart_s, chamber, tau_s = found
-        after_s, doubt_s = last_s - 0.5 * apart_s, 0.5 * apart_s
+        self._kernels.flush(flow, onset, breath.rate_hz, self._before, most, widest_s, self._tried)
+        volumes, passed_s, falls_s = self._tried.T.tolist()
+        after_s, doubt_s = 0.5 * (passed_s[0] + passed_s[-1]), 0.5 * (passed_s[-1] - passed_s[0])
+        chambers = tuple((one - after_s, tau_s) for one, tau_s in zip(passed_s, falls_s, strict=True))
         at_s = breath.onset_s + after_s - fall_tau_s * (MEAN_LATER - fall_tau_s / (2.0 * EMPTYING_S))
-        return Flush(at_s, doubt_s, chamber, tau_s, PLACED / min(breath.rate_hz, co2_rate_hz), after_s)
+        placed_s = PLACED / min(breath.rate_hz, co2_rate_hz)
+        return Flush(at_s, doubt_s, volumes[-1], falls_s[-1], placed_s, after_s, chambers)
 
     def edge(self, breath: Breath, flush: Flush, fall_tau_s: float) -> Edge:
         """Where the fall lies once the capnogram is moved."""

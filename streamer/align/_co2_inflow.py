@@ -9,15 +9,20 @@ from streamer.jit import kernel
 
 BEGIN_S, BEGUN = 0.06, 0.1
 """Inspiration begins where flow comes to a tenth of what it is soon after."""
-RISE_S, EVEN, LONGEST_S = 0.03, 0.5, 0.15
-"""Flow rises evenly where a third mean of such a time lies half as far above the second as that above the first; it has
-done so for no longer than this."""
+RISE_S, QUICK_S, EVEN, LONGEST_S = 0.03, 0.01, 0.5, 0.15
+"""Flow rises where, of three means of such a time, the first is below half of the third, which lies half as far above
+the second as that above the first; it has done so for no longer than this."""
+
+
+CHAMBERS = 9
+"""How many chambers, from none to the largest, are tried."""
+HALVINGS = 12
 
 
 @kernel
 def flush(  # noqa: PLR0917 (compiled: positions only)
-    flow: FloatArray, onset: float, rate_hz: float, before: float, most: float, tau_s: float
-) -> tuple[float, float, float, float]:
+    flow: FloatArray, onset: float, rate_hz: float, before: float, most: float, tau_s: float, out: FloatArray
+) -> None:
     """When fresh gas has passed the sensor's chamber, whose volume the fall of PCO2 bounds.
 
     A chamber of v litres that is mixed falls from three quarters to one as v·ln 3 pass; the fall that was seen may be
@@ -30,23 +35,22 @@ def flush(  # noqa: PLR0917 (compiled: positions only)
         before: What has to pass before the chamber, L.
         most: The largest chamber there is, L.
         tau_s: The fall, as the time constant of a sensor that would fall so.
-
-    Returns:
-        Seconds after sample 0 for the largest such volume; how much sooner for none; that volume, L; the fall that it
-        makes, as a time constant, s. NaN where so much is not inspired.
+        out: (CHAMBERS, 3), filled from no chamber to the largest: volume, L; when it has passed, seconds after sample
+            0; the fall that it makes, as a time constant, s. NaN where so much is not inspired.
     """
     low, high = 0.0, most
     if not _fall_s(flow, onset, rate_hz, before, most) <= tau_s * math.log(3.0):
-        for _ in range(20):
+        for _ in range(HALVINGS):
             half = 0.5 * (low + high)
             if _fall_s(flow, onset, rate_hz, before, half) <= tau_s * math.log(3.0):
                 low = half
             else:
                 high = half
         high = low
-    first = flushed(flow, onset, rate_hz, before)
-    last = flushed(flow, onset, rate_hz, before + high)
-    return last, last - first, high, _fall_s(flow, onset, rate_hz, before, high) / math.log(3.0)
+    for k in range(CHAMBERS):
+        out[k, 0] = high * k / (CHAMBERS - 1)
+        out[k, 1] = flushed(flow, onset, rate_hz, before + out[k, 0])
+        out[k, 2] = _fall_s(flow, onset, rate_hz, before, out[k, 0]) / math.log(3.0)
 
 
 @kernel
@@ -61,40 +65,37 @@ def _fall_s(flow: FloatArray, onset: float, rate_hz: float, before: float, chamb
 def flushed(flow: FloatArray, onset: float, rate_hz: float, volume: float) -> float:
     """When ``volume`` (L) has been inspired, s after sample 0; NaN if it never is.
 
-    ``flow`` (n,) L/s, each the mean of its interval, of which inspiration begins near ``onset``, in samples.
+    ``flow`` (n,) L/s, each the mean of its interval, of which inspiration begins near ``onset``, in samples. Between
+    samples it is taken for a straight line.
     """
-    start, i, now = _begin(flow, onset, rate_hz)
-    passed, at = 0.0, start
+    at, i, now = _begin(flow, onset, rate_hz)
+    left = volume * rate_hz
     while i < flow.size:
-        end = i + 0.5
-        added = max(now, 0.0) * (end - at) / rate_hz
-        if passed + added >= volume:
-            share = (volume - passed) / added if added > 0.0 else 0.0
-            return (at + share * (end - at)) / rate_hz
-        passed, at, i = passed + added, end, i + 1
-        if i < flow.size:
-            now = flow[i]
+        following, apart = max(flow[i], 0.0), i - at
+        added = 0.5 * (now + following) * apart
+        if added >= left:
+            speed = (following - now) / apart if apart > 0.0 else 0.0
+            whole = now + math.sqrt(max(now * now + 2.0 * speed * left, 0.0))
+            return (at + (2.0 * left / whole if left > 0.0 else 0.0)) / rate_hz
+        left, at, now, i = left - added, float(i), following, i + 1
     return math.nan
 
 
 @kernel
 def _begin(flow: FloatArray, onset: float, rate_hz: float) -> tuple[float, int, float]:
-    """Where between samples inspiration begins, in which sample's interval, and the flow there, L/s.
+    """Where between samples inspiration begins, the next sample, and the flow at its beginning, L/s.
 
     A sample that flow begins in lies between the levels before and after it; how far, tells when. The crossing of a
     threshold lies up to a sample before: nothing where volumes are large, and all where a sensor holds 1 mL. Flow that
     rises slowly began where its rise leads back to, before it crossed any threshold.
     """
     first, size = max(math.ceil(onset), 1), flow.size
-    width = max(int(RISE_S * rate_hz), 1)
-    if first + 3 * width <= size:
-        one, two = _mean(flow, first, first + width), _mean(flow, first + width, first + 2 * width)
-        three = _mean(flow, first + 2 * width, first + 3 * width)
-        speed = (three - one) / (2.0 * width)
-        level = one - speed * (width - 1) / 2.0
-        if three - two > EVEN * (two - one) and 0.0 < level < EVEN * three:
-            back = min(level / speed, LONGEST_S * rate_hz)
-            return first - back, first, 0.5 * level * (back + 1.0) / (back + 0.5)
+    if first + 1 < size and flow[first] < EVEN * flow[first + 1]:
+        first += 1
+    for rise_s in (RISE_S, QUICK_S):
+        start = _led_back(flow, first, max(int(rise_s * rate_hz + 0.5), 1), LONGEST_S * rate_hz)
+        if not math.isnan(start):
+            return start, math.floor(start) + 1, 0.0
     most = 0.0
     for k in range(first, min(first + int(BEGIN_S * rate_hz) + 2, size)):
         most = max(most, flow[k])
@@ -108,8 +109,24 @@ def _begin(flow: FloatArray, onset: float, rate_hz: float) -> tuple[float, int, 
         before = min(2.0 * flow[k - 1] - flow[k - 2], 0.0) if k > 1 else 0.0
         share = (flow[k] - before) / (level - before)
         if k == i or (before < 0.0 and share > 0.0):
-            return k + 0.5 - min(share, 1.0), k, level
+            return k + 0.5 - min(share, 1.0), k + 1, level
     return onset, first, level
+
+
+@kernel
+def _led_back(flow: FloatArray, first: int, width: int, longest: float) -> float:
+    """Where between samples flow began that rises from ``first`` on, by a parabola through three means; NaN if not."""
+    if first + 3 * width > flow.size:
+        return math.nan
+    one, two = _mean(flow, first, first + width), _mean(flow, first + width, first + 2 * width)
+    three = _mean(flow, first + 2 * width, first + 3 * width)
+    if not (three - two > EVEN * (two - one) and 0.0 < one < EVEN * three):
+        return math.nan
+    speed, bend = 0.5 * (three - one), 0.5 * (one - 2.0 * two + three)
+    level = two - bend / 12.0
+    root = math.sqrt(max(speed * speed - 4.0 * level * bend, 0.25 * speed * speed))
+    back = 2.0 * level / (speed + root) * width - (1.5 * width - 0.5)
+    return first - back if -1.0 < back < longest else math.nan
 
 
 @kernel

@@ -23,7 +23,7 @@ from collections import deque
 from streamer.align._co2_apparatus import Apparatus, Shares, share_of
 from streamer.align._co2_declared import Declared, Found
 from streamer.align._co2_end import shown_of
-from streamer.align._co2_flush import NO_FLUSH, SAMPLED, Flush, Flushing, inspired_by, less, recent_fall_tau_s, to_lung
+from streamer.align._co2_flush import NO_FLUSH, Flush, Flushing, inspired_by, recent_fall_tau_s, to_lung
 from streamer.align._co2_search import ENOUGH, first_delays, search_of
 from streamer.align._quantile import quantile
 from streamer.align._range import Range
@@ -160,7 +160,6 @@ class Co2Timing:
             middle = sorted(self._flushes, key=_doubt_of)[len(self._flushes) // 2]
             for delay_s in first_delays([one.at_s for one in self._flushes], capnogram, until_s, search):
                 self._settle(delay_s, middle, fall_tau_s, is_own_clock=is_own_clock)
-                self._taus.append(less(fall_tau_s, middle.tau_s))
             self._order()
             return None
         flush_s, due_s = flush.at_s, quantile(sorted(self._found), 0.5)
@@ -174,24 +173,23 @@ class Co2Timing:
         self._missed = 0
         self._settle(before.at_s - flush_s, flush, fall_tau_s, is_own_clock=is_own_clock)
         self._order()
-        self._taus.append(less(before.tau_s, flush.tau_s, SAMPLED / capnogram.rate_hz))
         late_s = abs(before.at_s - flush_s - due_s)
         next_s = math.inf if after is None else abs(after.at_s - breath.end_s - (flush_s - breath.start_s) - due_s)
         return Reason.ALIGNMENT_UNSTABLE if max(late_s, next_s) > max(MAX_STRAY_S, 2.0 * flush.doubt_s) else None
 
     def _settle(self, delay_s: float, flush: Flush, fall_tau_s: float, *, is_own_clock: bool) -> None:
         """Keep a delay as it was found, and as what is known of the sensor leaves it."""
-        response_s = max(fall_tau_s - flush.tau_s, 0.0)
-        found = Found(delay_s, flush.doubt_s, flush.placed_s, fall_tau_s, response_s)
+        found = Found(delay_s, flush.placed_s, fall_tau_s, flush.chambers)
         is_prompt = self._context.co2_kind == "mainstream" and not is_own_clock
-        delay_s, doubt_s = self._declared.settled(found, is_prompt=is_prompt)
+        delay_s, doubt_s, tau_s = self._declared.settled(found, is_prompt=is_prompt)
         self._found.append(found.delay_s)
         self._delays.append(delay_s)
         self._doubts.append(doubt_s)
+        self._taus.append(tau_s)
 
     def _compare(self, breath: Breath, flush: Flush, capnogram: Capnogram, until_s: float, fall_tau_s: float) -> None:
         """Falls of this breath against the delay that was declared; it may stand in where both are there."""
-        span = self._declared.between(fall_tau_s)
+        span = self._declared.between(fall_tau_s, self._context.co2_delay_s)
         if span is None:
             return
         due_s = flush.at_s + 0.5 * (span[0] + span[1])
