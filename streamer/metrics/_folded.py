@@ -8,6 +8,7 @@ from typing import NamedTuple
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
 SWING_L_S = 0.5 / 60.0
 STEP_CMH2O = 0.3
+UNCLEAR_S = 0.5
 """Rise of pressure as expiratory flow ceases, from which on a valve may have stopped it."""
 PHASE_2_WIDTHS = 5.0
 """Of the fitted logistic edge, after which it has come to 99 % of its height."""
@@ -269,8 +270,12 @@ class Fold(NamedTuple):
 
     @property
     def is_unclear(self) -> bool:
-        """Pressure stepped up as expiratory flow ceased, yet not so that a valve must have ended it."""
-        return self.exp_hold_jump >= STEP_CMH2O and not self.is_stopped
+        """Pressure stepped up as outflow ceased for half a second, yet not so that a valve must have ended it.
+
+        Where nothing flowed out before, a controller finds back to PEEP.
+        """
+        ceased = self.exp_hold_stop > 0.0 and self.exp_hold_s >= UNCLEAR_S
+        return ceased and self.exp_hold_jump >= STEP_CMH2O and not self.is_stopped
 
 
 def is_stopped(hold_s: float, stop: float, jump: float) -> bool:

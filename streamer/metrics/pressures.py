@@ -15,7 +15,6 @@ from streamer.records import Flag
 CMH2O = "cm[H2O]"
 AIRWAY_CMH2O = (-30.0, 120.0)
 STANDARD_HOLD_S = 0.5
-MAX_STEP_CMH2O = 0.5
 MAX_RISE_CMH2O, MAX_SWING_CMH2O = 0.5, 1.0
 """A rise in a hold up to the first is a plateau; up to the second, too, in a hold of 0.5 s, or where flow swings at the
 end of expiration as well: it may be the heart's, and the reading is then B."""
@@ -26,8 +25,10 @@ MAX_FALL_CMH2O_S, SETTLING_S = 3.0, 0.15
 Judged over so long in a standard hold, from 0.1 s on in a shorter one."""
 ABOVE_PEAK_CMH2O = 1.0
 MAX_TRAPPED = 0.10
-"""Share of a driving pressure against PEEP that total PEEP above PEEP may be; more leaves none."""
-TRAPPED = "vs_set_peep_trapped"
+"""Share of a driving pressure against PEEP that total PEEP above PEEP may be; more is taken off, where it is known."""
+MAX_APART = 0.06
+"""Share by which a driving pressure above an estimated total PEEP may differ from the one that is estimated itself."""
+TRAPPED, TOTAL_EST = "vs_set_peep_trapped", "vs_total_peep_est"
 
 
 @metric(
@@ -68,10 +69,10 @@ def peep(end_paw: float, folded: Fold) -> float | Graded:
     """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it, or gas, still moves.
 
     Raises:
-        NotMeasurable: ``hold_unclear``, where pressure stepped up by 0.5 cmH2O or more as flow ceased, yet not so as to
-            call it a hold: it is then either PEEP or total PEEP. Where the step is smaller, either is near enough to B.
+        NotMeasurable: ``hold_unclear``, where pressure stepped up by 0.3 cmH2O or more as outflow ceased, yet not so as
+            to call it a hold: it is then either PEEP or total PEEP.
     """
-    if folded.is_unclear and folded.exp_hold_jump >= MAX_STEP_CMH2O:
+    if folded.is_unclear:
         raise NotMeasurable(Reason.HOLD_UNCLEAR)
     return Graded(end_paw, "B") if is_incomplete(folded) else end_paw
 
@@ -186,24 +187,34 @@ def auto_peep(peep_total: float, peep: float) -> float:
     bounds=(0.5, 100.0),
     mdc=183316,
     held=True,
-    methods=("vs_total_peep", "vs_set_peep", TRAPPED),
+    methods=("vs_total_peep", "vs_set_peep", TRAPPED, TOTAL_EST),
     absent=Reason.EXHALATION_INCOMPLETE,
     withheld=MECHANICS,
-    maybe=("peep_total_est",),
+    maybe=("peep_total_est", "driving_pressure_est"),
 )
-def driving_pressure(pplat: float, start: Start, peep_total_est: Maybe) -> Graded:
+def driving_pressure(pplat: float, start: Start, peep_total_est: Maybe, driving_pressure_est: Maybe) -> Graded:
     """Plateau less total PEEP where the expiration before this breath measured it, else less PEEP, cmH2O.
 
-    The method says so where the fitted lung rests 1 cmH2O or more above PEEP, or 4 % of it: then B, and too large.
+    The method says so where the fitted lung rests 1 cmH2O or more above PEEP, or 4 % of it: then B, and too large. From
+    a tenth on, or where gas still flows as the breath begins, it counts from where the fitted lung rests, if elastance,
+    which does not rest on that, says the same.
     """
     if start.is_total:
         return Graded(pplat - start.paw, "A", "vs_total_peep")
-    if start.is_incomplete:
-        raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
     found = pplat - start.paw
     hidden = peep_total_est.value - start.peep if isinstance(peep_total_est, Graded) else 0.0
-    if hidden > MAX_TRAPPED * found:
-        raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
+    if start.is_incomplete or hidden > MAX_TRAPPED * found:
+        return _above_trapped(pplat, peep_total_est, driving_pressure_est)
     if not is_hidden(hidden, found):
         return Graded(found, "B", TRAPPED)
     return Graded(found, "B" if start.is_own else "A", "vs_set_peep")
+
+
+def _above_trapped(pplat: float, rest: Maybe, est: Maybe) -> Graded:
+    """Driving pressure above an estimated total PEEP, where the estimated one is alike."""
+    if not (isinstance(rest, Graded) and isinstance(est, Graded)):
+        raise NotMeasurable(Reason.EXHALATION_INCOMPLETE)
+    found = pplat - rest.value
+    if not abs(found / est.value - 1.0) <= MAX_APART:
+        raise NotMeasurable(Reason.ESTIMATES_DISAGREE)
+    return Graded(found, "B", TOTAL_EST)

@@ -294,14 +294,23 @@ def test_a_valve_that_stops_flow_shows_in_pressure(stop: float, jump: float, hol
 
 
 @pytest.mark.parametrize(
-    ("jump", "grade", "reason"), [(0.29, None, None), (0.31, "B", None), (0.49, "B", None), (0.5, None, "hold_unclear")]
+    ("jump", "stop", "hold_s", "reason"),
+    [
+        (0.29, 0.1, 0.8, None),
+        (0.31, 0.1, 0.8, "hold_unclear"),
+        (0.31, -0.01, 0.8, None),
+        (0.31, 0.1, 0.49, None),
+        (0.31, 0.1, 0.51, "hold_unclear"),
+    ],
 )
-def test_a_small_step_of_pressure_leaves_peep_in_doubt(jump: float, grade: str | None, reason: str | None) -> None:
-    """It is either PEEP or total PEEP; less than half a cmH2O apart, both are near enough."""
+def test_a_small_step_of_pressure_leaves_peep_in_doubt(
+    jump: float, stop: float, hold_s: float, reason: str | None
+) -> None:
+    """It is either PEEP or total PEEP, unless nothing flowed out before: then a controller found back to PEEP."""
     one = vcv(rr=10)
-    folded = fold(one)._replace(exp_hold_s=0.8, exp_hold_stop=0.0, exp_hold_jump=jump)
+    folded = fold(one)._replace(exp_hold_s=hold_s, exp_hold_stop=stop, exp_hold_jump=jump)
     found = measure(one, folded, Given(before=folded), ())
-    assert (found.quality.get("peep"), found.missing.get("peep")) == (grade, reason)
+    assert (found.quality.get("peep"), found.missing.get("peep")) == (None, reason)
 
 
 # ── driving pressure
@@ -339,12 +348,29 @@ START = Start(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False)
 )
 def test_a_driving_pressure_says_what_it_hides(plateau: float, rest: Maybe, found: tuple[str, str]) -> None:
     """The fitted lung rests above the PEEP it counts from, by 1 cmH2O or 4 %: compliance would be too low."""
-    assert driving_pressure(plateau, START, rest) == (plateau - 5.0, *found)
+    assert driving_pressure(plateau, START, rest, Reason.NO_HOLD) == (plateau - 5.0, *found)
 
 
-def test_gas_trapped_to_a_tenth_of_it_leaves_no_driving_pressure() -> None:
+@pytest.mark.parametrize("start", [START, START._replace(is_incomplete=True)])
+def test_much_trapped_gas_is_taken_off_where_elastance_says_the_same(start: Start) -> None:
+    trapped = Graded(6.5, "B")
+    assert driving_pressure(15.0, start, trapped, Graded(9.02, "B")) == (8.5, "B", "vs_total_peep_est")
+    assert driving_pressure(15.0, start, trapped, Graded(8.02, "B")) == (8.5, "B", "vs_total_peep_est")
+    for apart in (9.05, 8.01):
+        with pytest.raises(NotMeasurable, match="estimates_disagree"):
+            driving_pressure(15.0, start, trapped, Graded(apart, "B"))
     with pytest.raises(NotMeasurable, match="exhalation_incomplete"):
-        driving_pressure(15.0, START, Graded(6.01, "B"))
+        driving_pressure(15.0, start, trapped, Reason.FIT_POOR)
+
+
+def test_a_tenth_is_where_trapped_gas_is_taken_off() -> None:
+    found = [driving_pressure(15.0, START, Graded(rest, "B"), Graded(9.0, "B")).method for rest in (5.99, 6.01)]
+    assert found == ["vs_set_peep_trapped", "vs_total_peep_est"]
+
+
+def test_gas_that_still_flows_leaves_no_driving_pressure_without_total_peep() -> None:
+    with pytest.raises(NotMeasurable, match="exhalation_incomplete"):
+        driving_pressure(15.0, START._replace(is_incomplete=True), Reason.FIT_POOR, Graded(9.0, "B"))
 
 
 def test_trapped_gas_grades_compliance_and_its_reason_is_told() -> None:
