@@ -78,9 +78,10 @@ def test_base_flow_through_an_open_circuit_is_none(mode: str) -> None:
 def test_a_lung_that_fills_shows_it(zero: float, leak: float) -> None:
     """Flow is level at the end of both phases: two pressures without any change of settings."""
     found = breaths(drawn("stiff", "pcv", zero, leak))
-    off = [abs(one - zero) for one in zeros(found)]
-    assert all(one <= doubt for one, doubt in zip(off, doubts(found), strict=True))
-    assert max(off) < 0.6
+    known = [abs(one - zero) <= doubt for one, doubt in zip(zeros(found), doubts(found), strict=True) if doubt > 0.0]
+    assert len(known) >= 10
+    assert all(known)
+    assert zeros(found)[-1] == pytest.approx(zero, abs=0.4)
 
 
 @pytest.mark.parametrize("mode", MODES)

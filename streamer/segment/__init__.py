@@ -23,11 +23,11 @@ import numpy as np
 from streamer.breath import Breath
 from streamer.chunk import Block, FloatArray, Mark
 from streamer.records import Flag
+from streamer.segment._ends import levels_of
 from streamer.segment._learned import Leak
 from streamer.segment._records import APNOEA, MORE, Closed, Limits, State, Sums
 from streamer.segment._settings import Internal, SegmentSettings, internal_values, limit_values, segment_settings
 from streamer.segment._survey import MEMORY, ROWS
-from streamer.segment._zero import levels_of
 from streamer.segment.by_co2 import CapnogramSegmenter
 from streamer.units import S_PER_MIN
 

@@ -12,8 +12,9 @@ import math
 from collections import deque
 from typing import NamedTuple
 
+from streamer.segment._ends import DEVIATIONS, Levels, median
 from streamer.segment._records import Sums
-from streamer.segment._zero import DEVIATIONS, Level, Levels, Zero, median, rest_of
+from streamer.segment._zero import Zero
 
 STANDS_OUT = 2.0
 """Standard errors of the sums."""
@@ -32,7 +33,6 @@ class _Row(NamedTuple):
     duration_s: float
     end: float
     end_root: float
-    rises: tuple[float, float]
 
 
 class Leak:
@@ -50,7 +50,7 @@ class Leak:
         """A complete breath; ``scale`` of the signal against an adult's."""
         self._scale = scale
         root = math.sqrt(max(levels.end_paw, 0.0))
-        self._rows.append(_Row(sums.net, sums.root, duration_s, levels.end, root, levels.end_rises))
+        self._rows.append(_Row(sums.net, sums.root, duration_s, levels.end, root))
         self._forget()
         self._zero.push(sums, levels, duration_s, scale)
         self.zero, self.zero_doubt = self._zero.value, self._zero.doubt
@@ -60,7 +60,7 @@ class Leak:
     def restart(self, sums: Sums, duration_s: float) -> None:
         """No breath was found for so long that the lung's own filling does not count: begin again from this stretch."""
         self._rows.clear()
-        self._rows.extend([_Row(sums.net, sums.root, duration_s, math.nan, math.nan, (0.0, 0.0))] * self._settled)
+        self._rows.extend([_Row(sums.net, sums.root, duration_s, math.nan, math.nan)] * self._settled)
         self.conductance = self._conductance()
 
     def stood_by(self, flow: float, doubt: float) -> None:
@@ -95,9 +95,7 @@ class Leak:
         ends = [row for row in self._rows if row.end_root > 0.0][-NEWEST:]
         if len(ends) < ENOUGH_ENDS or not math.isfinite(self._rows[-1].end + self._rows[-2].end):
             return found
-        rest = rest_of(
-            [Level(row.end_root, row.end, *row.rises) for row in self._rows if row.end_root > 0.0], self._scale
-        )
+        rest = self._zero.ends.rest
         if rest is None:
             return found
         shown = median((row.end + rest.rise - self.zero) / row.end_root for row in ends)

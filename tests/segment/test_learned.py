@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from streamer.segment._ends import Levels, levels_of, median
 from streamer.segment._learned import Leak
 from streamer.segment._levels import levels
 from streamer.segment._records import Sums
-from streamer.segment._zero import Levels, levels_of, median
 from streamer.units import S_PER_MIN
 
 ROOT, DURATION_S = 10.0, 4.0

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from streamer.segment._ends import Ends, Level, Levels, levels_of, line_of, rest_of
 from streamer.segment._levels import levels, standby
 from streamer.segment._records import Sums
-from streamer.segment._zero import DRIFT, Level, Levels, Zero, levels_of, line_of, rest_of
+from streamer.segment._zero import DRIFT, Zero
 from streamer.units import S_PER_MIN
 
 RATE = 100.0
@@ -92,7 +93,7 @@ def stairs(zero: float, g: float, high: float = HIGH, rises: tuple[float, float]
 @pytest.mark.parametrize("zero", [-2.0, 0.0, 2.0])
 @pytest.mark.parametrize("g", [0.0, 0.3, 1.0])
 def test_two_pressures_tell_a_leak_from_a_zero(zero: float, g: float) -> None:
-    line = line_of(stairs(zero, g), [])
+    line = line_of(Ends(stairs(zero, g)))
     assert line is not None
     assert line.zero * S_PER_MIN == pytest.approx(zero, abs=0.1)
     assert line.conductance * S_PER_MIN == pytest.approx(g, abs=0.05)
@@ -102,7 +103,7 @@ def test_two_pressures_tell_a_leak_from_a_zero(zero: float, g: float) -> None:
 def test_a_leak_that_grows_with_pressure_itself_stays_within_the_doubt(g: float) -> None:
     """A narrow gap: 5 cmH2O drive half of what 10 do, by the root of pressure 0.7."""
     narrow = [level(g * paw, paw) for _ in range(10) for paw in (PEEP, HIGH)]
-    line = line_of(narrow, [])
+    line = line_of(Ends(narrow))
     assert line is not None
     assert abs(line.zero) <= line.doubt
     assert line.zero < per_s(-0.5 * g)
@@ -111,36 +112,36 @@ def test_a_leak_that_grows_with_pressure_itself_stays_within_the_doubt(g: float)
 @pytest.mark.parametrize(("high", "is_line"), [(6.9, False), (7.1, True)])
 def test_how_far_apart_the_pressures_must_be(high: float, *, is_line: bool) -> None:
     """Roots of 2.24 and 2.63, or 2.66."""
-    assert (line_of(stairs(2.0, 0.0, high), []) is not None) is is_line
+    assert (line_of(Ends(stairs(2.0, 0.0, high))) is not None) is is_line
 
 
 @pytest.mark.parametrize(("odd", "is_line"), [(1, False), (2, False), (3, True)])
 def test_a_single_odd_breath_is_no_second_pressure(odd: int, *, is_line: bool) -> None:
     points = [level(0.5, PEEP)] * 10 + [level(0.5, HIGH)] * odd
-    assert (line_of(points, []) is not None) is is_line
+    assert (line_of(Ends(points)) is not None) is is_line
 
 
 @pytest.mark.parametrize(("g", "is_line"), [(-0.04, True), (-0.2, False)])
 def test_a_leak_does_not_suck(g: float, *, is_line: bool) -> None:
-    assert (line_of(stairs(2.0, g), []) is not None) is is_line
+    assert (line_of(Ends(stairs(2.0, g))) is not None) is is_line
 
 
 def test_a_lung_that_still_empties_is_followed_to_rest() -> None:
     """1 L/min still leaves it at both levels: of rises by 4, 2, half of 2 and so on are to come."""
-    line = line_of(stairs(2.0 - 2.0, 0.0, rises=(4.0, 2.0)), [])
+    line = line_of(Ends(stairs(2.0 - 2.0, 0.0, rises=(4.0, 2.0))))
     assert line is not None
     assert line.zero * S_PER_MIN == pytest.approx(2.0, abs=0.1)
     assert line.doubt * S_PER_MIN == pytest.approx(0.1 + 2 * 0.25 * 2.0, abs=0.1)
 
 
 def test_trapped_gas_that_goes_on_leaving_is_no_zero() -> None:
-    assert line_of(stairs(-3.0, 0.0, rises=(0.6, 0.5)), []) is None
+    assert line_of(Ends(stairs(-3.0, 0.0, rises=(0.6, 0.5)))) is None
 
 
 def test_a_full_lung_is_a_second_pressure() -> None:
     fulls = [level(1.0 + 0.5 * math.sqrt(20.0) + 0.04 * (-1) ** i, 20.0) for i in range(10)]
     ends = [level(1.0 + 0.5 * math.sqrt(PEEP), PEEP)] * 10
-    line = line_of(ends, fulls)
+    line = line_of(Ends(ends), Ends(fulls))
     assert line is not None
     assert line.zero * S_PER_MIN == pytest.approx(1.0, abs=0.1)
 
