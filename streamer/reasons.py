@@ -66,6 +66,10 @@ class Reason(Code):
     NO_PHASE3 = "no_phase3", "the expired volume does not reach an alveolar plateau of PCO2"
     VT_BELOW_DEADSPACE = "vt_below_deadspace", "the expired volume is too small against the airway dead space"
     VDAW_METHODS_DISAGREE = "vdaw_methods_disagree", "two ways to find the airway dead space give different volumes"
+    ZERO_NOT_SHOWN = (
+        "zero_not_shown",
+        "nothing has shown the zero of the flow sensor: no hold, no standby, no level flow at two pressures",
+    )
     SIGNAL_NOISY = "signal_noisy", "noise of flow hides more than 10 % of the volume"
     SIGNAL_SUSPECT = "signal_suspect", "a signal that it rests on cannot be what it is said to be: see the suspicion"
     ABG_MISSING = "abg_missing", "no arterial blood gas yet"

@@ -25,8 +25,10 @@ from streamer.metrics._given import (
 )
 from streamer.metrics._registry import Graded, NotMeasurable, Volume, metric
 from streamer.reasons import Reason
-from streamer.units import ML_PER_L
+from streamer.units import ML_PER_L, S_PER_MIN
 
+ZERO_SURE, ZERO_LIKELY = 0.3, 0.7
+"""Doubt of the sensor's zero up to which it is A, and B, L/min."""
 VOLUME_ML = (1.0, 6000.0)
 SENSOR_RATIO = 0.02
 """More gas back than in by more than this is a matter of sensors or of gas conditions, not a negative leak."""
@@ -84,6 +86,22 @@ def leak_frac(breath: Breath) -> float | Graded:
     if breath.leak_frac < -SENSOR_RATIO:
         raise NotMeasurable(Reason.SENSOR_RATIO)
     return Graded(breath.leak_frac, "B" if breath.leak_frac > LEAK_NOTED else "A")
+
+
+@metric(
+    unit="L/min",
+    about="Zero of the flow sensor, where something shows it; taken off what rests on corrected volumes",
+    bounds=(-5.0, 5.0),
+    absent=Reason.ZERO_NOT_SHOWN,
+)
+def flow_zero(breath: Breath) -> Graded:
+    """What was taken off this breath, L/min; 0 where it is too small, or too doubtful, for that."""
+    doubt = breath.flow_zero_doubt * S_PER_MIN
+    return Graded(breath.flow_zero * S_PER_MIN if doubt >= 0.0 else math.nan, _grade(doubt))
+
+
+def _grade(doubt_l_min: float) -> str:
+    return "A" if doubt_l_min <= ZERO_SURE else "B" if doubt_l_min <= ZERO_LIKELY else "C"
 
 
 @metric(

@@ -61,6 +61,7 @@ class Segmenter:
         self._run = -1
         self._is_first_run = True
         self._closed_s = -math.inf
+        self._learned = self._nothing_learned()
 
     @property
     def watermark_s(self) -> float:
@@ -92,7 +93,7 @@ class Segmenter:
         return self._end_run({Flag.TRUNCATED})
 
     def _begin_run(self, block: Block) -> None:
-        """Forget everything: a new origin, an unknown phase, no leak known."""
+        """Forget everything but the sensor's zero: a new origin, an unknown phase, no leak known."""
         self._run = block.run
         self._origin_s, self._rate_hz = block.origin_s, block.rate_hz
         longest_s = 2.0 * self._settings.apnoea_s + SPARE_S
@@ -104,11 +105,16 @@ class Segmenter:
         self._begin_state(block.first)
         self._first_flag: Flag | None = Flag.TRUNCATED if self._is_first_run else Flag.AFTER_GAP
         self._is_first_run = False
-        settings = self._settings
-        self._learned = Leak(settings.leak_breaths, settings.settled_breaths, settings.max_leak_l_min / S_PER_MIN)
+        settings, before = self._settings, self._learned
+        self._learned = self._nothing_learned()
+        self._learned.stood_by(before.zero, before.zero_doubt)
         self._volumes: deque[float] = deque(maxlen=settings.leak_breaths)
         self._inspired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
         self._expired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
+
+    def _nothing_learned(self) -> Leak:
+        settings = self._settings
+        return Leak(settings.leak_breaths, settings.settled_breaths, settings.max_leak_l_min / S_PER_MIN)
 
     def _begin_state(self, first: int) -> None:
         """Records of the scan; ``_open`` and others are views of fields that are read or written here."""

@@ -59,8 +59,8 @@ class Zero:
         return self._doubt + DRIFT * self._scale * self._age_s + (0.0 if self.value else abs(self._found))
 
     def stood_by(self, flow: float, doubt: float) -> None:
-        """A stretch without breaths at ambient pressure; believed once breaths agree."""
-        if math.isfinite(flow):
+        """Flow of a stretch at ambient pressure, or a zero of before a gap; believed once breaths agree."""
+        if math.isfinite(flow + doubt):
             self._standby = flow, doubt
 
     def push(self, sums: Sums, levels: Levels, duration_s: float, scale: float = 1.0) -> None:

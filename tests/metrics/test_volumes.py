@@ -305,3 +305,19 @@ def test_noise_of_an_expiration_counts_for_longer(share: float, grade: str | Non
     sd_l = share * values["vt_exp"] / 3000
     found = minute(0.0, flow_noise=sd_l / math.sqrt(values["te"] / 100.0))
     assert (found.quality.get("minute_volume"), found.missing.get("minute_volume")) == (grade, reason)
+
+
+@pytest.mark.parametrize(
+    ("doubt_l_min", "grade", "reason"),
+    [
+        (math.nan, None, "zero_not_shown"),
+        (0.29, "A", None),
+        (0.31, "B", None),
+        (0.69, "B", None),
+        (0.71, "C", None),
+    ],
+)
+def test_the_zero_is_told_with_its_doubt(doubt_l_min: float, grade: str | None, reason: str | None) -> None:
+    found = measured(dataclasses.replace(vcv(), flow_zero=-1.5 / 60, flow_zero_doubt=doubt_l_min / 60))
+    assert (found.quality.get("flow_zero"), found.missing.get("flow_zero")) == (grade, reason)
+    assert found.values.get("flow_zero") == (None if reason else pytest.approx(-1.5))

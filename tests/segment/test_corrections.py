@@ -77,3 +77,16 @@ def test_a_leak_that_jumps_is_found_again_within_ten_breaths(before: float, afte
     assert [one.leak_conductance * S_PER_MIN for one in late] == pytest.approx([after] * len(late), rel=0.05, abs=0.15)
     assert [one.start_s for one in late] == pytest.approx(wave.marks_s[-len(late) - 1 : -1], abs=0.05)
     assert len(late) >= 8
+
+
+def test_a_zero_outlasts_a_gap() -> None:
+    """The sensor is the same; three breaths after it agree."""
+    flow, paw = cycle(hold_s=0.5)
+    after, low = cycle(hold_s=0.0)
+    parts = [
+        chunk(np.tile(flow + 2.0 / S_PER_MIN, 8), np.tile(paw, 8)),
+        chunk(np.tile(after + 2.0 / S_PER_MIN, 10), np.tile(low, 10), start_s=50.0),
+    ]
+    late = [one for one in segmented(parts).breaths if one.start_s > 50.0 + LEARNED * 4.0][:-1]
+    assert len(late) >= 3
+    assert [one.flow_zero * S_PER_MIN for one in late] == pytest.approx([2.0] * len(late), abs=0.1)
