@@ -74,3 +74,19 @@ def test_without_a_delay_neighbours_have_to_be_alike(apart: float, *, seen: bool
 def test_an_end_long_ago_is_none() -> None:
     old = fall(ONE.end_s - 16.0)
     assert math.isnan(shown_of(ONE, Falls(old), 6.0, 0.0, is_prompt=True).end_tidal)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("tau_s", "seen"), [(0.09, False), (0.11, True)])
+def test_the_fall_before_inspiration_ends_another_breath(tau_s: float, *, seen: bool) -> None:
+    """As after a double trigger. A slow sensor's own fall may be told when the breath has left."""
+    assert has_end(fall(ONE.insp_end_s - 0.1, tau_s=tau_s)) == seen
+    assert has_end(fall(ONE.insp_end_s - 0.1, tau_s=tau_s), fall(ONE.end_s))
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+def test_what_a_heart_draws_in_expiration_is_not_what_was_inspired(delay_s: float) -> None:
+    """The first fall of an expiration knows the inspiration before it, later ones a dip between beats."""
+    first, last = (fall(at_s + delay_s)._replace(inspired=low, to_fall=low) for at_s, low in ((4.0, 0.3), (4.9, 7.0)))
+    before = fall(ONE.start_s)._replace(inspired=-1.0)
+    shown = shown_of(ONE, Falls(before, first, last), 6.0, delay_s, is_prompt=True)  # type: ignore[arg-type]
+    assert (shown.inspired, shown.to_fall, shown.end_tidal) == (0.3, 0.3, last.end_tidal)

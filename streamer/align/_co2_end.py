@@ -19,6 +19,9 @@ EMPTYING_S, UNSEEN_MMHG = 0.6, 1.5
 times that speed yet, unseen. How much of that is allowed; where it falls so fast, other gas comes in."""
 SLOWEST_S = 0.5
 """Time constant of the slowest fall that a sensor makes, by far: slower ones are gas that is diluted bit by bit."""
+TOLD_SOON_S = 0.1
+"""Time constant of falls that are known before a breath leaves: where none came after its inspiration, the last one is
+another breath's, as after a double trigger. Slower ones may be still to come."""
 DILUTED = 0.8
 """Of the highest of the same breath: an end so far below it is diluted."""
 
@@ -39,9 +42,19 @@ def shown_of(breath: Breath, capnogram: Capnogram, until_s: float, delay_s: floa
     falls = capnogram.falls(breath.start_s - LOOK_BACK_S, until_s)
     unseen = seen.to_rise / seen.tau_s * EMPTYING_S
     is_its_own = unseen > -UNSEEN_MMHG and seen.tau_s < SLOWEST_S and (not math.isnan(delay_s) or _are_alike(falls))
-    if is_its_own and (is_prompt or not math.isnan(delay_s)):
-        is_its_own = _ends(breath, seen, falls, 0.0 if math.isnan(delay_s) else delay_s)
-    return seen.shown() if is_its_own else seen.shown()._replace(end_tidal=math.nan)
+    shown = seen.shown()
+    if is_prompt or not math.isnan(delay_s):
+        due_s = breath.insp_end_s + (0.0 if math.isnan(delay_s) else delay_s)
+        own = [fall for fall in falls if fall.at_s > due_s]
+        is_its_own = is_its_own and _ends(breath, seen, own, due_s)
+        lowest = min(own, key=_inspired, default=seen)
+        shown = shown._replace(inspired=lowest.inspired, to_fall=lowest.to_fall)
+    return shown if is_its_own else shown._replace(end_tidal=math.nan)
+
+
+def _inspired(fall: Fall) -> float:
+    """Hearts draw fresh gas past the sensor for a moment: its level is none of inspiration, which is lower."""
+    return fall.inspired
 
 
 def _are_alike(falls: list[Fall]) -> bool:
@@ -49,11 +62,14 @@ def _are_alike(falls: list[Fall]) -> bool:
     return max(ends, default=0.0) - min(ends, default=0.0) <= ALIKE_MMHG
 
 
-def _ends(breath: Breath, seen: Fall, falls: list[Fall], delay_s: float) -> bool:
-    """Whether a fall is that of the inspiration after a breath, and of gas that was not diluted before it."""
-    after_s, before_s = seen.at_s - delay_s - breath.insp_end_s, breath.end_s - seen.at_s + delay_s
-    own = [fall for fall in falls if fall.at_s - delay_s > breath.insp_end_s]
+def _ends(breath: Breath, seen: Fall, own: list[Fall], due_s: float) -> bool:
+    """Whether a fall is that of the inspiration after a breath, and of gas that was not diluted before it.
+
+    ``own``: falls of this breath's expiration, which began at ``due_s`` on the capnogram's clock.
+    """
+    after_s, before_s = seen.at_s - due_s, breath.end_s - breath.insp_end_s + due_s - seen.at_s
     highest = max((fall.end_tidal for fall in own), default=seen.end_tidal)
     is_early = after_s > EARLY_S and before_s > LATE_S
+    is_of_another = after_s < 0.0 and seen.tau_s < TOLD_SOON_S
     unseen = seen.to_rise / seen.tau_s * EMPTYING_S
-    return not (is_early and unseen > UNSEEN_MMHG) and seen.end_tidal >= DILUTED * highest
+    return not is_of_another and not (is_early and unseen > UNSEEN_MMHG) and seen.end_tidal >= DILUTED * highest
