@@ -12,7 +12,7 @@ from streamer.metrics._elastic import MAX_TRAPPED_CMH2O
 from streamer.metrics._estimate import EXP_LINE, HALFWAY, MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.metrics._folded import Fold
 from streamer.metrics._given import Given, Start, beside_lung, circuit_of, filled_share
-from streamer.metrics._registry import FITTED, MECHANICS, Graded, NotMeasurable, Volume, metric
+from streamer.metrics._registry import FITTED, MECHANICS, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.metrics.mechanics import COMPLIANCE, RESISTANCES
 from streamer.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
 from streamer.reasons import Reason
@@ -65,17 +65,30 @@ def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
     methods=(WHOLE, EXP_LINE, TUBE),
     withheld=FITTED,
     volume=Volume.CLOSED,
+    maybe=("pplat",),
 )
-def peep_total_est(folded: Fold, estimate: Estimate) -> Graded:
+def peep_total_est(folded: Fold, estimate: Estimate, pplat: Maybe) -> Graded:
     """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2). No circuit moves it.
 
-    Where gas is trapped it lies above the airway by what expiratory resistance costs, and is known as well as that.
+    Where gas is trapped it lies above the airway by what expiratory resistance costs, and is known as well as that. A
+    plateau measured in the same breath has to lie where P0 and elastance put it.
     """
     found = trusted(estimate)
+    if (
+        isinstance(pplat, Graded)
+        and _off_plateau(pplat.value - found.p0, folded.tidal_insp, found) > MAX_P0_ERROR_CMH2O
+    ):
+        raise NotMeasurable(Reason.ESTIMATES_DISAGREE)
     above = found.p0 - folded.end_paw
     if above > MAX_TRAPPED_CMH2O and not RE_ERRORS * found.re_error * above <= MAX_P0_ERROR_CMH2O:
         raise NotMeasurable(Reason.FIT_ILLCOND)
     return Graded(found.p0, "B", found.p0_method)
+
+
+def _off_plateau(above: float, inspired: float, found: Estimate) -> float:
+    """How far a plateau (cmH2O above P0) lies from what was inspired (L), by the breath or at rest."""
+    ends = inspired * found.plain, inspired * found.elastance
+    return max(min(ends) - above, above - max(ends))
 
 
 @metric(

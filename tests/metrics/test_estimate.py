@@ -16,6 +16,7 @@ from streamer.metrics import Fold, Given, NotMeasurable, Past, fold, measure
 from streamer.metrics._estimate import Estimate, estimate_of
 from streamer.metrics._given import start_of
 from streamer.metrics._past import Ratio
+from streamer.metrics._registry import Graded
 from streamer.metrics._time_constant import from_time_constant, time_constant
 from streamer.metrics.estimates import peep_total_est, pplat_est
 from streamer.reasons import Reason
@@ -397,10 +398,10 @@ def test_trapped_pressure_is_known_as_well_as_expiratory_resistance(
     estimate = decide(SQUARE)._replace(re_error=re_error, p0=p0)
     folded = fold(SQUARE)._replace(end_paw=5.0)
     if reason is None:
-        assert peep_total_est(folded, estimate).value == p0
+        assert peep_total_est(folded, estimate, Reason.NO_HOLD).value == p0
         return
     with pytest.raises(NotMeasurable, match=reason):
-        peep_total_est(folded, estimate)
+        peep_total_est(folded, estimate, Reason.NO_HOLD)
 
 
 @pytest.mark.parametrize(("spread", "is_given"), [(0.024, True), (0.026, False)])
@@ -411,3 +412,29 @@ def test_a_heart_bends_every_fit(spread: float, *, is_given: bool) -> None:
     assert (decide(DECAYING, beating, past, passive="asserted").refused is None) == is_given
     assert decide(DECAYING, fold(DECAYING), past, passive="asserted").refused is None
     assert decide(SQUARE, fold(SQUARE)._replace(rest_swing=0.1), past, passive="asserted").refused is None
+
+
+@pytest.mark.parametrize(
+    ("plateau", "elastance", "given"),
+    [
+        (15.0, 20.0, True),
+        (16.4, 20.0, True),
+        (16.6, 20.0, False),
+        (13.6, 20.0, True),
+        (13.4, 20.0, False),
+        (11.6, 16.0, True),  # of a lung that relaxes, between this breath and rest
+        (11.4, 16.0, False),
+    ],
+)
+def test_a_plateau_of_the_same_breath_is_where_total_peep_puts_it(
+    plateau: float,
+    elastance: float,
+    given: bool,  # noqa: FBT001
+) -> None:
+    folded = fold(SQUARE)._replace(tidal_insp=0.5)
+    estimate = decide(SQUARE)._replace(p0=5.0, plain=20.0, elastance=elastance)
+    if given:
+        assert peep_total_est(folded, estimate, Graded(plateau, "B")).value == 5.0
+        return
+    with pytest.raises(NotMeasurable, match="estimates_disagree"):
+        peep_total_est(folded, estimate, Graded(plateau, "B"))
