@@ -12,7 +12,6 @@ from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
-from streamer.align._co2_flush import less
 from streamer.align._quantile import quantile
 from streamer.context import Context
 
@@ -91,7 +90,8 @@ class Declared:
         known_s = 0.0 if self._delay_s is None and is_prompt else self._delay_s
         delays = [found.delay_s - later_s for later_s, _ in found.chambers]
         last_s, first_s = delays[0], delays[-1]
-        left = [less(found.fall_tau_s, tau_s) for _, tau_s in found.chambers]
+        square = found.fall_tau_s**2
+        left = [math.sqrt(max(square - tau_s * tau_s, 0.0)) for _, tau_s in found.chambers]
         plain = self._unknown(found, delays, left)
         if known_s is None:
             return plain
@@ -131,11 +131,11 @@ class Declared:
 
 def _between(values: list[float], offs: list[float], least: float, most: float) -> tuple[float, float]:
     """The smallest and the largest value of a curve where it is off by ``least`` to ``most``; inf, -inf if nowhere."""
-    low, high = math.inf, -math.inf
+    found: list[float] = []
     for (one, off), (other, next_off) in pairwise(zip(values, offs, strict=True)):
-        for level in (off, next_off, least, most):
-            if not (min(off, next_off) <= level <= max(off, next_off) and least <= level <= most):
-                continue
-            share = (level - off) / (next_off - off) if next_off != off else 0.0
-            low, high = min(low, one + share * (other - one)), max(high, one + share * (other - one))
-    return low, high
+        if (off < least and next_off < least) or (off > most and next_off > most):
+            continue
+        for at, level in ((one, off), (other, next_off)):
+            inside = min(max(level, least), most)
+            found.append(at if level == inside else one + (inside - off) / (next_off - off) * (other - one))
+    return (min(found), max(found)) if found else (math.inf, -math.inf)
