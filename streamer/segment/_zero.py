@@ -20,6 +20,8 @@ nebuliser, whose gas looks the same but for an occlusion."""
 SAME_L_S = 0.4 / 60.0
 """Two levels that are the same."""
 ENOUGH_HOLDS, NEWEST_HOLDS, ENOUGH_BREATHS = 3, 5, 3
+STANDS_OUT = 1.5
+"""Times its doubt that a zero must be, to be taken off."""
 COMPARED_EVERY = 4
 """Breaths from one comparison of pressures to the next, once there are many."""
 HELD_CMH2O = 2.0
@@ -51,7 +53,11 @@ class Zero:
     @property
     def value(self) -> float:
         """L/s."""
-        return self._found if abs(self._found) >= MIN_L_S * self._scale and not abs(self._found) < self._doubt else 0.0
+        return (
+            self._found
+            if abs(self._found) >= MIN_L_S * self._scale and not abs(self._found) < STANDS_OUT * self._doubt
+            else 0.0
+        )
 
     @property
     def doubt(self) -> float:

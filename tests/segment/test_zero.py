@@ -211,6 +211,16 @@ def test_a_zero_is_dropped_where_expirations_end_below_it() -> None:
     assert math.isnan(found.doubt)
 
 
+@pytest.mark.parametrize(("apart", "is_taken_off"), [(0.08, True), (0.12, False)])
+def test_a_zero_that_is_taken_off_stands_out_of_its_doubt(apart: float, *, is_taken_off: bool) -> None:
+    """0.3 L/min, of which 0.1 and the farthest hold are in doubt, and half of that again."""
+    zero = Zero(10)
+    for held in (0.3, 0.3 + apart, 0.3):
+        zero.push(sums(0.3), Levels(per_s(held), 17.0, math.nan, math.nan), DURATION_S)
+    assert (zero.value != 0.0) is is_taken_off
+    assert math.isfinite(zero.doubt)
+
+
 def test_holds_follow_a_drift() -> None:
     zero = Zero(10)
     for i in range(20):
