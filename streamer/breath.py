@@ -64,6 +64,8 @@ class Breath:
         flow_noise: Standard deviation of the white noise found on flow, L/s; 0 while unknown.
         leak_frac: 1 - sum(VTe)/sum(VTi) of up to 20 breaths before this one and itself; NaN while unknown.
         interpolated: Samples of this breath that were missing and filled by interpolation.
+        doubt_s: How much longer or shorter the breath may be: before its start and its end gas flowed at low pressure,
+            for unequal times, so that the valve may have opened later than found by more at one than at the other.
         flags: What the segmenter saw.
     """
 
@@ -86,6 +88,7 @@ class Breath:
     flow_zero: float = 0.0
     flow_zero_doubt: float = math.nan
     flow_noise: float = 0.0
+    doubt_s: float = 0.0
 
 
 class Capnograph(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from streamer.labels import Labeller
@@ -38,6 +40,12 @@ def test_an_open_circuit_does_not_hold_peep(end: float, *, opens: bool) -> None:
 def test_without_peep_the_peak_alone_decides(peak: float, *, opens: bool) -> None:
     none = {"end_paw": 0.0, "start_min_paw": 0.0, "end_min_paw": 0.0, "low_paw": 0.0}
     assert labelled(*[LEAKS | {"peak_paw": peak}] * 2, **none) == [False, opens]
+
+
+@pytest.mark.parametrize(("peak", "opens"), [(10.5, False), (9.5, True)])
+def test_an_expiration_too_short_to_show_peep_leaves_it_to_the_peak(peak: float, *, opens: bool) -> None:
+    """Two coughs that build pressure and return little are no open circuit."""
+    assert labelled(*[LEAKS | {"peak_paw": peak, "end_paw": math.nan}] * 2) == [False, opens]
 
 
 @pytest.mark.parametrize(("returned", "opens"), [(0.16, False), (0.14, True)])

@@ -64,7 +64,7 @@ class Circuit:
 
     def _is_held(self, folded: Folded, floor: float) -> bool:
         """The ventilator builds and holds its pressures: what does not come back is a leak of a closed circuit."""
-        if floor >= MIN_FLOOR_CMH2O and not folded.end_paw > floor:
+        if floor >= MIN_FLOOR_CMH2O and folded.end_paw <= floor:  # unknown (NaN) after a short expiration
             return False
         usual = median(self._peaks) if self._peaks else math.nan
         return folded.peak_paw >= HELD_SHARE * usual

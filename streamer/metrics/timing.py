@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from streamer.breath import Breath
-from streamer.metrics._registry import ALWAYS, GAP, NO_COUGH, NotMeasurable, metric
+from streamer.metrics._registry import ALWAYS, GAP, NO_COUGH, Graded, NotMeasurable, metric
 from streamer.reasons import Reason
 from streamer.units import S_PER_MIN
 
 BREATH_S = (0.0, 60.0)
+SURE, FAIRLY_SURE = 0.02, 0.06
+"""Of the duration, by which the valve may have opened later before one end of the breath than before the other."""
 
 
 @metric(
@@ -59,6 +61,7 @@ def ie_ratio(ti: float, te: float) -> float:
     weighted_by="ttot",
     withheld=NO_COUGH,
 )
-def rr(ttot: float) -> float:
-    """60 / Ttot, per minute."""
-    return S_PER_MIN / ttot
+def rr(ttot: float, breath: Breath) -> Graded:
+    """60 / Ttot, per minute; B or C where a draw leaves open when the valve opened."""
+    doubt = breath.doubt_s / ttot
+    return Graded(S_PER_MIN / ttot, None if doubt <= SURE else "B" if doubt <= FAIRLY_SURE else "C")

@@ -24,6 +24,7 @@ from streamer.breath import Breath
 from streamer.chunk import Block, FloatArray, Mark
 from streamer.records import Flag
 from streamer.segment._ends import levels_of
+from streamer.segment._leak_frac import LeakFraction
 from streamer.segment._learned import Leak
 from streamer.segment._records import APNOEA, MORE, Closed, Limits, State, Sums
 from streamer.segment._settings import Internal, SegmentSettings, internal_values, limit_values, segment_settings
@@ -109,8 +110,7 @@ class Segmenter:
         self._learned = self._nothing_learned()
         self._learned.stood_by(before.zero, before.zero_doubt)
         self._volumes: deque[float] = deque(maxlen=settings.leak_breaths)
-        self._inspired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
-        self._expired: deque[float] = deque(maxlen=settings.leak_frac_breaths)
+        self._leak_frac = LeakFraction(settings.leak_frac_breaths, settings.min_leak_frac_breaths)
 
     def _nothing_learned(self) -> Leak:
         settings = self._settings
@@ -210,13 +210,14 @@ class Segmenter:
             insp_end=insp_end,
             insp_end_s=origin_s + (closed.exp_first_at if expired else closed.last_at) / rate_hz,
             leak_conductance=corrections[0],
-            leak_frac=self._leak_frac(),
+            leak_frac=self._leak_frac.value,
             interpolated=sums.filled,
             flags=frozenset(flags),
             draw_s=(closed.first_at - closed.drawn_at) / rate_hz,
             flow_zero=corrections[1],
             flow_zero_doubt=corrections[2],
             flow_noise=noise,
+            doubt_s=closed.doubt / rate_hz,
         )
 
     def _flags(self, closed: Closed, sums: Sums) -> set[Flag]:
@@ -241,8 +242,7 @@ class Segmenter:
         if Flag.APNOEA in flags and not flags - {Flag.APNOEA, Flag.TRUNCATED, Flag.AFTER_GAP} and sums.net > 0.0:
             self._learned.restart(sums, duration_s)
         elif not flags - {Flag.STACKED, Flag.GAP_SHORT}:
-            self._inspired.append(sums.vti)
-            self._expired.append(sums.vte)
+            self._leak_frac.push(sums.vti, sums.vte)
             noise, scale = float(limits["noise"][0]), float(limits["scale"][0])
             levels = levels_of(self._levels(flow, paw, insp_end, self._rate_hz, noise, scale))
             if sums.root > 0.0:
@@ -251,12 +251,6 @@ class Segmenter:
             return
         limits["leak"], limits["zero"] = self._learned.conductance, self._learned.zero
         self._adapt(limits, self._internal)
-
-    def _leak_frac(self) -> float:
-        if len(self._inspired) < self._settings.min_leak_frac_breaths:
-            return math.nan
-        inspired = sum(self._inspired)
-        return 1.0 - sum(self._expired) / inspired if inspired > 0.0 else math.nan
 
 
 def _filled(scan: Any, kind: np.dtype[np.void], values: dict[str, float]) -> Any:

@@ -12,7 +12,7 @@ from streamer.segment._flow import into_lung
 from streamer.segment._records import INSPIRATION
 from streamer.segment._survey import PEAKS
 from streamer.segment._turns import PLATEAU_CMH2O
-from streamer.segment._valve import hover, jumps, level_of, open_valve, surges
+from streamer.segment._valve import doubt_of, hover, jumps, level_of, open_valve, surges
 
 CLEAR_SHARE = 0.10
 """Of the usual rise of pressure: what is asked of one without the flow of an open valve; and what counts even where
@@ -181,6 +181,8 @@ def restack(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float) ->
     s.end = at
     s.end_at = at
     s.end_drawn_at = at
+    s.candidate = at + 1
+    s.end_doubt = doubt_of(s, p, flow, paw, base, i)
     s.first_volume = s.stack_volume
     begin_inspiration(s, p, i, x, paw[at - base], paw[i - base])
     s.restacked = 1

@@ -46,6 +46,8 @@ State = np.dtype(
         ("end", np.int64),  # of an event: last sample of the breath that ends
         ("end_at", np.float64),  # the start of the next one
         ("end_drawn_at", np.float64),
+        ("end_doubt", np.float64),  # how much later the valve may have opened, samples
+        ("doubt", np.float64),  # the same of the start of the open breath
         ("restacked", np.int64),  # of an event: 1 if the breath ended without expiration
         ("survey_at", np.int64),  # the sample at which the next survey of noise and size is due
         ("surveys", np.int64),
@@ -107,6 +109,7 @@ class Closed(NamedTuple):
     exp_first_at: float
     drawn_at: float
     is_stacked: bool
+    doubt: float
 
 
 class Sums(NamedTuple):

@@ -113,10 +113,13 @@ def turn_page(state: Any, event: int) -> Any:
     Returns:
         Of the closed one: first and last sample (first is -1 if none was open), first of expiration (-1 without); the
         instants of its start, end, expiratory onset and first gas in samples, interpolated; whether it ended in another
-        inspiration.
+        inspiration; how much longer or shorter it may be, samples.
     """
     s = state[0]
-    closed = (s.open, s.end, s.exp_start, s.open_at, s.end_at, s.exp_start_at, s.drawn_at, s.restacked == 1)
+    doubt = abs(s.end_doubt - s.doubt)
+    closed = (s.open, s.end, s.exp_start, s.open_at, s.end_at, s.exp_start_at, s.drawn_at, s.restacked == 1, doubt)
+    s.doubt = s.end_doubt
+    s.end_doubt = 0.0
     s.open = s.end if event == ONSET else -1
     s.open_at = s.end_at
     s.drawn_at = s.end_drawn_at

@@ -49,8 +49,8 @@ def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float)
     if foot >= s.candidate:
         s.candidate = foot + 1
         s.candidate_at = foot
-    elif s.candidate_peak < p.deliver and s.first >= s.candidate - p.draw_n:
-        s.candidate = s.first
+    elif s.first >= s.candidate - p.draw_n and (s.candidate_peak < p.deliver or math.isnan(paw[i - base])):
+        s.candidate = s.first  # without pressure nothing says that there is a valve to wait for
         s.candidate_at = s.first_at
     elif s.candidate > s.first:
         steepen(s, p, flow, paw, base)
@@ -60,6 +60,7 @@ def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float)
         s.candidate = foot + 1
         s.candidate_at = foot
     s.end_at = s.candidate_at
+    s.end_doubt = doubt_of(s, p, flow, paw, base, i)
     if s.first >= s.candidate:
         s.end = s.candidate - 1
         s.end_drawn_at = s.end_at
@@ -69,6 +70,25 @@ def open_valve(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: float)
     else:
         s.end = s.candidate - p.draw_n - 1
         s.end_drawn_at = float(s.end)
+
+
+@kernel
+def doubt_of(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int) -> float:  # noqa: PLR0917 (compiled: positions only)
+    """How much later than found the valve may have opened, samples: pressure stayed level, and rose only then.
+
+    Not where a patient pulls pressure down and yet more flows than base flow: that comes through an open valve.
+    """
+    foot = last_foot(p, paw, base, i)
+    lowest, before = paw[foot - base], paw[max(s.candidate - 1 - base, 0)]
+    if not paw[i - base] - lowest >= p.pressed:
+        return 0.0
+    for j in range(s.candidate, foot):
+        y = paw[j - base]
+        if y - max(lowest, p.usual_low) >= p.drawn:
+            return 0.0
+        if before - y >= p.drawn and into_lung(flow[j - base], y, p) >= p.deliver:
+            return float(max(j - s.end_at, 0.0))
+    return float(max(foot - s.end_at, 0.0))
 
 
 @kernel

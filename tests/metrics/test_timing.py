@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.metrics.waves import Lung, breath, measured, pcv, vcv
@@ -33,3 +35,11 @@ def test_stacked_breath_has_no_expiration() -> None:
     found = measured(stacked)
     assert {found.missing[key] for key in ("te", "ie_ratio", "vt_exp", "minute_volume")} == {"double_trigger"}
     assert found.values["ti"] == found.values["ttot"]
+
+
+@pytest.mark.parametrize(("doubt_s", "grade"), [(0.0, None), (0.07, None), (0.09, "B"), (0.23, "B"), (0.25, "C")])
+def test_a_doubtful_onset_grades_the_rate(doubt_s: float, grade: str | None) -> None:
+    """2 and 6 per cent of the four seconds."""
+    found = measured(replace(vcv(), doubt_s=doubt_s))
+    assert found.values["rr"] == pytest.approx(15.0)
+    assert found.quality.get("rr") == grade

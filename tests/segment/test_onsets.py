@@ -172,6 +172,24 @@ def test_pressure_that_rises_with_a_hovering_flow_opened_the_valve(rise: float, 
     assert after_valve(late) == pytest.approx([-early_s] * len(late), abs=0.04)
 
 
+def test_unequal_draws_leave_the_interval_in_doubt() -> None:
+    """Flow of 20 L/min at level pressure for 0.3 s before every second rise: one may have been the ventilator's."""
+    usual, special = cycle(), cycle()
+    special[0][-30:] = np.linspace(8.0, 30.0, 30) / S_PER_MIN
+    flow, paw = (np.concatenate([one, two]) for one, two in zip(usual, special, strict=True))
+    late = [one for one in repeated(flow, paw) if one.start_s > 20.0][:-1]
+    assert [one.doubt_s for one in late] == pytest.approx([0.3] * len(late), abs=0.06)
+    alike = [one for one in repeated(*special) if one.start_s > 20.0][:-1]
+    assert [one.doubt_s for one in alike] == pytest.approx([0.0] * len(alike), abs=0.02)
+
+
+def test_without_pressure_a_breath_begins_with_its_flow() -> None:
+    """Nothing says that there is a valve to wait for, below 8 L/min."""
+    flow, _ = drawn(0.3)
+    late = repeated(flow, None)[5:-1]
+    assert after_valve(late) == pytest.approx([-0.3] * len(late), abs=0.03)
+
+
 @pytest.mark.parametrize("peak_l_min", [9.0, 12.0, 25.0])
 def test_a_shallow_slow_breath_without_pressure_is_found_when_it_ends(peak_l_min: float) -> None:
     """It takes 0.3 s and more to reach 8 L/min, as a leak does, but it ends."""
