@@ -39,7 +39,7 @@ from streamer.reasons import Reason
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind
 from streamer.rolling import Rolling, RollingSettings
 from streamer.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
-from streamer.suspicions import Doubts, Standing, Suspicions
+from streamer.suspicions import Doubts, Standing, Suspicions, Turned
 from streamer.told import Agenda, ContextChange, changed, context_notice, in_order
 from streamer.units import S_PER_MIN
 
@@ -111,6 +111,7 @@ class Bed:
         self._memory = Memory()
         self._crosscheck, self._doubts = CrossCheck(bed_id), Doubts()
         self._standing = Standing()
+        self._turned = Turned()
         self._suspicions = Suspicions(self._context.patient_class)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
@@ -221,7 +222,7 @@ class Bed:
         flags, notices = self._labeller.push(breath, folded)
         if self._holes.hide_onset(breath):
             flags |= {Flag.ONSET_GAP}
-        flags |= self._doubts.flags | self._standing.push(breath)
+        flags |= self._doubts.flags | self._standing.push(breath) | self._turned.push(breath)
         given = self._given(breath, capnograph)
         measures = measure(breath, folded, given, flags)
         record = BreathRecord(

@@ -15,8 +15,9 @@ from streamer.records import Flag, Notice, NoticeKind
 from streamer.suspicions._breath import Standing
 from streamer.suspicions._rules import RULES
 from streamer.suspicions._source import Source
+from streamer.suspicions._turned import Turned
 
-__all__ = ["RULES", "Doubts", "Standing", "Suspicions"]
+__all__ = ["RULES", "Doubts", "Standing", "Suspicions", "Turned"]
 
 
 class Suspicions:
