@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import pairwise
 from typing import NamedTuple
 
 from streamer.align._quantile import quantile
@@ -132,10 +131,14 @@ class Declared:
 def _between(values: list[float], offs: list[float], least: float, most: float) -> tuple[float, float]:
     """The smallest and the largest value of a curve where it is off by ``least`` to ``most``; inf, -inf if nowhere."""
     found: list[float] = []
-    for (one, off), (other, next_off) in pairwise(zip(values, offs, strict=True)):
-        if (off < least and next_off < least) or (off > most and next_off > most):
-            continue
-        for at, level in ((one, off), (other, next_off)):
-            inside = min(max(level, least), most)
-            found.append(at if level == inside else one + (inside - off) / (next_off - off) * (other - one))
+    one, off = next(zip(values, offs, strict=True), (math.nan, math.nan))
+    for other, next_off in zip(values[1:], offs[1:], strict=True):
+        if not ((off < least and next_off < least) or (off > most and next_off > most)):
+            for at, level in ((one, off), (other, next_off)):
+                if least <= level <= most:
+                    found.append(at)
+                else:
+                    inside = least if level < least else most
+                    found.append(one + (inside - off) / (next_off - off) * (other - one))
+        one, off = other, next_off
     return (min(found), max(found)) if found else (math.inf, -math.inf)

@@ -141,7 +141,7 @@ class Co2Timing:
         drift_s = self._drift.push(now_s, delay_s)
         spread_s = quantile(ordered, 0.75) - quantile(ordered, 0.25)
         mean_s = sum(self._found) / len(self._found)
-        sd_s = math.sqrt(sum((one - mean_s) ** 2 for one in self._found) / (len(self._found) - 1))
+        sd_s = math.sqrt(sum([(one - mean_s) ** 2 for one in self._found]) / (len(self._found) - 1))
         doubt_s = quantile(sorted(self._doubts), 0.5) if self._doubts else 0.0
         is_unstable = spread_s > max(MAX_SPREAD_S, doubt_s) or drift_s > MAX_DRIFT_S
         return delay_s, sd_s, Reason.ALIGNMENT_UNSTABLE if is_unstable else None

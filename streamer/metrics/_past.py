@@ -164,7 +164,7 @@ def _unevenness(periods: Sequence[float]) -> float:
 
 def _ratio(values: Sequence[float]) -> Ratio:
     """The median, and its doubt from how far the values lie apart; not known where a third of the fits gave none."""
-    known = sorted(value for value in values if not math.isnan(value))
+    known = sorted([value for value in values if not math.isnan(value)])
     if len(known) < ENOUGH or len(known) < MOST * len(values):
         return Ratio()
     outer = len(known) // 6

@@ -37,5 +37,5 @@ class LeakFraction:
 
 
 def _share(volumes: Collection[tuple[float, float]]) -> float:
-    inspired = sum(into for into, _ in volumes)
-    return 1.0 - sum(out for _, out in volumes) / inspired if inspired > 0.0 else math.nan
+    inspired = sum([into for into, _ in volumes])
+    return 1.0 - sum([out for _, out in volumes]) / inspired if inspired > 0.0 else math.nan

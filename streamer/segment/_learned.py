@@ -80,11 +80,11 @@ class Leak:
 
     def _conductance(self) -> float:
         nets = [row.net - self.zero * row.duration_s for row in self._rows]
-        root = sum(row.root for row in self._rows)
+        root = sum([row.root for row in self._rows])
         if not root > 0.0:
             return 0.0
         found = sum(nets) / root
-        squares = sum((net - found * row.root) ** 2 for net, row in zip(nets, self._rows, strict=True))
+        squares = sum([(net - found * row.root) ** 2 for net, row in zip(nets, self._rows, strict=True)])
         error = math.sqrt(squares * len(nets) / (len(nets) - 1)) / root
         if found < STANDS_OUT * error:
             return 0.0

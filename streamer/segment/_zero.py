@@ -139,15 +139,15 @@ class Zero:
         nets = [net - zero * duration for net, _, duration, _ in self._nets]
         duration = sum(row[2] for row in self._nets)
         mean = sum(nets) / len(nets)
-        error = math.sqrt(sum((net - mean) ** 2 for net in nets) / (len(nets) - 1) * len(nets))
+        error = math.sqrt(sum([(net - mean) ** 2 for net in nets]) / (len(nets) - 1) * len(nets))
         allowed = RATIO * sum(row[3] for row in self._nets) + DEVIATIONS * error + doubt * duration
         left = sum(nets) - (conductance or 0.0) * sum(row[1] for row in self._nets)
         return left >= -allowed and (conductance is None or left <= allowed)
 
     def _is_denied(self) -> bool:
         """Expirations end level, and below it."""
-        newest, rest = [*self.ends.levels][-ENOUGH:], self.ends.rest
-        if len(newest) < ENOUGH or not self._found or rest is None:
+        if len(self.ends.levels) < ENOUGH or not self._found or (rest := self.ends.rest) is None:
             return False
+        newest = [*self.ends.levels][-ENOUGH:]
         level = median(one.flow for one in newest) + rest.rise
         return level + DEVIATIONS * rest.error < self._found - BELOW_L_S * self._scale
