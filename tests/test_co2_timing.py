@@ -146,9 +146,11 @@ def test_breaths_get_the_capnogram_that_belongs_to_them() -> None:
 
 def test_time_capnography_remains_whatever_the_delay() -> None:
     for context, delay_s in ((SIDESTREAM, 1.2), (Context(), 3.0), (MAINSTREAM, 1.5)):
-        found = [one for _, one in simulated(delay_s, context)]
-        assert [one.end_tidal for one in found[3:]] == pytest.approx([39.4] * len(found[3:]), abs=0.3)
-        assert [one.inspired for one in found[3:]] == pytest.approx([0.0] * len(found[3:]), abs=0.1)
+        found = [one for _, one in simulated(delay_s, context)][3:]
+        ended = found[:-1] if context == Context() else found  # of the last, the recording ends before its fall comes
+        assert [one.end_tidal for one in ended] == pytest.approx([39.4] * len(ended), abs=0.3)
+        assert len(ended) == len(found) or math.isnan(found[-1].end_tidal)
+        assert [one.inspired for one in found] == pytest.approx([0.0] * len(found), abs=0.1)
 
 
 # ── withheld

@@ -185,7 +185,10 @@ def _abruptness(  # noqa: PLR0917 (compiled: positions only)
     before = sign * (total[before_last] - total[before_first]) / n
     after = max(0.0, sign * (total[run[0] + width] - total[run[0]]) / width)
     noise = _noise(flow, total, run[0] + width, run[1])
-    left = max(0.0, after + LEFT_ERRORS * noise / math.sqrt(width) - (SWING_FACTOR * spread if spread > zero else 0.0))
+    swing = spread if spread > zero else 0.0
+    if sign < 0.0:  # an emptied lung ends in noise, which is no swing that may hide a stop
+        swing = math.sqrt(max(swing * swing - white_noise(flow, run[0] + width, run[1]), 0.0))
+    left = max(0.0, after + LEFT_ERRORS * noise / math.sqrt(width) - SWING_FACTOR * swing)
     shaken = noise * (NOISE_FACTOR if spread <= zero else max(SWING_FACTOR, NOISE_FACTOR / math.sqrt(n)))
     if sign < 0.0 and spread > zero:
         shaken *= CHOSEN

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 MAX_FLOW_CV, MAX_RAMP_SHARE = 0.05, 0.10
 SWING_L_S = 0.5 / 60.0
-STEP_CMH2O = 0.3
-UNCLEAR_S = 0.5
-"""Rise of pressure as expiratory flow ceases, from which on a valve may have stopped it."""
+STEP_CMH2O, UNCLEAR_S = 0.3, 0.5
+"""Rise of pressure as expiratory flow ceases, from which on a valve may have stopped it; and for how long at least."""
 PHASE_2_WIDTHS = 5.0
 """Of the fitted logistic edge, after which it has come to 99 % of its height."""
 

@@ -124,7 +124,7 @@ def insp_readings(  # noqa: PLR0917 (compiled: positions only)
     p01 = _centred(total, first + int(0.1 * rate_hz), width, settled, last)
     p03 = _centred(total, first + int(0.3 * rate_hz), width, settled, last)
     half = first + int(0.5 * rate_hz + 0.5)
-    p05 = _mean(total, half - double, half) if half <= last else NAN
+    p05 = _mean(total, min(half, guarded) - double, min(half, guarded)) if half <= last else NAN
     end = _mean(total, guarded - max(1, double), guarded)
     rise = _rise(total, settled, guarded, width)
     error = _error(paw, total, settled, guarded, double, rate_hz)

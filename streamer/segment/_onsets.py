@@ -89,7 +89,7 @@ def is_inspiration(s: Any, p: Any, flow: Any, paw: Any, base: int, i: int, x: fl
         return False
     is_pressed, is_over = presses(s, p, paw, base, i), x <= p.onset or dies_down(s, p, x)
     if is_pressed:
-        needed = p.confirm
+        needed = p.confirm if x > -p.clear else max(p.confirm, p.alone)  # gas that leaves again came in alone
         is_late = i - s.candidate > p.draw_n and paw[i - p.rise_n - base] - s.lowest < p.pressed
         if is_late and jumps(p, flow, paw, base, i) < 0:
             return False

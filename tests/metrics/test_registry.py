@@ -10,7 +10,7 @@ from streamer.metrics._registry import Metric, NotMeasurable, in_order
 from streamer.reasons import Reason
 
 KEYS = """
-ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp vt vt_pbw leak_frac minute_volume ppeak pmean peep pplat
+ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp vt vt_pbw leak_frac flow_zero minute_volume ppeak pmean peep pplat
 pplat_se peep_total
 auto_peep driving_pressure crs cdyn rrs crs_est peep_total_est pplat_est driving_pressure_est rrs_insp_est rrs_exp_est
 tau_exp stress_index fit_r2 fit_rmse energy mp mp_dyn mp_loop energy_per_litre mp_surrogate
