@@ -7,26 +7,28 @@ A table of any program is read when its sidecar says which of its columns are wh
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
 
 from streamer.chunk import Channel, FloatArray
+from streamer.context import Context, Sidecar
 from streamer.errors import ConfigError, DecodeError
-from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, ML_PER_L, MMHG_PER_KPA, S_PER_MIN
+from streamer.units import SCALES, STANDARD_MMHG, unit_of
 
 TIMES = {"time_s": 1.0, "time_ms": 1000.0}
 """Column → divisor to seconds."""
 WAVEFORMS: Mapping[str, tuple[Channel, float, float]] = {
-    "paw_cmh2o": (Channel.PAW, 1.0, 1.0),
-    "paw_mbar": (Channel.PAW, CMH2O_PER_MBAR, 1.0),
-    "paw_kpa": (Channel.PAW, CMH2O_PER_KPA, 1.0),
-    "flow_l_s": (Channel.FLOW, 1.0, 1.0),
-    "flow_l_min": (Channel.FLOW, 1.0, S_PER_MIN),
-    "flow_ml_s": (Channel.FLOW, 1.0, ML_PER_L),
-    "pco2_mmhg": (Channel.PCO2, 1.0, 1.0),
-    "pco2_kpa": (Channel.PCO2, MMHG_PER_KPA, 1.0),
+    f"{channel.value}_{unit}": (channel, *scale)
+    for channel in (Channel.PAW, Channel.FLOW, Channel.PCO2)
+    for unit, scale in SCALES[channel.value].items()
 }
 """Column → channel, multiplier, divisor to the canonical unit (a division keeps decimals such as 12.34/60 exact)."""
+OF_BAROMETER = frozenset({"pco2_percent"})
+"""Columns that are a share of the barometric pressure."""
+OF_STANDARD_GAS = frozenset({"flow_slm"})
+"""Columns of dry gas at standard conditions, ``flow_conditions = "STPD"``."""
 EXACT: Mapping[Channel, str] = {Channel.PAW: "paw_cmh2o", Channel.FLOW: "flow_l_s", Channel.PCO2: "pco2_mmhg"}
 """Channel → the column in its canonical unit, which loses nothing."""
 ARRIVAL = ("order", "chunk_start_s", "received_ns")
@@ -42,6 +44,34 @@ MAX_DIGITS, SHOWN = 5, 20
 _LOOKS_LIKE = ("time", "paw", "pressure", "flow", "pco2", "co2", "volume", "vol")
 
 
+def scale(name: str, barometric_mmhg: float = STANDARD_MMHG) -> tuple[float, float]:
+    """Multiplier and divisor of a waveform's column to the canonical unit."""
+    _, multiplier, divisor = WAVEFORMS[name]
+    return (barometric_mmhg if name in OF_BAROMETER else multiplier), divisor
+
+
+def barometer_note(barometric_mmhg: float) -> str:
+    """What is assumed of CO2 in %."""
+    return f"CO2 in % is taken of {barometric_mmhg:g} mmHg; barometric_mmhg under [context] in the sidecar says another"
+
+
+def conditions_of(names: Iterable[str], unit: str = "") -> Context:
+    """What the columns that are used, and the unit of flow in the file, say of its gas conditions."""
+    said = unit_of(Channel.FLOW.value, unit) if unit else None
+    conditions = said.conditions if said else ""
+    if not OF_STANDARD_GAS.isdisjoint(names) or conditions == "STPD":
+        return Context(flow_conditions="STPD")
+    return Context(flow_conditions="BTPS") if conditions == "BTPS" else Context()
+
+
+def with_conditions(sidecar: Sidecar, names: Iterable[str]) -> Sidecar:
+    """A sidecar, and what columns of these canonical names, among others, say of the gas where it is silent."""
+    told = conditions_of(names).flow_conditions
+    if told is None or sidecar.context.flow_conditions is not None:
+        return sidecar
+    return msgspec.structs.replace(sidecar, context=msgspec.structs.replace(sidecar.context, flow_conditions=told))
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What the columns of a table are.
@@ -51,12 +81,16 @@ class Columns:
         waveforms: Channel → position, multiplier, divisor.
         used: Positions of the columns that must hold numbers.
         time_divisor: Of the time to seconds.
+        notes: What is assumed, for whoever reads the recording.
+        context: What the names say of the gas.
     """
 
     time: int | None
     waveforms: Mapping[Channel, tuple[int, float, float]]
     used: frozenset[int]
     time_divisor: float = 1.0
+    notes: tuple[str, ...] = ()
+    context: Context = field(default_factory=Context)
 
     def channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         """``values (n, columns)`` → channels in canonical units."""
@@ -71,22 +105,26 @@ class Columns:
         return values[:, self.time] / self.time_divisor
 
 
-def columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Columns:
+def columns(
+    names: Sequence[str], mapping: Mapping[str, str] | None = None, barometric_mmhg: float = STANDARD_MMHG
+) -> Columns:
     """Read a header: canonical names, or any names with a mapping of some of them to canonical ones.
+
+    CO2 in % is of ``barometric_mmhg``.
 
     Raises:
         DecodeError: An unknown, repeated or missing column, with the nearest known one.
         ConfigError: The mapping names what is not canonical.
     """
     if mapping:
-        return _meaning(_mapped(names, mapping))
+        return _meaning(_mapped(names, mapping), barometric_mmhg)
     plain = [_plain(name).lower() for name in names]
     for at, name in enumerate(plain):
         if name not in KNOWN:
             raise DecodeError(f"unknown column {name[:40]!r}; {_suggestion(name)}; or give {MAPPING}")
         if plain.index(name) != at:
             raise DecodeError(f"column {name!r} appears twice; leave one")
-    found = _meaning(dict(enumerate(plain)))
+    found = _meaning(dict(enumerate(plain)), barometric_mmhg)
     if not found.waveforms:
         raise DecodeError(f"no waveform column; known are {', '.join(WAVEFORMS)} (flow is positive into the patient)")
     return found
@@ -96,21 +134,23 @@ def _plain(name: str) -> str:
     return name.strip().strip('"').strip()
 
 
-def _meaning(canonical: Mapping[int, str]) -> Columns:
+def _meaning(canonical: Mapping[int, str], barometric_mmhg: float) -> Columns:
     """Position → canonical name, as a table. Raises ``DecodeError`` where two are the same signal."""
     waveforms: dict[Channel, tuple[int, float, float]] = {}
     times = [at for at, name in canonical.items() if name in TIMES]
     same = times if len(times) > 1 else []
     for at, name in canonical.items():
         if name in WAVEFORMS:
-            channel, multiplier, divisor = WAVEFORMS[name]
+            channel = WAVEFORMS[name][0]
             same = same or ([waveforms[channel][0], at] if channel in waveforms else [])
-            waveforms.setdefault(channel, (at, multiplier, divisor))
+            waveforms.setdefault(channel, (at, *scale(name, barometric_mmhg)))
     if same:
         first, second = (canonical[at] for at in same[:2])
         raise DecodeError(f"columns {first!r} and {second!r} are the same signal; leave one")
     divisor = TIMES[canonical[times[0]]] if times else 1.0
-    return Columns(times[0] if times else None, waveforms, frozenset(canonical), divisor)
+    names = set(canonical.values())
+    notes = () if OF_BAROMETER.isdisjoint(names) else (barometer_note(barometric_mmhg),)
+    return Columns(times[0] if times else None, waveforms, frozenset(canonical), divisor, notes, conditions_of(names))
 
 
 def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from adapters._columns import WAVEFORMS
+from adapters._columns import OF_STANDARD_GAS, WAVEFORMS
 from adapters._text import MAX_LINE
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, FloatArray
 from streamer.errors import ConfigError
@@ -30,7 +30,9 @@ MAX_DEPTH = 32
 MAX_TIME_S = 1e11
 """Some three thousand years: beyond it seconds are no time, and lose the thousandths."""
 _ABSENT = object()
-_KNOWN = {**dict.fromkeys(TIMES), RATE: None, **dict.fromkeys(WAVEFORMS)}
+_WAVES = {name: meaning for name, meaning in WAVEFORMS.items() if name not in OF_STANDARD_GAS}
+"""A stream cannot say of what gas its flow is: the context does."""
+_KNOWN = {**dict.fromkeys(TIMES), RATE: None, **dict.fromkeys(_WAVES)}
 
 
 class Unusable(ValueError):  # noqa: N818 (named by what it is)
@@ -72,13 +74,13 @@ class Fields:
             meaning = name or path
             if meaning not in _KNOWN:
                 raise ConfigError(f"columns: {path!r} = {meaning!r}: {did_you_mean(meaning, _KNOWN)}")
-            signal = "time" if meaning in TIMES else WAVEFORMS[meaning][0].value if meaning in WAVEFORMS else RATE
+            signal = "time" if meaning in TIMES else _WAVES[meaning][0].value if meaning in _WAVES else RATE
             if columns and signal in taken:
                 raise ConfigError(f"columns: {taken[signal]!r} and {path!r} are both the {signal}; leave one")
             taken[signal] = path
             self._paths[path] = meaning
-        if columns and not set(columns.values()) & set(WAVEFORMS):
-            raise ConfigError(f"columns: none is a waveform; known are {', '.join(WAVEFORMS)}")
+        if columns and not set(columns.values()) & set(_WAVES):
+            raise ConfigError(f"columns: none is a waveform; known are {', '.join(_WAVES)}")
 
     def read(self, text: bytes) -> Samples:
         """What a line holds. Raises ``Unusable``."""
@@ -90,8 +92,8 @@ class Fields:
                 found[meaning] = value
         waveforms: dict[Channel, FloatArray] = {}
         for meaning, value in found.items():
-            if meaning in WAVEFORMS:
-                channel, multiplier, divisor = WAVEFORMS[meaning]
+            if meaning in _WAVES:
+                channel, multiplier, divisor = _WAVES[meaning]
                 if channel in waveforms:
                     raise Unusable(f"{channel} is there twice")
                 waveforms[channel] = _numbers(meaning, value) * multiplier / divisor

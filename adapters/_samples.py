@@ -7,7 +7,7 @@ counting rows, and a notice stands between the last slot of its run and the firs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -120,6 +120,11 @@ class Samples:
         """A notice at the next slot."""
         self._flush()
         self._ready.append(Notice(bed="", at_s=self.now_s, kind=kind, detail=detail, values=values or {}))
+
+    def told(self, notes: Iterable[str]) -> None:
+        """What a reader of the recording should know, a notice each."""
+        for what in notes:
+            self.note(NoticeKind.NOTE, what)
 
     @contextmanager
     def good_first(self) -> Iterator[None]:

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from adapters._columns import VOLUMES, WAVEFORMS
+from adapters._columns import OF_BAROMETER, VOLUMES, WAVEFORMS, barometer_note, conditions_of, scale
 from adapters._samples import ToChannels
+from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, FloatArray
+from streamer.context import Context
 from streamer.errors import ConfigError, DecodeError
+from streamer.units import SHOWN, unit_of
 
 _WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*")
 _NUMBER = re.compile(r"[0-9]{1,4}")
@@ -33,12 +36,6 @@ _OTHERS = frozenset({
     "plateau", "sample", "set", "setpoint", "supply", "target", "tc",
 })  # fmt: skip
 """Words of flows and pressures elsewhere, of settings and of values of whole breaths."""
-_UNITS: Mapping[Channel, Mapping[str, str]] = {
-    Channel.FLOW: {"L/s": "flow_l_s", "L/min": "flow_l_min", "mL/s": "flow_ml_s"},
-    Channel.PAW: {"cmH2O": "paw_cmh2o", "mbar": "paw_mbar", "hPa": "paw_mbar", "kPa": "paw_kpa"},
-    Channel.PCO2: {"mmHg": "pco2_mmhg", "kPa": "pco2_kpa"},
-}
-"""Unit, in any case, → name of contract.md §2. CO2 in % is none: its pressure hangs on a barometer and on water."""
 
 
 class Signal(NamedTuple):
@@ -59,22 +56,26 @@ class Use(NamedTuple):
 
 @dataclass(slots=True)
 class Chosen:
-    """What is used; and what a reader of the recording should know, one line each."""
+    """What is used; what a reader of the recording should know, one line each; what the units say of the gas."""
 
     uses: dict[Channel, Use] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    context: Context = field(default_factory=Context)
 
 
-def choose(signals: Sequence[Signal], columns: Mapping[str, str], *, co2_alone: bool = False) -> Chosen:
+def choose(signals: Sequence[Signal], options: ReadOptions, *, co2_alone: bool = False) -> Chosen:
     """Find flow, and pressure and CO2 where they are. Pressure has flow's rate; CO2 may have another.
 
-    ``co2_alone``: a recording with CO2 need not have flow.
+    Args:
+        signals: All signals of the file, in its order.
+        options: Its ``columns`` say what some of them are; CO2 in % is of its ``barometric_mmhg``.
+        co2_alone: A recording with CO2 need not have flow.
 
     Raises:
         ConfigError: ``columns`` names a signal or a meaning that there is not, or one meaning twice.
         DecodeError: There is no flow that can be used.
     """
-    named = _named(signals, columns)
+    named = _named(signals, options.columns)
     chosen = Chosen()
     for channel in (Channel.FLOW, Channel.PAW, Channel.PCO2):
         found = {at: name for at, name in named.items() if name in WAVEFORMS and WAVEFORMS[name][0] is channel}
@@ -85,8 +86,11 @@ def choose(signals: Sequence[Signal], columns: Mapping[str, str], *, co2_alone: 
             best = max(found, key=lambda at: (signals[at].rate_hz, -at))
             if others := [_shown(signals[at].label) for at in found if at != best]:
                 chosen.notes.append(f"{channel}: {_shown(signals[best].label)} is used, not {', '.join(others[:5])}")
-            _, multiplier, divisor = WAVEFORMS[found[best]]
-            chosen.uses[channel] = Use(best, multiplier, divisor)
+            chosen.uses[channel] = Use(best, *scale(found[best], options.barometric_mmhg))
+            if channel is Channel.FLOW:
+                chosen.context = conditions_of([found[best]], signals[best].unit)
+            if found[best] in OF_BAROMETER:
+                chosen.notes.append(barometer_note(options.barometric_mmhg))
     if not chosen.uses.keys() & ({Channel.FLOW, Channel.PCO2} if co2_alone else {Channel.FLOW}):
         raise DecodeError(_no_flow(signals, chosen.notes))
     return chosen
@@ -146,19 +150,27 @@ def _recognised(
     signals: Sequence[Signal], channel: Channel, named: Mapping[int, str], notes: list[str]
 ) -> dict[int, str]:
     """Position → canonical name of the signals that are this by label and unit."""
-    units = {unit.lower(): name for unit, name in _UNITS[channel].items()}
     found = {}
     for at, signal in enumerate(signals):
         if at in named or _meant(signal.label) is not channel or signal.rate_hz < MIN_RATE_HZ:
             continue
-        name = units.get(signal.unit.lower().replace(" ", ""))
-        if name is not None:
-            found[at] = name
+        unit = unit_of(channel.value, signal.unit)
+        if unit is not None:
+            found[at] = f"{channel.value}_{unit.name}"
             continue
         has = f"the unit {_shown(signal.unit)}" if signal.unit else "no unit"
-        say = f"say what it is in the sidecar, under [recording.columns], as {_first(units)!r}"
-        notes.append(f"{_shown(signal.label)} has {has}, none of {', '.join(_UNITS[channel])}, and is left out; {say}")
+        known = f"none of {SHOWN[channel.value]}"
+        notes.append(f"{_shown(signal.label)} has {has}, {known}, and is left out; {_advice(channel, signal)}")
     return found
+
+
+def _advice(channel: Channel, signal: Signal) -> str:
+    """What to do about a signal whose unit is none of its kind: never a unit that contradicts the file's."""
+    others = [other.value for other in Channel if other is not channel and unit_of(other.value, signal.unit)]
+    if others:
+        return f"that is a unit of {others[0]}: if the file is wrong, say what it is under [recording.columns]"
+    known = [name for name, (meant, *_) in WAVEFORMS.items() if meant is channel]
+    return f"if its numbers are in one of these, say what it is under [recording.columns]: {', '.join(known)}"
 
 
 def _usable(signals: Sequence[Signal], channel: Channel, found: dict[int, str], chosen: Chosen) -> dict[int, str]:
@@ -195,11 +207,7 @@ def _no_flow(signals: Sequence[Signal], notes: Sequence[str]) -> str:
     """Why there is none, as an error says it."""
     if notes:
         return f"no flow that can be used: {notes[0]}"
-    return f"no flow signal in L/s, L/min or mL/s among {_listed(signals)}"
-
-
-def _first(units: Mapping[str, str]) -> str:
-    return next(iter(units.values()))
+    return f"no flow signal in {SHOWN[Channel.FLOW.value]} among {_listed(signals)}"
 
 
 def _listed(signals: Sequence[Signal]) -> str:

@@ -130,7 +130,7 @@ class _Table:
         self.headless = _is_row(names, options)
         self._header = "" if self.headless else header
         self._names = [str(at) for at in range(len(names))] if self.headless else names
-        self._columns = table = columns(self._names, options.columns)
+        self._columns = table = columns(self._names, options.columns, options.barometric_mmhg)
         if table.time is None and options.rate_hz is None:
             raise DecodeError(f"no {' or '.join(TIMES)} column and no rate; {REMEDY}")
         filled = NONE if table.time is None else table.time

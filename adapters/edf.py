@@ -104,8 +104,7 @@ class _Records:
         self._clock = next(clocks, None)
         if self._clock is None and header.kind == "EDF+D":
             raise DecodeError("EDF+D without a signal EDF Annotations: nobody knows when its records began")
-        for note in chosen.notes:
-            self._main.samples.note(NoticeKind.NOTE, note)
+        self._main.samples.told(chosen.notes)
 
     def take(self, raw: bytes) -> None:
         """One whole record."""
@@ -237,7 +236,7 @@ def _duration_s(header: Header, options: ReadOptions) -> float:
 def _chosen(header: Header, duration_s: float, options: ReadOptions) -> Chosen:
     """The signals that are used. Raises ``DecodeError``, also where the rate given is another."""
     signals = [Signal(entry.label, entry.unit, entry.samples / duration_s) for entry in header.signals]
-    chosen = choose(signals, options.columns)
+    chosen = choose(signals, options)
     rate_hz = signals[chosen.uses[Channel.FLOW].at].rate_hz
     if options.rate_hz is not None and abs(rate_hz / options.rate_hz - 1.0) > DRIFT:
         given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"

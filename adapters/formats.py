@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from streamer.chunk import Chunk
 from streamer.errors import ConfigError
 from streamer.records import Notice
+from streamer.units import STANDARD_MMHG
 
 HEAD = 65_536
 """Bytes of a file that ``recognise`` is shown."""
@@ -32,10 +33,12 @@ class ReadOptions:
         rate_hz: Samples per second, from ``--rate``, the context file or the sidecar; None when nobody said.
         columns: Name, or number from 0, of a column in the file → canonical name (contract.md §2), from the context
             file or the sidecar; empty when nobody said.
+        barometric_mmhg: What CO2 in % is a share of.
     """
 
     rate_hz: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    barometric_mmhg: float = STANDARD_MMHG
 
 
 class Decoder(Protocol):

@@ -22,7 +22,7 @@ from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Notice
 
 MAX_FIELDS = 512
 S_PER_DAY = 86_400.0
@@ -93,15 +93,14 @@ class Decoder:
             self._samples.restart(self._samples.now_s)  # what was collected goes out as it was
         try:
             rate_hz = _rate_hz(header)
-            chosen = choose(_signals(header, rate_hz), self._options.columns, co2_alone=True)
+            chosen = choose(_signals(header, rate_hz), self._options, co2_alone=True)
         except DecodeError as error:
             self._clock = None
             self._samples.damaged(line, str(error), slots=0)
             return
         self._samples.rate_hz = rate_hz
         if chosen.uses != self._uses:
-            for note in chosen.notes:
-                self._samples.note(NoticeKind.NOTE, note)
+            self._samples.told(chosen.notes)
         self._uses = chosen.uses
         self._clock = Clock(self._samples, rate_hz, _REMEDY)
         self._is_placed, self._shift_s = False, self._days_s(header)

@@ -48,6 +48,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
         array = _header(file, path.stat().st_size)
         table = _table(array, path, options)
         samples = Samples("npy", options.rate_hz or 1.0, table.channels, counted="row")
+        samples.told(table.notes)
         blocks = _blocks(file, array, sorted(table.used), samples)
         yield from by_count(samples, blocks) if table.time is None else by_stamps(samples, blocks, table, options)
 
@@ -128,7 +129,7 @@ def _table(array: _Array, path: Path, options: ReadOptions) -> Columns:
     """What the columns are. Raises ``DecodeError`` that says what to write where."""
     if not options.columns and not (array.dtype.names and set(array.names) <= set(CANONICAL)):
         raise DecodeError(_untold(array, path, options))
-    table = columns(array.names, options.columns)
+    table = columns(array.names, options.columns, options.barometric_mmhg)
     for at in table.used:
         name = array.names[at]
         if array.dtype.names and not _is_number(array.dtype[name]):

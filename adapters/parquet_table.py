@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from msgspec import Meta
 
 from adapters._blocks import REMEDY, by_stamps
-from adapters._columns import Columns, columns
+from adapters._columns import Columns, columns, with_conditions
 from adapters._samples import Samples
 from adapters._text import printable
 from adapters.formats import ReadOptions
@@ -51,10 +51,10 @@ def recognise(head: bytes, name: str) -> bool:
     return head.startswith(b"PAR1")
 
 
-def notes(path: Path) -> FileNotes:
-    """The metadata of a file. Raises ``DecodeError`` without the file's name."""
+def notes(path: Path, options: ReadOptions) -> Sidecar:
+    """What the metadata of a file says, and its names of the gas. Raises ``DecodeError`` without the file's name."""
     with _opened(path) as file:
-        return _notes(file)
+        return with_conditions(_notes(file).sidecar, [*file.schema_arrow.names, *options.columns.values()])
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
@@ -62,11 +62,12 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     with _opened(path) as file:
         _check_size(file.metadata, path.stat().st_size)
         schema = file.schema_arrow
-        table = columns(schema.names, options.columns)
+        table = columns(schema.names, options.columns, options.barometric_mmhg)
         for field in map(schema.field, sorted(table.used)):
             if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
                 raise DecodeError(f"column {field.name!r} holds {field.type}, not numbers")
         samples = Samples("parquet", options.rate_hz or 1.0, table.channels)
+        samples.told(table.notes)
         batches = _batches(file, table)
         if table.time is None:
             yield from _by_segments(samples, batches, _notes(file), options)

@@ -2,12 +2,12 @@
 
 Two signals of the airway (place A, number 0) are used. ``D`` is pressure against ambient, cmH2O times 10; ``F`` is flow
 in slm times 1000. Absolute pressure, temperature, oxygen, clock and all other places are passed over. A measurement is
-also accepted as JSON, one flat object a line. Signals of one instant follow one another with the same stamp: they make
-one row, in any order; a signal that its row lacks is NaN.
+also accepted as JSON: flat objects, one a line, or in an array, or over several lines each. Signals of one instant
+follow one another with the same stamp: they make one row, in any order; a signal that its row lacks is NaN.
 
 slm, the standard litre per minute, is a litre of dry gas at 1013 hPa and a standard temperature: 0 °C in the data
 standard, 20 °C in the papers of flow sensors. At body conditions it is 21 or 13 % more. Which one is meant stands
-nowhere in a log, so flow is taken as it is, and a notice says how to declare it.
+nowhere in a log, so the data standard's is taken, ``flow_conditions = "STPD"``, until a sidecar says another.
 
 Stamps are milliseconds of the device in 32 bits, and true: its loop takes longer while it has more to do, so rows are
 interpolated onto an even grid (``_uneven.py``). The stamps roll over after 49.7 days, which is followed; going back at
@@ -18,15 +18,18 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import islice
 
 import msgspec
 import numpy as np
 
+from adapters._json_objects import Objects
 from adapters._samples import MAX_NOTICES, Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters._uneven import Uneven
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.context import Context, Sidecar
 from streamer.records import Notice, NoticeKind
 from streamer.units import S_PER_MIN
 
@@ -46,8 +49,8 @@ _FLAT = re.compile(rb"\{[^{}\[\]]*\}")
 _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 _GRID = "the device does not measure evenly: rows are interpolated between their own stamps"
 _UNITS = (
-    "flow is in slm, dry gas at 1013 hPa and 0 or 20 degrees C, and taken as it is; "
-    'for body conditions declare flow_conditions = "ATPD", ambient_c = 0 or 20 and barometric_mmhg = 760'
+    "flow is in slm, dry gas at 760 mmHg and, unless the context says otherwise, 0 degrees C as in the data standard: "
+    "makers of sensors often mean 20; say standard_c = 20, or flow_conditions, under [context] in the sidecar"
 )
 
 
@@ -64,10 +67,28 @@ class _Json(msgspec.Struct):
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """Whether a measurement stands among the first lines."""
+    """Whether a measurement stands among the first lines, or objects."""
     del name
-    lines = [line.strip() for line in head.removeprefix(BOM)[:MAX_LINE].splitlines()[:20]]
-    return any(_MEASUREMENT.fullmatch(line) or _is_json(line) for line in lines)
+    head = head.removeprefix(BOM)[:MAX_LINE]
+    lines = [line.strip() for line in head.splitlines()[:20]]
+    if any(_MEASUREMENT.fullmatch(line) or _is_json(line) for line in lines):
+        return True
+    return bool(_has_objects(head)) and any(_is_json(found.text) for found in islice(Objects(flat=True).feed(head), 20))
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """Beside its samples: slm are of standard gas."""
+    del head, options
+    return Sidecar(context=Context(flow_conditions="STPD"))
+
+
+def _has_objects(head: bytes) -> bool | None:
+    """Whether it is an array of objects, or of objects that do not end where their line does; None: not known yet."""
+    plain = b"" if BOM.startswith(head) else head.removeprefix(BOM).lstrip()
+    if not plain.startswith(b"{"):
+        return plain.startswith(b"[") if plain else None
+    first, *more = plain.splitlines()
+    return not _FLAT.fullmatch(first.strip()) if more or len(plain) > MAX_LINE else None
 
 
 def _is_json(line: bytes) -> bool:
@@ -79,7 +100,8 @@ class Decoder:
     """Bytes of a log → chunks and notices."""
 
     def __init__(self, options: ReadOptions) -> None:
-        self._scanner = Scanner(0, ":")
+        self._scanner: Scanner | Objects | None = None
+        self._head = b""
         self._samples = Samples("pirds", NOMINAL_HZ, self._channels)
         self._grid = Uneven(self._samples, options.rate_hz, _REMEDY)
         self._set: dict[bytes, float] = {}
@@ -91,14 +113,16 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete. Raises ``DecodeError`` when stamps give no rate."""
-        for part in self._scanner.feed(piece):
-            self._take(part)
+        self._head += piece
+        if self._scanner is not None or _has_objects(self._head) is not None:
+            self._scan()
         return self._samples.take()
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no usable row."""
-        is_whole = not self._scanner.is_within_line
-        for part in self._scanner.close():
+        scanner = self._scan()
+        is_whole = not scanner.is_within_line
+        for part in scanner.close():
             self._take(part, is_whole=is_whole)
         self._end_set()
         self._grid.close()
@@ -106,6 +130,17 @@ class Decoder:
         if self._messages > MAX_NOTICES:
             self._samples.note(NoticeKind.NOTE, f"and {self._messages - MAX_NOTICES} more messages of the device")
         return self._samples.close()
+
+    def _scan(self) -> Scanner | Objects:
+        """Take what has come: lines or objects, as the first bytes show."""
+        if self._scanner is None:
+            is_objects = bool(_has_objects(self._head))
+            self._scanner = Objects(flat=True) if is_objects else Scanner(0, ":")
+            self._samples.counted = "object" if is_objects else "line"
+        piece, self._head = self._head, b""
+        for part in self._scanner.feed(piece):
+            self._take(part)
+        return self._scanner
 
     def _take(self, part: Rows | Line, *, is_whole: bool = True) -> None:
         assert isinstance(part, Line)

@@ -104,13 +104,12 @@ class _Blocks:
         names = [_name(lo, hi, at) for at, (lo, hi) in enumerate(zip(entries[::2], entries[1::2], strict=True))]
         units = [_text(lo[1]) for lo in entries[::2]]
         signals = [Signal(name, unit, header.rate_hz) for name, unit in zip(names, units, strict=True)]
-        chosen = choose(signals, options.columns)
+        chosen = choose(signals, options)
         self._uses = chosen.uses
         self._scales = {channel: _scale(entries[2 * use.at], names[use.at]) for channel, use in chosen.uses.items()}
         self.samples = Samples("poly5", header.rate_hz, self._canonical, counted="block")
         self._seen = self._done = self._extra = 0
-        for note in chosen.notes:
-            self.samples.note(NoticeKind.NOTE, note)
+        self.samples.told(chosen.notes)
 
     def take(self, raw: bytes) -> None:
         """One block, or what there is of the last."""

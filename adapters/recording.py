@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
 from streamer.sidecar import read_sidecar
+from streamer.units import STANDARD_MMHG
 
 _PACKED = {
     b"\x1f\x8b": "gzip-compressed",
@@ -142,19 +143,36 @@ def open_recording(
     module = named(name).load()
     if format and not module.recognise(head, path.name):
         _refuse_wrapped(head, path)
-    sidecar = _inside(module, path)
+    stated = _all(Sidecar(), beside)
+    sidecar = _all(_inside(module, path, head, _options(stated, rate_hz)), beside)
+    return Recording(path, name, sidecar, _options(sidecar, rate_hz))
+
+
+def _all(sidecar: Sidecar, beside: Sequence[Sidecar]) -> Sidecar:
+    """Each wins over those before it."""
     for told in beside:
         sidecar = merged(sidecar, told)
-    stated = sidecar.recording
-    return Recording(path, name, sidecar, ReadOptions(rate_hz=rate_hz or stated.rate_hz, columns=stated.columns or {}))
+    return sidecar
 
 
-def _inside(module: Any, path: Path) -> Sidecar:
-    """What the file itself carries of a sidecar."""
-    if not hasattr(module, "notes"):
-        return Sidecar()
+def _options(stated: Sidecar, rate_hz: float | None) -> ReadOptions:
+    """What a decoder is told."""
+    return ReadOptions(
+        rate_hz=rate_hz or stated.recording.rate_hz,
+        columns=stated.recording.columns or {},
+        barometric_mmhg=stated.context.barometric_mmhg or STANDARD_MMHG,
+    )
+
+
+def _inside(module: Any, path: Path, head: bytes, options: ReadOptions) -> Sidecar:
+    """What the file itself carries of a sidecar. A file whose samples cannot be read says so when they are."""
     try:
-        found: Sidecar = module.notes(path).sidecar
+        if hasattr(module, "notes"):
+            found: Sidecar = module.notes(path, options)
+        elif hasattr(module, "told"):
+            found = module.told(head, options)
+        else:
+            found = Sidecar()
     except DecodeError as error:
         raise DecodeError(f"{path}: {error}") from None
     return found

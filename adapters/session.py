@@ -22,7 +22,6 @@ import heapq
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -69,24 +68,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceNote, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """What ``adapters.recording`` asks a format for."""
-
-    sidecar: Sidecar
-
-
 def recognise(head: bytes, name: str) -> bool:
     """Whether it is the manifest of a session."""
     del name
     return head.startswith(MAGIC)
 
 
-def notes(path: Path) -> Notes:
+def notes(path: Path, options: ReadOptions) -> Sidecar:
     """The session's own sidecar. Raises ``DecodeError``."""
+    del options
     beside = _folder(path) / SIDECAR
     try:
-        return Notes(read_sidecar(beside) if beside.is_file() else Sidecar())
+        return read_sidecar(beside) if beside.is_file() else Sidecar()
     except ConfigError as error:
         raise DecodeError(str(error)) from None
 

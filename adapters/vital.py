@@ -27,7 +27,7 @@ from adapters._vital_packets import MAGIC, Packets, Piece, Track
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk, FloatArray
 from streamer.errors import DecodeError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Notice
 
 GZIP = b"\x1f\x8b"
 SAME_S = 0.1
@@ -52,7 +52,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     """The chunks of all tracks that are used, by time. Raises ``DecodeError`` or ``ConfigError``."""
     found = _Scan(path)
     signals = [Signal(track.name, track.unit, track.rate_hz) for track in found.tracks]
-    chosen = choose(signals, options.columns, co2_alone=True)
+    chosen = choose(signals, options, co2_alone=True)
     groups = grouped(signals, chosen)
     main_hz = groups[0][1]
     if options.rate_hz is not None and abs(main_hz / options.rate_hz - 1.0) > DRIFT:
@@ -66,8 +66,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
         for suffix, hz, uses in groups
     ]
     main = streams[0].samples
-    for note in chosen.notes:
-        main.note(NoticeKind.NOTE, note)
+    main.told(chosen.notes)
     with ExitStack() as left:  # whoever stops reading closes the files
         for stream in streams:
             left.callback(stream.close)

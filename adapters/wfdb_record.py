@@ -23,7 +23,7 @@ from adapters._signals import Chosen, Signal, Use, choose, grouped, scaled
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk, FloatArray
 from streamer.errors import ConfigError, DecodeError
-from streamer.records import Notice, NoticeKind
+from streamer.records import Notice
 
 BLOCK_SAMPLES = 2**20
 """Of all signals of a record together, read at a time."""
@@ -148,7 +148,7 @@ class _Record:
     def open(self, options: ReadOptions) -> _Streams:
         """Choose the signals. Raises ``DecodeError`` or ``ConfigError``."""
         head = next(piece.head for piece in self.segments if piece.head is not None)
-        chosen = choose(_signals(head), options.columns, co2_alone=True)
+        chosen = choose(_signals(head), options, co2_alone=True)
         streams = _Streams(head, chosen)
         if options.rate_hz is not None and abs(streams.main.rate_hz / options.rate_hz - 1.0) > DRIFT:
             given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
@@ -218,8 +218,7 @@ class _Streams:
         ]
         self.uses = [use for _, uses in self._samples for use in uses.values()]
         self.main = self._samples[0][0]
-        for note in chosen.notes:
-            self.main.note(NoticeKind.NOTE, note)
+        self.main.told(chosen.notes)
 
     def place(self, head: Any, use: Use) -> int | None:
         """Where a segment has a signal of this name, unit and rate."""

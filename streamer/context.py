@@ -41,6 +41,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Table ``[context]``: everything optional (contract.md §2).
 
     ``apparatus_volume_ml``: between the wye and the CO2 sensor (filter, tube), which fresh gas has to clear first.
+    ``standard_c``: °C of the standard litre of ``flow_conditions = "STPD"``, which makers define; 0 when unknown.
     """
 
     passive: Literal["asserted", "not_asserted"] | None = None
@@ -50,9 +51,10 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     height_cm: Annotated[float, Meta(ge=20, le=250, description="cm; 1.62 m is 162")] | None = None
     weight_kg: Annotated[float, Meta(gt=0, le=500)] | None = None
     sensor_site: Literal["wye", "ventilator"] | None = None
-    flow_conditions: Literal["BTPS", "ATPS", "ATPD"] | None = None
+    flow_conditions: Literal["BTPS", "ATPS", "ATPD", "STPD"] | None = None
     barometric_mmhg: Annotated[float, Meta(ge=300, le=900, description="mmHg; 1013 hPa is 760")] | None = None
     ambient_c: Annotated[float, Meta(ge=-20, le=50)] | None = None
+    standard_c: Annotated[float, Meta(ge=0, le=30, description="degrees C of a standard litre")] | None = None
     circuit_compliance_ml_cmh2o: Annotated[float, Meta(ge=0, le=20)] | None = None
     apparatus_volume_ml: Annotated[float, Meta(ge=0, le=500)] | None = None
     co2_kind: Literal["mainstream", "sidestream"] | None = None

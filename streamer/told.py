@@ -25,6 +25,7 @@ ACTS_ON_SAMPLES = frozenset(
         "flow_conditions",
         "barometric_mmhg",
         "ambient_c",
+        "standard_c",
         "co2_kind",
         "co2_delay_s",
         "co2_rise_s",

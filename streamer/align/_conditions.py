@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamer.context import Context
 from streamer.errors import ConfigError
-from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps
+from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps, stpd_to_btps
 
 
 def btps_factor(context: Context) -> float:
@@ -16,8 +16,10 @@ def btps_factor(context: Context) -> float:
     conditions = context.flow_conditions
     if conditions in {None, "BTPS"}:
         return 1.0
+    barometric_mmhg = STANDARD_MMHG if context.barometric_mmhg is None else context.barometric_mmhg
+    if conditions == "STPD":
+        return stpd_to_btps(context.standard_c or 0.0, barometric_mmhg)
     if context.ambient_c is None:
         raise ConfigError(f"context: flow_conditions = {conditions!r} needs ambient_c, the temperature at the sensor")
-    barometric_mmhg = STANDARD_MMHG if context.barometric_mmhg is None else context.barometric_mmhg
     factor = atps_to_btps if conditions == "ATPS" else atpd_to_btps
     return factor(context.ambient_c, barometric_mmhg)

@@ -16,7 +16,7 @@ from streamer.metrics import METRICS
 GAS_UNITS = {"pco2_art_mmhg": "mmHg", "po2_art_mmhg": "mmHg", "fio2": "1", "ph": "1"}
 """Of what a blood gas says itself."""
 
-FLOW_SENSOR = ("device", "sensor_site", "flow_conditions", "circuit_compliance_ml_cmh2o")
+FLOW_SENSOR = ("device", "sensor_site", "flow_conditions", "standard_c", "circuit_compliance_ml_cmh2o")
 CO2_SENSOR = ("co2_kind", "co2_scale", "apparatus_volume_ml")
 
 

@@ -17,6 +17,7 @@ from adapters._scenario import Scenario, Segment
 from adapters._scenario_file import load_scenario
 from adapters._sidecar import cohort_toml, session_toml
 from adapters._truth import BreathTruth, Truth
+from adapters.formats import ReadOptions
 from adapters.simulator import simulate
 from streamer.cli import main
 from streamer.commands.parallel import spread
@@ -158,7 +159,7 @@ def test_a_session_says_all_and_its_recording_itself_only(
         ],
         "blood_gas": [{"at": start + timedelta(seconds=10), "pco2_art_mmhg": 44}],
     }
-    inside = parquet_table.notes(out / "b_2.parquet").sidecar
+    inside = parquet_table.notes(out / "b_2.parquet", ReadOptions())
     assert (inside.recording.source, inside.recording.start_utc) == ("simulated", start)
     assert inside == Sidecar(recording=inside.recording)
     truth = msgspec.json.decode((tmp_path / "truth" / "b_2.truth.json").read_bytes(), type=Truth)

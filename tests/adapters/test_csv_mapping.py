@@ -111,7 +111,10 @@ def test_refusals_say_what_was_seen_and_what_to_mend(text: bytes, mapping: dict[
 @pytest.mark.parametrize(
     ("mapping", "says"),
     [
-        ({"a": "flow"}, "columns maps 'a' to the unknown 'flow'; did you mean flow_l_s or flow_l_min or flow_ml_s?"),
+        (
+            {"a": "flow"},
+            "columns maps 'a' to the unknown 'flow'; did you mean flow_l_s or flow_l_min or flow_ml_s",
+        ),
         ({"a": "time_s"}, "columns maps nothing to a waveform; known are paw_cmh2o"),
     ],
 )

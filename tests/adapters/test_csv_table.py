@@ -83,10 +83,13 @@ def test_damaged_rows_keep_their_slot() -> None:
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        (b"flow,paw_cmh2o", "line 1: unknown column 'flow'; did you mean flow_l_s or flow_l_min or flow_ml_s?"),
+        (
+            b"flow,paw_cmh2o",
+            "line 1: unknown column 'flow'; did you mean flow_l_s or flow_l_min or flow_ml_s",
+        ),
         (b"flow_l_m,paw_cmh2o", "did you mean flow_l_min?"),
         (b"# x\npressure,flow_l_s", "line 2: unknown column 'pressure'; did you mean paw_cmh2o"),
-        (b"flow_l_s,etco2", "did you mean pco2_mmhg or pco2_kpa?"),
+        (b"flow_l_s,etco2", "did you mean pco2_mmhg or pco2_kpa or pco2_mbar or pco2_percent?"),
         (b"flow_l_s,spo2", "unknown column 'spo2'; known are time_s,"),
         (b"flow_l_s,flow_l_s", "column 'flow_l_s' appears twice"),
         (b"flow_l_s,flow_l_min", "are the same signal"),

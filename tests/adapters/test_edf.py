@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import csv_table, edf, pb840, poly5, respiraworks, servo_u
+from adapters._columns import barometer_note
 from adapters._edf_header import MAX_RECORD
 from adapters.formats import ReadOptions
 from adapters.recording import Settings, chunks, open_recording
@@ -250,7 +251,9 @@ def test_of_several_signals_the_fastest_is_used_and_what_has_another_rate_is_tol
 
 def test_what_a_unit_is_may_be_said_by_the_user() -> None:
     text = header(("Flow", "?", *FLOW[2:]), ("X", "", *PRESS[2:]), PRESS, records=1) + flow(0) + press(0) + press(1)
-    assert "'Flow' has the unit '?', none of L/s, L/min, mL/s, and is left out; say what it is" in refused(make, text)
+    assert "'Flow' has the unit '?', none of L/s, L/min, mL/s, mL/min, slm, and is left out; if its" in refused(
+        make, text
+    )
     found = decoded(lambda: edf.Decoder(ReadOptions(columns={"flow": "flow_l_min", "1": "paw_kpa"})), [text])
     assert (found.samples(Channel.FLOW)[0], found.samples(Channel.PAW)[0]) == (0.2 / 60, 5.0 * CMH2O_PER_KPA)
     found = decoded(lambda: edf.Decoder(ReadOptions(columns={"0": "flow_l_s", "Press.40ms": "volume_ml"})), [text])
@@ -273,12 +276,23 @@ def test_what_the_user_says_must_be_possible(columns: dict[str, str], says: str)
     assert says in str(error.value)
 
 
-@pytest.mark.parametrize("unit", ["%", "vol%", "", "V"])
+@pytest.mark.parametrize("unit", ["%", "vol%", "Vol.-%", "% CO2"])
+def test_co2_in_percent_is_of_the_barometric_pressure(unit: str) -> None:
+    raw = header(FLOW, ("CO2", unit, *CO2[2:]), records=1) + flow(0) + words(1, 2)
+    in_mmhg, sea = read(header(FLOW, CO2, records=1) + flow(0) + words(1, 2)), read(raw)
+    high = decoded(lambda: edf.Decoder(ReadOptions(barometric_mmhg=600.0)), [raw])
+    stated = in_mmhg.stretches[1].joined()[Channel.PCO2]
+    assert sea.stretches[1].joined()[Channel.PCO2] == pytest.approx(7.6 * stated)
+    assert high.stretches[1].joined()[Channel.PCO2] == pytest.approx(6.0 * stated)
+    assert (details(sea)[0], details(high)[0]) == (barometer_note(760.0), barometer_note(600.0))
+
+
+@pytest.mark.parametrize("unit", ["ppm", "", "V"])
 def test_co2_of_an_unknown_unit_is_left_out(unit: str) -> None:
     found = read(header(FLOW, ("CO2", unit, *CO2[2:]), records=1) + flow(0) + words(1, 2))
     assert list(found.stretches[0].joined()) == [Channel.FLOW]
     has = f"the unit {unit!r}" if unit else "no unit"
-    assert details(found)[0].startswith(f"'CO2' has {has}, none of mmHg, kPa, and is left out; say what it is")
+    assert details(found)[0].startswith(f"'CO2' has {has}, none of mmHg, kPa, mbar, %, and is left out; if its")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +335,7 @@ def test_records_of_no_duration_need_a_rate_and_a_rate_given_must_agree() -> Non
         (header((*FLOW[:2], "1", "1", *FLOW[4:])), "signal 'Flow.40ms' has no scale"),
         (header((*FLOW[:2], "a", *FLOW[3:])), "'Flow.40ms': physical minimum is 'a', which is no number"),
         (header((*FLOW[:6], 4), duration="1e-3"), "'Flow.40ms' has 4000 Hz, outside 5-2000 Hz"),
-        (header(PRESS), "no flow signal in L/s, L/min or mL/s among 'Press.40ms'"),
+        (header(PRESS), "no flow signal in L/s, L/min, mL/s, mL/min, slm among 'Press.40ms'"),
         (header(FLOW, kind="EDF+D"), "EDF+D without a signal EDF Annotations"),
         (header(TIMES, CRC, kind="EDF+D"), "this file holds annotations, no waveforms; name the file"),
         (header(FLOW, CRC, duration="8"), "this file holds trends (at most one value in 2 s), no waveforms; name the"),

@@ -124,7 +124,7 @@ def test_damage_keeps_its_slot_and_is_told() -> None:
         (block(rows(3), Interval="1 s"), "line 9: Interval='1 s' is no interval of 5-2000 samples a second"),
         (block(rows(3), Interval="soon"), "Interval='soon' is no interval"),
         (block(rows(3), Interval=None), "Interval='' is no interval"),
-        (block(rows(3), ChannelTitle=None), "line 8: no flow signal in L/s, L/min or mL/s among"),
+        (block(rows(3), ChannelTitle=None), "line 8: no flow signal in L/s, L/min, mL/s, mL/min, slm among"),
         (block([]), "there are no rows with numbers"),
         (block(["a", "b"]), "line 9: 'a' is not a row of a time and the channels; no usable row"),
         ("x\n", "line 1: stands below no settings that can be used"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from adapters._text import MAX_LINE
 from adapters._uneven import LEARN
 from adapters.formats import FORMATS, ReadOptions
 from adapters.recording import Settings, chunks, open_recording
+from streamer.align import btps_factor
 from streamer.chunk import Channel, Chunk
+from streamer.context import Context, Sidecar
 from streamer.records import NoticeKind
 from tests.adapters.contract import Stream, closes_promptly, decoded, prefix_rule, recordings, refused, same_twice
 from tests.helpers import segmented
@@ -56,7 +59,9 @@ def test_a_set_is_a_row_in_canonical_units_and_what_is_assumed_is_told() -> None
     assert found.samples(Channel.PAW).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert found.samples(Channel.FLOW).tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4], rel=1e-15)
     assert details(found)[0] == GRID
-    assert details(found)[1].startswith("flow is in slm, dry gas at 1013 hPa and 0 or 20 degrees C")
+    assert details(found)[1].startswith(
+        "flow is in slm, dry gas at 760 mmHg and, unless the context says otherwise, 0 d"
+    )
     assert {notice.kind for _, notice in found.notices} == {NoticeKind.NOTE}
 
 
@@ -304,3 +309,42 @@ def test_real_recording(path: Path) -> None:
     text = path.read_bytes()
     rng = np.random.default_rng(100)
     prefix_rule(make, text, [sorted(rng.integers(0, len(text), size)) for size in (1, 30, 1500)])
+
+
+def as_json(*sets: list[str], indent: int | None = None, ends: str = "[]") -> bytes:
+    """The measurements of a log as objects of an array, or, without ``ends``, one after the other."""
+    objects = []
+    for line in (line for one in sets for line in one):
+        _, _, kind, place, number, ms, value = line.split(":")
+        known = {"event": "M", "type": kind, "loc": place, "num": int(number), "ms": int(ms), "val": int(value)}
+        objects.append(json.dumps(known, indent=indent))
+    return f"{ends[:1]}{(', ' if ends else chr(10)).join(objects)}{ends[1:]}".encode()
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("ends", ["[]", ""])
+def test_objects_in_an_array_or_over_several_lines_are_those_of_lines(indent: int | None, ends: str) -> None:
+    text = as_json(*rows(70), indent=indent, ends=ends)
+    assert pirds.recognise(text, "x")
+    assert pirds.recognise(b"\xef\xbb\xbf\r\n " + text, "x")
+    assert read(text).form() == read(transcript(*rows(70))).form()
+    prefix_rule(make, text[:1200])
+
+
+def test_a_broken_object_costs_itself() -> None:
+    whole = as_json(*rows(9), indent=1)
+    at = whole.index(b'"type"', 700)
+    found = read(whole[:at] + b'"x' + whole[at + 8 :])
+    assert found.error is None
+    assert found.n == 9
+    assert details(found)[0].startswith("object 10: ")
+
+
+def test_standard_gas_is_converted_and_what_the_user_says_wins(tmp_path: Path) -> None:
+    path = tmp_path / "log.pirds"
+    path.write_bytes(transcript(*rows(70)))
+    assert btps_factor(open_recording(path).sidecar.context) == pytest.approx(1.2103, abs=1e-4)
+    said = Sidecar(context=Context(standard_c=20.0))
+    assert btps_factor(open_recording(path, context=said).sidecar.context) == pytest.approx(1.1277, abs=1e-4)
+    said = Sidecar(context=Context(flow_conditions="BTPS"))
+    assert btps_factor(open_recording(path, context=said).sidecar.context) == 1.0

@@ -167,7 +167,7 @@ def test_a_block_out_of_its_place_is_damaged_and_keeps_its_time() -> None:
         (small().replace(b"(Hi) F", b"(Hi) G"), "byte 489: '(Lo) F' and '(Hi) G' are not the halves"),
         (header(rate=4000), "no flow that can be used: 'F' has 4000 Hz, outside 5-2000 Hz"),
         (header(channels=(("F", "L/h"),)), "'F' has the unit 'L/h', none of L/s, L/min, mL/s"),
-        (header(channels=(("EMG", "uV"),)), "no flow signal in L/s, L/min or mL/s among 'EMG'"),
+        (header(channels=(("EMG", "uV"),)), "no flow signal in L/s, L/min, mL/s, mL/min, slm among 'EMG'"),
         (header(scale=(0.0, 1.0, 5.0, 5.0)), "channel 'F' has no scale: 5 to 5 is 0 to 1"),
         (header(scale=(0.0, np.nan, 0.0, 1.0)), "channel 'F' has no scale"),
         (header(), "the file ends behind its descriptors, without a sample"),

@@ -183,7 +183,7 @@ def test_numbers_and_what_is_meant_for_others_is_not_read(path: Path) -> None:
     numbers = packet(1, struct.pack("<HdHf", 10, T0 - 5, 1, 1.0))
     found = read(put(path, others, CO2, raw, numbers, samples(2, -9, [0] * 500), samples(9, 0, [38])))
     assert (spans(found), found.notices) == ([(0.0, 1)], [])
-    assert "no flow signal in L/s, L/min or mL/s among 'Primus/ECG_II'" in (
+    assert "no flow signal in L/s, L/min, mL/s, mL/min, slm among 'Primus/ECG_II'" in (
         read(put(path, others, samples(2, 0, [1]))).error or ""
     )
     assert read(path, **{"Primus/ECG_II": "pco2_mmhg"}).n == 1
@@ -355,14 +355,14 @@ def test_a_file_cut_short_keeps_what_is_there(path: Path) -> None:
         (b"", "the file ends within its header"),
         (b"VIT", "the file ends within its header"),
         (b"NOTVITA and more", "this is no .vital file: VITA is not at its beginning"),
-        (head(), "no flow signal in L/s, L/min or mL/s among"),
+        (head(), "no flow signal in L/s, L/min, mL/s, mL/min, slm among"),
         (head() + CO2 + samples(9, 0, [np.nan]), "no usable row in the whole file"),
         (head() + CO2 + samples(9, -T0 - 1, [1]), "no flow signal"),
         (
             head() + track(9, "CO2", "mmHg", 9000.0) + samples(9, 0, [1]),
             "has 9000 Hz, outside 5-2000 Hz, and is left out",
         ),
-        (head() + track(9, "CO2", "%", 25.0) + samples(9, 0, [1]), "'CO2' has the unit '%', none of mmHg, kPa"),
+        (head() + track(9, "CO2", "ppm", 25.0) + samples(9, 0, [1]), "'CO2' has the unit 'ppm', none of mmHg, kPa"),
     ],
 )
 def test_refusals(path: Path, content: bytes, says: str) -> None:

@@ -74,7 +74,7 @@ def test_impedance_is_no_flow_and_invalid_samples_are_missing(tmp_path: Path) ->
     assert np.flatnonzero(np.isnan(found.samples(Channel.FLOW))).tolist() == [3, 4]
     assert list(found.stretches[0].joined()) == [Channel.FLOW]
     only = record(tmp_path, [(" 10/L/min 16 0 0 0 0 RESP", PAW)])
-    assert read(only).error == "DecodeError: no flow signal in L/s, L/min or mL/s among 'RESP'"
+    assert read(only).error == "DecodeError: no flow signal in L/s, L/min, mL/s, mL/min, slm among 'RESP'"
     assert read(only, RESP="flow_l_min").n == 500  # unless the user says so
 
 
