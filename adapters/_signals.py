@@ -152,7 +152,7 @@ def _recognised(
     """Position → canonical name of the signals that are this by label and unit."""
     found = {}
     for at, signal in enumerate(signals):
-        if at in named or _meant(signal.label) is not channel or signal.rate_hz < MIN_RATE_HZ:
+        if at in named or meant(signal.label) is not channel or signal.rate_hz < MIN_RATE_HZ:
             continue
         unit = unit_of(channel.value, signal.unit)
         if unit is not None:
@@ -191,7 +191,7 @@ def _usable(signals: Sequence[Signal], channel: Channel, found: dict[int, str], 
     return kept
 
 
-def _meant(label: str) -> Channel | None:
+def meant(label: str) -> Channel | None:
     """What a label says, whatever the unit."""
     plain = label.lower()
     if plain in _WHOLE:
