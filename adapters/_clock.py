@@ -225,4 +225,5 @@ class Clock:
     def _reset(self, stamp_s: float) -> None:
         """The stamps begin anew; device time does not."""
         was_s = self._samples.now_s - self._shift_s
-        self._shift_s = self._samples.pause(f"the time stamps go back from {was_s:.6g} to {stamp_s:.6g} s") - stamp_s
+        what = f"the time stamps go back from {was_s:.6g} to {stamp_s:.6g} s"
+        self._shift_s = self._samples.pause(what, stamp_s) - stamp_s

@@ -115,7 +115,7 @@ class Uneven:
         stamp_s, values = row
         if self._last and stamp_s < self._last[0]:
             what = f"the time stamps go back from {self._last[0]:.6g} to {stamp_s:.6g} s"
-            self._shift_s = self._samples.pause(what) - stamp_s
+            self._shift_s = self._samples.pause(what, stamp_s) - stamp_s
         self._origin_s, self._slot, self._last = stamp_s, 1, row
         self._samples.restart(stamp_s + self._shift_s)
         self._samples.rows(values[None, :])

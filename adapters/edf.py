@@ -177,7 +177,7 @@ class _Records:
             samples.restart(at_s)
         elif late_s < -OVERLAP_S:
             what = f"record {number} begins {-late_s:.6g} s before the one before it ends: the clock was set"
-            self._shift_s += samples.pause(what) - at_s
+            self._shift_s += samples.pause(what, onset_s) - at_s
         elif late_s < -0.5 / samples.rate_hz:
             self._shift_s -= late_s
         return True

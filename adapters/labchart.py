@@ -136,7 +136,7 @@ class Decoder:
         self._is_placed = True
         if self._samples.good_rows and stamp_s + self._shift_s < self._samples.now_s:
             what = f"line {line}: a block that does not begin behind the one before"
-            self._shift_s = self._samples.pause(what) - stamp_s
+            self._shift_s = self._samples.pause(what, stamp_s) - stamp_s
 
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         return {

@@ -26,6 +26,7 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Table ``[recording]``: where the samples come from.
 
     ``columns``: name, or number from 0, of a column in the file → its canonical name, which has the unit.
+    ``doubts``: what was doubtful when this recording was made from another, as ``convert`` writes it.
     """
 
     rate_hz: Annotated[float, Meta(ge=5, le=2000)] | None = None
@@ -35,6 +36,7 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     licence: str = ""
     command: str = ""
     columns: Annotated[dict[str, str], Meta(min_length=1, max_length=64)] | None = None
+    doubts: Annotated[tuple[Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=200)] = ()
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -116,6 +116,11 @@ class Output:
             raise self._failed(error) from None
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it is a file with a name, neither a pipe, a device nor standard output."""
+        return self._target is not None
+
+    @property
     def closed(self) -> bool:
         """Whether no more can be written."""
         return self._is_over

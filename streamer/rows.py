@@ -38,23 +38,27 @@ def breath_columns() -> list[Column]:
     """The columns of a table of breaths, in order."""
     return [
         *_columns("text", "recording", "bed", "session"),
-        *_columns("whole", "number"),
+        *_columns("whole", "number", "run"),
         *_columns("number", "start_s", "end_s"),
         *_columns("text", "start_utc"),
         *_columns("number", *METRICS),
         *_columns("object", "missing", "quality"),
-        *_columns("words", "flags"),
+        *_columns("words", "flags", "doubts"),
         *_columns("text", *METHODS.values()),
     ]
 
 
-def breath_row(record: BreathRecord, *, recording: str, session: str, utc_of: UtcOf) -> Row:
-    """One breath, flat; a key without a value is None and stands in ``missing`` with its reason."""
+def breath_row(record: BreathRecord, *, recording: str, session: str, utc_of: UtcOf, run: int = 1) -> Row:
+    """One breath, flat; a key without a value is None and stands in ``missing`` with its reason.
+
+    ``run`` grows where the clock of the recording returns to its beginning; ``doubts`` are known at its end.
+    """
     return {
         "recording": recording,
         "bed": record.bed,
         "session": session,
         "number": record.number,
+        "run": run,
         "start_s": record.start_s,
         "end_s": record.end_s,
         "start_utc": utc_text(utc_of(record.start_s)),
@@ -63,6 +67,7 @@ def breath_row(record: BreathRecord, *, recording: str, session: str, utc_of: Ut
         "missing": dict(record.missing),
         "quality": dict(record.quality),
         "flags": sorted(record.flags),
+        "doubts": [],
         **{name: record.methods.get(key) for key, name in METHODS.items()},
     }
 
@@ -71,22 +76,25 @@ def summary_columns() -> list[Column]:
     """The columns of a table of summaries, in order."""
     return [
         *_columns("text", "recording", "bed", "session", "window"),
+        *_columns("whole", "run"),
         *_columns("number", "start_s", "end_s"),
         *_columns("text", "start_utc"),
         *_columns("whole", "breaths"),
         *_columns("number", "coverage"),
         *(column for key in METRICS for column in _stat_columns(key)),
         *_columns("object", "missing"),
+        *_columns("words", "doubts"),
     ]
 
 
-def summary_row(summary: Summary, *, recording: str, session: str, utc_of: UtcOf) -> Row:
-    """One summary, flat: ``crs_n``, ``crs_median``, ``crs_p25`` and so on."""
+def summary_row(summary: Summary, *, recording: str, session: str, utc_of: UtcOf, run: int = 1) -> Row:
+    """One summary, flat: ``crs_n``, ``crs_median``, ``crs_p25`` and so on; ``run`` is that of its end."""
     row: Row = {
         "recording": recording,
         "bed": summary.bed,
         "session": session,
         "window": summary.window,
+        "run": run,
         "start_s": summary.start_s,
         "end_s": summary.end_s,
         "start_utc": utc_text(utc_of(summary.start_s)),
@@ -96,7 +104,8 @@ def summary_row(summary: Summary, *, recording: str, session: str, utc_of: UtcOf
     for key, stat in summary.stats.items():
         for name, field in STATS[key]:
             row[name] = getattr(stat, field)
-    return row | {"missing": {key: stat.reason for key, stat in summary.stats.items() if stat.reason}}
+    missing = {key: stat.reason for key, stat in summary.stats.items() if stat.reason}
+    return row | {"missing": missing, "doubts": []}
 
 
 def _stat_columns(key: str) -> list[Column]:

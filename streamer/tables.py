@@ -2,7 +2,10 @@
 
 Files appear under their name only when they are complete;
 rows are written in batches, so that a day of breaths needs no more memory than an hour. In CSV and Parquet the objects
-``missing`` and ``quality`` are JSON text and ``flags`` are words; ``read_table`` turns them back.
+``missing`` and ``quality`` are JSON text, ``flags`` and ``doubts`` are words; ``read_table`` turns them back. What is
+to be known of a whole table, doubts first of all, stands in the metadata of a Parquet file under the key
+``ventstream``, and beside other files in ``NAME-metadata.json`` (the name that W3C's CSV on the Web gives it):
+``read_about`` reads both.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 BATCH_ROWS = 2000
 PLAIN = frozenset({"text", "number", "whole"})
+ABOUT = "ventstream"
+"""Key of a table's metadata in a Parquet file."""
+BESIDE = "-metadata.json"
+"""Added to the name of another table, the file with its metadata."""
 
 
 class TableWriter(Protocol):
@@ -33,6 +40,10 @@ class TableWriter(Protocol):
 
     def write(self, row: Row) -> None:
         """Add a row."""
+        ...
+
+    def describe(self, about: Mapping[str, Any]) -> None:
+        """What is to be known of the whole table; once, before it is closed."""
         ...
 
     def close(self) -> None:
@@ -55,9 +66,21 @@ def open_table(out: str, columns: Sequence[Column]) -> Iterator[TableWriter]:
         writer = kind(output, columns)
         yield writer
         writer.close()
+        if isinstance(writer, _Text) and writer.about is not None and output.is_kept:
+            with Output(f"{out}{BESIDE}") as beside:
+                beside.write(msgspec.json.format(msgspec.json.encode(writer.about), indent=1) + b"\n")
 
 
-class _JsonLines:
+class _Text:
+    """A file of text has no place for metadata: they stand beside it."""
+
+    about: Mapping[str, Any] | None = None
+
+    def describe(self, about: Mapping[str, Any]) -> None:
+        self.about = about
+
+
+class _JsonLines(_Text):
     def __init__(self, output: Output, columns: Sequence[Column]) -> None:
         self._output = output
         self._names = [column.name for column in columns]
@@ -70,7 +93,7 @@ class _JsonLines:
         self._output.flush()
 
 
-class _Csv:
+class _Csv(_Text):
     def __init__(self, output: Output, columns: Sequence[Column]) -> None:
         self._columns = columns
         self._output = output
@@ -115,6 +138,9 @@ class _Parquet:
         self._file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._rows.clear()
 
+    def describe(self, about: Mapping[str, Any]) -> None:
+        self._file.add_key_value_metadata({ABOUT: msgspec.json.encode(about)})
+
     def close(self) -> None:
         self._flush()
         self._file.close()
@@ -141,7 +167,7 @@ def _flat(found: Any, column: Column) -> Any:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table written here, with ``missing`` and ``quality`` as dicts and ``flags`` as lists.
+    """A table written here, with ``missing`` and ``quality`` as dicts, ``flags`` and ``doubts`` as lists.
 
     Raises:
         ConfigError: The suffix names no format.
@@ -160,10 +186,29 @@ def read_table(path: Path) -> pd.DataFrame:
         table = readers[path.suffix.lower()](path)
     except (OSError, ValueError) as error:
         raise DecodeError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from None
-    of_breaths = {"missing", "quality", "flags"} if "missing" in table.columns else set()
+    of_breaths = {"missing", "quality", "flags", "doubts"} if "missing" in table.columns else set()
     for name in of_breaths & set(table.columns):
         table[name] = pd.Series([_unflat(name, found) for found in table[name]], index=table.index, dtype=object)
     return table
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What is to be known of a table written here: its recordings with their doubts; empty where nothing is told.
+
+    Raises:
+        DecodeError: The metadata cannot be read.
+    """
+    from pyarrow import parquet  # noqa: PLC0415
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            told = (parquet.read_metadata(path).metadata or {}).get(ABOUT.encode())
+        else:
+            beside = path.with_name(path.name + BESIDE)
+            told = beside.read_bytes() if beside.is_file() else None
+        return {} if told is None else msgspec.json.decode(told, type=dict[str, Any])
+    except (OSError, ValueError) as error:
+        raise DecodeError(f"{path}: its metadata cannot be read: {str(error).splitlines()[0]}") from None
 
 
 def _flat_column(found: list[Any], column: Column) -> list[Any]:
@@ -180,6 +225,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _unflat(name: str, found: object) -> object:
+    is_words = name in {"flags", "doubts"}
     if not isinstance(found, str):
-        return found if isinstance(found, dict | list) else [] if name == "flags" else {}
-    return found.split() if name == "flags" else msgspec.json.decode(found)
+        return found if isinstance(found, dict | list) else [] if is_words else {}
+    return found.split() if is_words else msgspec.json.decode(found)

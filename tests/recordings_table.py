@@ -50,7 +50,7 @@ def line(path: Path) -> str:
     numbers = " ".join(f"{key} {value:.4g}" for key, value in middles.items())
     cells = (
         name, found.format, found.rate, " ".join(found.channels), f"{found.duration_s:.1f}", found.breaths, found.gaps,
-        found.damaged_rows, ", ".join(missing) or "-", ", ".join(doubts) or "-", numbers,
+        found.doubts.damaged_rows, ", ".join(missing) or "-", ", ".join(doubts) or "-", numbers,
     )  # fmt: skip
     return "| " + " | ".join(map(str, cells)) + " |"
 

@@ -202,7 +202,7 @@ def test_analyze_shows_a_line_per_recording(capsys: Captured) -> None:
     row = next(line.split() for line in out.splitlines() if line.split()[:1] == ["vcv_hold.csv"])
     assert row[1:4] == ["50", "1.2", str(true_breaths("vcv_hold"))]
     assert re.search(r"vcv_hold.csv: .*no_hold \d+ \(pplat", out)
-    assert next(line.split()[5] for line in out.splitlines() if line.split()[:1] == ["disconnect.parquet"]) == "1"
+    assert next(line.split()[6] for line in out.splitlines() if line.split()[:1] == ["disconnect.parquet"]) == "1"
 
 
 def test_analyze_writes_what_the_core_finds(capsys: Captured, tmp_path: Path) -> None:

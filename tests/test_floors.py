@@ -12,10 +12,11 @@ REPO = Path(__file__).parents[1]
 FLOORS: dict[str, int] = {
     # 0 vocabulary
     "chunk": 0, "breath": 0, "records": 0, "units": 0, "errors": 0, "context": 0, "toml": 0, "_toml_lines": 0,
-    "reasons": 0, "faults": 0, "sidecar": 0, "clocks": 0, "jit": 0,
+    "reasons": 0, "faults": 0, "sidecar": 0, "clocks": 0, "jit": 0, "bed_label": 0,
     "address": 0, "secret": 0,  # of a broker: adapters may have their samples from one
     # 1 operators
     "align": 1, "segment": 1, "metrics": 1, "labels": 1, "rolling": 1, "rls": 1, "told": 1, "suspicions": 1,
+    "doubts": 1,
     # 2 the core in one object
     "bed": 2, "expirogram": 2,
     # 3 boundary

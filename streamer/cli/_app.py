@@ -7,11 +7,11 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from streamer.cli._options import Broker, Context, Format, OneRecording, Rate, Recordings, Speed, speed_of
+from streamer.cli._options import Broker, Context, Format, OneRecording, Rate, Recordings, Speed, Strict, speed_of
 from streamer.output import say
 
 app = typer.Typer(
@@ -85,13 +85,13 @@ def analyze(
     jobs: Annotated[int, typer.Option(min=1, help="Recordings at a time.")] = 1,
     format_name: Format = None,
     rate: Rate = None,
+    strict: Strict = False,
 ) -> int:
     """Analyse recordings as fast as possible into tables; without -o, a summary of each."""
     from streamer.commands.analyze import analyze as command
 
-    return command(
-        recordings, out=out, summaries=summaries, context=context, jobs=jobs, format_name=format_name, rate_hz=rate
-    )
+    given: dict[str, Any] = {"context": context, "format_name": format_name, "rate_hz": rate}
+    return command(recordings, out=out, summaries=summaries, jobs=jobs, strict=strict, **given)
 
 
 @app.command(epilog="Example: ventstream report cohort/cohort.toml -o report.html -o report.pdf -o numbers.csv")
@@ -110,11 +110,12 @@ def report(
         ),
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Recordings at a time; default: all processors.")] = None,
+    strict: Strict = False,
 ) -> int:
     """Compare time points of a study with its baseline: before proning and hours after, say."""
     from streamer.commands.report import report as command
 
-    return command(study, outs=out or (), jobs=jobs)
+    return command(study, outs=out or (), jobs=jobs, strict=strict)
 
 
 @app.command(epilog="Example: ventstream plot replay_data/dead_space.parquet --at 60 -o breath.png")
@@ -124,16 +125,22 @@ def plot(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Picture: .png, .svg or .pdf.")],
     breath: Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of the breath, from 0.")] = None,
     at: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="A time within it, on the device's clock.")
+        str | None,
+        typer.Option(
+            metavar="[RUN:]SECONDS",
+            help="A time within it, as in tables; with RUN, where a file's clock begins again, as that run counts.",
+        ),
     ] = None,
     context: Context = None,
     format_name: Format = None,
     rate: Rate = None,
+    strict: Strict = False,
 ) -> int:
     """Draw one breath: volumetric capnogram, waveforms, numbers. Without a choice, the last one with a dead space."""
     from streamer.commands.plot import plot as command
 
-    return command(recording, out=out, number=breath, at_s=at, context=context, format_name=format_name, rate_hz=rate)
+    given: dict[str, Any] = {"context": context, "format_name": format_name, "rate_hz": rate}
+    return command(recording, out=out, number=breath, at=at, strict=strict, **given)
 
 
 @app.command(epilog="Example: ventstream simulate vcv_hold -o vcv.csv --truth vcv.truth.json")
@@ -154,16 +161,18 @@ def simulate(
 
 @app.command(epilog="Example: ventstream convert capture.txt -o capture.parquet")
 def convert(
+    *,
     recording: OneRecording,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Recording: .csv or .parquet.")],
     format_name: Format = None,
     rate: Rate = None,
     context: Context = None,
+    strict: Strict = False,
 ) -> int:
     """Write any readable recording as a canonical one."""
     from streamer.commands.files import convert as command
 
-    return command(recording, out, format_name=format_name, rate_hz=rate, context=context)
+    return command(recording, out, format_name=format_name, rate_hz=rate, context=context, strict=strict)
 
 
 @app.command(epilog="Example: ventstream emulate pb840 session.csv --port pty")
@@ -227,12 +236,17 @@ def formats() -> int:
 
 @app.command(epilog="Example: ventstream check config/ward.toml")
 def check(
-    path: Annotated[Path, typer.Argument(metavar="CONFIG|RECORDING", help="A .toml configuration, or a recording.")],
+    *,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="CONFIG|RECORDING...", help="A .toml configuration, recordings, or folders of them."),
+    ],
     format_name: Format = None,
     rate: Rate = None,
     context: Context = None,
+    strict: Strict = False,
 ) -> int:
     """Explain a configuration or a recording, or say what is wrong with it."""
-    from streamer.commands.files import check as command
+    from streamer.commands.check import check as command
 
-    return command(path, format_name=format_name, rate_hz=rate, context=context)
+    return command(paths, format_name=format_name, rate_hz=rate, context=context, strict=strict)

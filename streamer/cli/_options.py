@@ -30,6 +30,10 @@ Format = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Format, where recognition fails; see formats.")
 ]
 Rate = Annotated[float | None, typer.Option(metavar="HZ", help="Samples per second, where the file does not say.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit status 1 where something is suspect, damaged or dropped; results are kept."),
+]
 Context = Annotated[
     Path | None,
     typer.Option(

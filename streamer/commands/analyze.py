@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from streamer.commands.doubted import about_table, say_doubts, status_of, tally
 from streamer.commands.examine import Job
 from streamer.commands.findings import Findings, plain_console, report
 from streamer.commands.parallel import examine_all
@@ -34,6 +35,7 @@ def analyze(
     jobs: int,
     format_name: str | None,
     rate_hz: float | None,
+    strict: bool = False,
 ) -> int:
     """Analyse recordings; the exit status."""
     _check_outputs(paths, out, summaries)
@@ -45,15 +47,22 @@ def analyze(
     plan = [Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context) for path in recordings]
     findings: list[Findings] = []
     with suppress(_NothingRead), ExitStack() as stack:
-        keep_breath = _sink(stack.enter_context(open_table(out, breath_columns())) if out else None)
-        keep_summary = _sink(stack.enter_context(open_table(summaries, summary_columns())) if summaries else None)
-        findings += _followed(examine_all(plan, jobs, keep_breath, keep_summary), len(plan))
+        breaths = stack.enter_context(open_table(out, breath_columns())) if out else None
+        windows = stack.enter_context(open_table(summaries, summary_columns())) if summaries else None
+        findings += _followed(examine_all(plan, jobs, _sink(breaths), _sink(windows)), len(plan))
         if not any(found.samples for found in findings):
             raise _NothingRead
+        for table in filter(None, (breaths, windows)):
+            table.describe(about_table(findings))
     quiet = "-" in (out, summaries)
-    report(plain_console(stderr=quiet), findings)
+    console = plain_console(stderr=quiet)
+    report(console, findings)
+    say_doubts(findings)
+    if any(found.samples for found in findings):
+        console.print(tally(findings), style="dim", soft_wrap=True)
     errors = [found.error for found in findings if found.error is not None]
-    return 0 if not errors else 2 if all(isinstance(error, ConfigError) for error in errors) else 1
+    status = 0 if not errors else 2 if all(isinstance(error, ConfigError) for error in errors) else 1
+    return status_of(status, [found.doubts for found in findings], strict=strict)
 
 
 def _check_outputs(paths: Sequence[Path], *outs: str | None) -> None:

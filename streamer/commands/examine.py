@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from streamer.bed import Bed, CoreSettings
 from streamer.breath import Breath
 from streamer.chunk import Chunk
 from streamer.commands.findings import Findings
 from streamer.commands.recordings import Recording, bed_id, fingerprint, on_device_clock, open_recording
 from streamer.context import Sidecar
+from streamer.doubts import kept, never_reached
 from streamer.errors import ConfigError, DecodeError
 from streamer.metrics import Given
 from streamer.records import BreathRecord, Event, Notice, NoticeKind, Summary
@@ -41,11 +44,12 @@ class _Rows:
     def __init__(
         self,
         job: Job,
+        found: Findings,
         on_breath: Callable[[Row], None] | None,
         on_summary: Callable[[Row], None] | None,
         on_notice: Callable[[Notice], None] | None,
     ) -> None:
-        self._name, self._session = str(job.path), fingerprint(job.path)
+        self._name, self._session, self._found = str(job.path), fingerprint(job.path), found
         self._on_breath, self._on_summary, self._on_notice = on_breath, on_summary, on_notice
 
     @property
@@ -54,9 +58,13 @@ class _Rows:
 
     def take(self, event: Event, clock: RecordedTime) -> None:
         if self._on_breath is not None and isinstance(event, BreathRecord):
-            self._on_breath(breath_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns))
+            run = self._found.run_of(event.start_s)
+            row = breath_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns, run=run)
+            self._on_breath(row)
         elif self._on_summary is not None and isinstance(event, Summary):
-            self._on_summary(summary_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns))
+            run = self._found.run_of(event.end_s)
+            row = summary_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns, run=run)
+            self._on_summary(row)
         elif self._on_notice is not None and isinstance(event, Notice):
             self._on_notice(event)
 
@@ -74,8 +82,13 @@ def examine(
     try:
         recording = open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
         found.format, found.sidecar = recording.format, recording.sidecar
+        for doubt in kept(recording.sidecar.recording.doubts):
+            found.doubts.add(doubt)
         items = (item for item in recording.items() if not (isinstance(item, Notice) and _kind(item) in job.restated))
-        _through_core(recording, items, found, _Rows(job, on_breath, on_summary, on_notice), observer)
+        _through_core(recording, items, found, _Rows(job, found, on_breath, on_summary, on_notice), observer)
+        told = dict.fromkeys(job.restated, ())  # a study has more than one recording, and looks at all of them
+        for doubt in never_reached(msgspec.structs.replace(found.sidecar, **told), found.last_s):
+            found.doubts.add(doubt)
     except (DecodeError, ConfigError) as error:
         found.error = error
     return found
@@ -93,7 +106,7 @@ def _through_core(
     rows: _Rows,
     observer: Callable[[Breath, BreathRecord, Given], None] | None,
 ) -> None:
-    sidecar = on_device_clock(recording)
+    sidecar = found.sidecar = on_device_clock(recording)
     bed = Bed(
         bed_id(recording.path),
         context=sidecar.context,
@@ -116,5 +129,5 @@ def _through_core(
             found.read(item)
             keep(bed.push(item))
     finally:
-        found.damaged_rows = recording.damaged_rows
         keep(bed.close())
+        found.doubts.settle(recording.damaged_rows, recording.dropped_rows)

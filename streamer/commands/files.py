@@ -1,44 +1,24 @@
-"""``convert`` and ``check``: recordings and configurations as files. Floor 4."""
+"""``convert``: any readable recording as a canonical one. Floor 4."""
 
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamer.chunk import Channel, Chunk
+import msgspec
+
+from streamer.chunk import Chunk
+from streamer.commands.doubted import say_doubts, status_of
 from streamer.commands.examine import Job, examine
-from streamer.commands.findings import GAPS, Extent, Findings
-from streamer.commands.plans import open_recorded, plans_of
 from streamer.commands.recordings import open_recording
-from streamer.config import load_config
-from streamer.connection import EMBEDDED
 from streamer.context import Sidecar
+from streamer.doubts import written as as_texts
 from streamer.errors import ConfigError
 from streamer.output import say
-from streamer.records import Notice, NoticeKind
-from streamer.sidecar import read_sidecar
-from streamer.study.files import read_study
-from streamer.study.placing import jobs_of
-from streamer.study.points import labels
-from streamer.toml import Document
-from streamer.units import S_PER_MIN
-
-MAX_LISTED = 10
-TOLD = GAPS | {
-    NoticeKind.DAMAGED,
-    NoticeKind.DROPPED,
-    NoticeKind.IMPLAUSIBLE,
-    NoticeKind.CLOCK_OFFSET,
-    NoticeKind.NOTE,
-}
-UNITS = {Channel.FLOW: "L/s", Channel.PAW: "cmH2O", Channel.PCO2: "mmHg"}
-"""Of what every reader gives; a file may have had others."""
-PLACES = ("path", "scenario", "port", "url")
-"""Options that say where a source is."""
+from streamer.records import Notice
 
 
 class Written(NamedTuple):
@@ -49,16 +29,22 @@ class Written(NamedTuple):
     source: str
 
 
-def convert(path: Path, out: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:
-    """Write any readable recording as a canonical one; the exit status."""
+def convert(
+    path: Path, out: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None, strict: bool = False
+) -> int:
+    """Write any readable recording as a canonical one, which keeps what is doubtful about this one; the exit status."""
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out}: is the recording itself; name another file")
+    job = Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context)
     recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)
-    written = write(out, recording.items, recording.sidecar)
+    found = examine(job)
+    stated = msgspec.structs.replace(recording.sidecar.recording, doubts=as_texts(found.doubts))
+    written = write(out, recording.items, msgspec.structs.replace(recording.sidecar, recording=stated))
     damage = f", {recording.damaged_rows} damaged rows left as missing samples" if recording.damaged_rows else ""
     say(f"{out}: {written[0].rows} samples from {path} ({recording.format}){damage}")
     say_others(written)
-    return 0
+    say_doubts([found])
+    return status_of(0, [found.doubts], strict=strict)
 
 
 def write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Sidecar, **options: Any) -> list[Written]:
@@ -88,93 +74,3 @@ def _of_source(items: Iterable[Chunk | Notice], sources: list[str], which: int) 
             if item.source != sources[which]:
                 continue
         yield item
-
-
-def check(path: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None) -> int:
-    """Explain a configuration or a recording, or say what is wrong with it; the exit status."""
-    if path.suffix.lower() == ".toml":
-        tree = Document.open(path).tree
-        if "sessions" in tree or isinstance(tree.get("recording"), list):
-            _check_study(path)
-        elif set(tree) & set(Sidecar.__struct_fields__):
-            read_sidecar(path)
-            say(f"{path}: a sidecar or context file, correct")
-        else:
-            _check_config(path)
-        return 0
-    return _check_recording(Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context))
-
-
-def _check_config(path: Path) -> None:
-    config = load_config(path)
-    broker = f"inside, on {config.embedded.host}:{config.embedded.port}"
-    say(f"{path}: a configuration, correct")
-    say(f"  broker   {broker if config.broker.url == EMBEDDED else config.broker.url}")
-    say(f"  topics   {config.wire.prefix}/<bed>/…")
-    for plan in plans_of(config):
-        for n, source in enumerate(plan.sources):
-            speed = "live" if source.speed is None else f"speed {source.speed:g}"
-            place = next((getattr(source.options, name) for name in PLACES if hasattr(source.options, name)), "")
-            bed = f"bed {plan.bed}:" if n == 0 else " " * len(f"bed {plan.bed}") + "+"
-            say(f"  {bed} {source.adapter} {place} ({plan.source}, {speed})")
-            if source.adapter == "recording":
-                say(f"    recognised as {open_recorded(source.options).format}")
-    if config.record.folder:
-        say(f"  recorded in {os.path.normpath(config.record.folder)}")
-
-
-def _check_study(path: Path) -> None:
-    """Every session file and the beginning of every recording; what is beyond that is known once it was read."""
-    study = read_study(path)
-    plans = [jobs_of(session, S_PER_MIN * study.points.settle_min) for session in study.sessions]
-    say(f"{path}: a study, correct")
-    for session, plan in zip(study.sessions, plans, strict=True):
-        told = f"{len(session.told.event)} events, {len(session.told.blood_gas)} blood gases"
-        say(f"  session {session.label}: {told}")
-        for job in plan:
-            found = open_recording(job.path, format_name=job.format_name, context=job.context)
-            began = found.sidecar.recording.start_utc
-            say(f"    {job.path} ({found.format}{f', from {began.isoformat()}' if began else ''})")
-    for point in labels(study.points):
-        say(f"  {point.label}: {point.meaning}")
-
-
-def _check_recording(job: Job) -> int:
-    notices: list[Notice] = []
-    found = examine(job, on_notice=notices.append)
-    if not found.samples:
-        raise found.error or ConfigError(f"{job.path}: no samples")
-    for name, text in _described(found):
-        say(f"{name:9} {text}")
-    for notice in notices:
-        if notice.kind is NoticeKind.SUSPICION:
-            say(f"{'suspicion':9} {notice.detail}")
-    listed = [notice for notice in notices if notice.kind in TOLD]
-    for notice in listed[:MAX_LISTED]:
-        say(f"  {notice.at_s:.2f} s  {notice.kind}: {notice.detail}")
-    if len(listed) > MAX_LISTED:
-        say(f"  … and {len(listed) - MAX_LISTED} more")
-    if found.error is not None:
-        raise found.error
-    return 0
-
-
-def _described(found: Findings) -> list[tuple[str, str]]:
-    return [
-        ("recording", found.name),
-        ("format", found.format),
-        ("rate", f"{found.rate} Hz"),
-        *((str(channel), _extent(channel, extent)) for channel, extent in sorted(found.channels.items())),
-        ("duration", f"{found.duration_s:.1f} s, {found.samples} samples"),
-        ("breaths", str(found.breaths)),
-        ("gaps", str(found.gaps)),
-        ("damaged", f"{found.damaged_rows} rows"),
-    ]
-
-
-def _extent(channel: Channel, extent: Extent) -> str:
-    """``-0.912 to 1.04 L/s, 0.3 % missing``."""
-    if extent.missing == extent.samples:
-        return "all samples missing"
-    missing = f", {100 * extent.missing / extent.samples:.2g} % missing" if extent.missing else ""
-    return f"{extent.low:.3g} to {extent.high:.3g} {UNITS[channel]}{missing}"

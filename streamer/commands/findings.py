@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,15 +18,17 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.commands.recordings import Run, run_after
 from streamer.context import Sidecar
+from streamer.doubts import DoubtList
 from streamer.errors import VentstreamError
 from streamer.records import BreathRecord, Event, Notice, NoticeKind
 from streamer.terminal import SHOWN
 
 GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE, NoticeKind.CLOCK_RESET})
 MAX_REASONS = 6
-MAX_SUSPICIONS = 20
-"""Kept of one recording; there are fewer rules than that, but sources may have suspicions of their own."""
+MAX_RUNS = 10_000
+"""Kept of one recording."""
 PIPE_WIDTH = 160
 
 
@@ -63,8 +66,8 @@ class Findings:
         values: Key → its numbers, for the median.
         withheld: (reason, key) → breaths.
         notices: Notices of each kind.
-        suspicions: Rule → what the core asks about the signals, and from when on.
-        damaged_rows: Rows that could not be read.
+        doubts: What is doubtful: suspicions, assumptions, damage, dropped rows.
+        runs: Stretches between which the clock of the file returned to its beginning; one at least once it was read.
         error: Why reading ended early, or None.
     """
 
@@ -80,8 +83,8 @@ class Findings:
     values: dict[str, array[float]] = field(default_factory=dict)
     withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
     notices: Counter[NoticeKind] = field(default_factory=Counter)
-    suspicions: dict[str, str] = field(default_factory=dict)
-    damaged_rows: int = 0
+    doubts: DoubtList = field(default_factory=DoubtList)
+    runs: list[Run] = field(default_factory=list)
     error: VentstreamError | None = None
 
     def read(self, item: Chunk | Notice) -> None:
@@ -90,7 +93,9 @@ class Findings:
             self.rates_hz.add(item.rate_hz)
             for channel, samples in item.channels.items():
                 self.channels.setdefault(channel, Extent()).read(samples)
-            self.first_s = item.start_s if self.first_s is None else self.first_s
+            if self.first_s is None:
+                self.first_s = item.start_s
+                self.runs.insert(0, Run(item.start_s, item.start_s))
             self.last_s = max(self.last_s, item.start_s + len(item) / item.rate_hz)
             self.samples += len(item)
 
@@ -98,15 +103,18 @@ class Findings:
         """Count what the core made of it."""
         if isinstance(event, Notice):
             self.notices[event.kind] += 1
-            if event.kind is NoticeKind.SUSPICION and "over" not in event.values:
-                rule = str(event.values.get("rule", event.detail))
-                if len(self.suspicions) < MAX_SUSPICIONS:
-                    self.suspicions.setdefault(rule, f"{event.detail} (from {event.at_s:.0f} s on)")
+            self.doubts.hear(event)
+            if event.kind is NoticeKind.CLOCK_RESET and len(self.runs) < MAX_RUNS:
+                self.runs.append(run_after(event))
         elif isinstance(event, BreathRecord):
             self.breaths += 1
             self.withheld.update((reason, key) for key, reason in event.missing.items())
             for key in SHOWN.keys() & event.values.keys():
                 self.values.setdefault(key, array("d")).append(event.values[key])
+
+    def run_of(self, at_s: float) -> int:
+        """Number of the run, from 1, in which an instant lies."""
+        return max(bisect_right(self.runs, at_s, key=lambda run: run.start_s), 1)
 
     @property
     def duration_s(self) -> float:
@@ -141,22 +149,20 @@ def report(console: Console, findings: Sequence[Findings]) -> None:
     readable = [found for found in findings if found.samples]
     if not readable:
         return
-    names = _short_names(readable)
+    names = short_names(readable)
     table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
     table.add_column("recording", overflow="fold")
-    for heading in ("Hz", "min", "breaths", "damaged", "gaps"):
+    for heading in ("Hz", "min", "breaths", "damaged", "dropped", "gaps"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading, unit, _ in SHOWN.values():
         table.add_column(f"{heading}\n[dim]{unit}[/]", justify="right", no_wrap=True)
     for name, found in zip(names, readable, strict=True):
         numbers = (_middle(found, key) for key in SHOWN)
         minutes = f"{found.duration_s / 60:.1f}"
-        counts = (str(found.breaths), str(found.damaged_rows), str(found.gaps))
+        rows = (str(found.doubts.damaged_rows), str(found.doubts.dropped_rows))
+        counts = (str(found.breaths), *rows, str(found.gaps))
         table.add_row(Text(name), found.rate, minutes, *counts, *numbers)
     console.print(table)
-    for name, found in zip(names, readable, strict=True):
-        for question in found.suspicions.values():
-            console.print(Text(f"suspicion  {name}: {question}"), soft_wrap=True)
     console.print("medians over all breaths; withheld, with the number of breaths:", style="dim")
     for name, found in zip(names, readable, strict=True):
         console.print(Text(f"  {name}: {found.reasons() or _nothing(found)}"), soft_wrap=True)
@@ -169,7 +175,7 @@ def _nothing(found: Findings) -> str:
     return "no breath was found" if found.channels.keys() - {Channel.PAW} else "no breaths: there is no flow"
 
 
-def _short_names(findings: Sequence[Findings]) -> list[str]:
+def short_names(findings: Sequence[Findings]) -> list[str]:
     """File names, with their folders where two would be the same."""
     times = Counter(Path(found.name).name for found in findings)
     return [found.name if times[Path(found.name).name] > 1 else Path(found.name).name for found in findings]

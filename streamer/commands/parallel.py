@@ -1,7 +1,8 @@
 """Work on several processors, results in the order of the tasks. Floor 4.
 
-``analyze``: one recording is one task. Each worker writes its rows into part files, which the parent then copies: a day
-of breaths crosses no process whole, and the output is the same for any number of jobs.
+``analyze``: one recording is one task. Rows wait in part files until the recording was read to its end: then its doubts
+are known, and each row gets them. A day of breaths crosses no process whole, and the output is the same for any number
+of jobs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 
 from streamer.commands.examine import Job, examine
 from streamer.commands.findings import Findings
-from streamer.errors import DataError
+from streamer.errors import DataError, OutputError
 from streamer.output import Output
 from streamer.rows import Row
 
@@ -53,18 +54,25 @@ def examine_all(
 ) -> Iterator[Findings]:
     """Findings in the order of ``plan``, each after its rows. Raises ``DataError`` if a worker is killed."""
     workers = min(jobs, len(plan))
-    if workers <= 1:
-        for job in plan:
-            yield examine(job, on_breath=on_breath, on_summary=on_summary)
+    if workers <= 1 and on_breath is None and on_summary is None:
+        yield from map(examine, plan)
         return
-    with TemporaryDirectory(prefix="ventstream-") as folder:
+    with _temporary() as folder:
         parts = [Path(folder) / str(number) for number in range(len(plan))]
         wanted = [[on_breath is not None] * len(plan), [on_summary is not None] * len(plan)]
         with closing(spread(_examine_apart, workers, plan, parts, *wanted, remedy="; use fewer --jobs")) as findings:
             for part, found in zip(parts, findings, strict=True):
-                _copy(part.with_suffix(".breaths"), on_breath)
-                _copy(part.with_suffix(".summaries"), on_summary)
+                _copy(part.with_suffix(".breaths"), on_breath, found.doubts.codes)
+                _copy(part.with_suffix(".summaries"), on_summary, found.doubts.codes)
                 yield found
+
+
+def _temporary() -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix="ventstream-")
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"no folder for temporary files can be written: {reason}; name one in TMPDIR") from None
 
 
 def _let_interrupts_kill() -> None:
@@ -89,10 +97,10 @@ def _examine_apart(job: Job, part: Path, want_breaths: bool, want_summaries: boo
         )
 
 
-def _copy(part: Path, keep: Callable[[Row], None] | None) -> None:
+def _copy(part: Path, keep: Callable[[Row], None] | None, doubts: list[str]) -> None:
     decode = msgspec.json.Decoder(dict).decode
     with part.open("rb") as lines:
         for line in lines:
             assert keep is not None
-            keep(decode(line))
+            keep(decode(line) | {"doubts": doubts})
     part.unlink()

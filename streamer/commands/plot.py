@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from streamer.breath import Breath
+from streamer.commands.doubted import say_doubts, status_of
 from streamer.commands.examine import Job, examine
+from streamer.commands.findings import Findings
+from streamer.commands.recordings import open_recording, runs_of
 from streamer.errors import ConfigError, DecodeError, OutputError
 from streamer.metrics import Given
 from streamer.output import say
@@ -17,6 +21,7 @@ from streamer.records import BreathRecord, Flag
 SUFFIXES = (".png", ".svg", ".pdf")
 CUT = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.NO_FLOW})
 """Labels of a breath that is not drawn unless it was asked for."""
+_MOMENT = re.compile(r"(?:(?P<run>[0-9]{1,6}):)?(?P<at>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))")
 Seen: TypeAlias = tuple[Breath, BreathRecord, Given]
 
 
@@ -25,12 +30,13 @@ def plot(
     *,
     out: Path,
     number: int | None,
-    at_s: float | None,
+    at: str | None,
     context: Path | None,
     format_name: str | None,
     rate_hz: float | None,
+    strict: bool = False,
 ) -> int:
-    """Draw a breath; the exit status.
+    """Draw a breath; the exit status. ``at`` is seconds, or ``RUN:SECONDS``.
 
     Raises:
         ConfigError: A picture of another kind, two choices of a breath, no matplotlib.
@@ -39,23 +45,43 @@ def plot(
     """
     if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{out}: a picture ends in {', '.join(SUFFIXES)}")
-    if number is not None and at_s is not None:
+    if number is not None and at is not None:
         raise ConfigError("--breath and --at both choose a breath: give one of them")
+    moment = None if at is None else _moment(at)
     figure = _figure_module()
-    wanted = _Wanted(number, at_s)
     job = Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context)
+    wanted = _Wanted(number, None if moment is None else _on_tables_clock(moment, job))
     found = examine(job, observer=wanted.see)
     if wanted.chosen is None:
-        raise found.error or DecodeError(f"{path}: {wanted.absent(found.breaths, found.last_s)}")
+        raise found.error or DecodeError(f"{path}: {wanted.absent(found)}")
     breath, record, given = wanted.chosen
     caption = f"{path.name} · breath {record.number} · {record.start_s:.2f} s"
+    if len(found.runs) > 1:
+        caption += f" · run {found.run_of(record.start_s)} of {len(found.runs)}"
+    if found.doubts:
+        caption += f" · doubts: {', '.join(found.doubts.codes)}"
     picture = figure.rendered(figure.breath_figure(breath, record, given, caption=caption), out.suffix.lower())
     try:
         out.write_bytes(picture)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror}") from None
     say(f"{out}: breath {record.number} of {path.name}, {record.start_s:.2f} to {record.end_s:.2f} s")
-    return 0
+    say_doubts([found])
+    return status_of(0, [found.doubts], strict=strict)
+
+
+class _Moment(NamedTuple):
+    """``--at``: seconds on the table's clock or, with a run, on that run's own."""
+
+    run: int | None
+    at_s: float
+
+
+def _moment(text: str) -> _Moment:
+    said = _MOMENT.fullmatch(text.strip())
+    if said is None or said["run"] == "0":
+        raise ConfigError(f"--at {text!r}: expected seconds, or RUN:SECONDS with runs counted from 1: --at 2:12.5")
+    return _Moment(int(said["run"]) if said["run"] else None, float(said["at"]))
 
 
 def _figure_module() -> Any:
@@ -65,6 +91,24 @@ def _figure_module() -> Any:
         if error.name is None or not error.name.startswith("matplotlib"):
             raise
         raise ConfigError("pictures need matplotlib: pip install 'ventstream[plot]'") from None
+
+
+def _on_tables_clock(moment: _Moment, job: Job) -> float:
+    """Where in the recording it is. Raises ``DecodeError`` where there is no such run, or the run is not so long."""
+    if moment.run is None:
+        return moment.at_s
+    runs, last_s = runs_of(
+        open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
+    )
+    if moment.run > len(runs):
+        raise DecodeError(f"{job.path}: no run {moment.run}; the recording has {len(runs)}, counted from 1")
+    run = runs[moment.run - 1]
+    end_s = runs[moment.run].start_s if moment.run < len(runs) else last_s
+    shift_s = run.start_s - (run.clock_s or 0.0)
+    if not run.start_s <= moment.at_s + shift_s < end_s:
+        span = f"{run.start_s - shift_s:g} to {end_s - shift_s:g} s"
+        raise DecodeError(f"{job.path}: run {moment.run} lasts from {span}, {moment.at_s:g} s is not in it")
+    return moment.at_s + shift_s
 
 
 @dataclass
@@ -87,10 +131,10 @@ class _Wanted:
         if is_it and breath.flow.size:
             self.chosen = breath, record, given
 
-    def absent(self, breaths: int, last_s: float) -> str:
+    def absent(self, found: Findings) -> str:
         """Why there is nothing to draw."""
         if self.number is not None:
-            return f"no breath {self.number} with flow in it; there are {breaths}, from 0"
+            return f"no breath {self.number} with flow in it; there are {found.breaths}, from 0"
         if self.at_s is not None:
-            return f"no breath with flow at {self.at_s:g} s; the recording ends at {last_s:.1f} s"
+            return f"no breath with flow at {self.at_s:g} s; the recording ends at {found.last_s:.1f} s"
         return "no whole breath with flow in it"

@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 
 from streamer.chunk import Chunk
 from streamer.context import BloodGas, SessionEvent, Sidecar
 from streamer.errors import ConfigError, DecodeError
-from streamer.records import Notice
+from streamer.records import Notice, NoticeKind
 from streamer.wire import Source
 
 Dated = TypeVar("Dated", SessionEvent, BloodGas)
@@ -36,9 +36,26 @@ class Recording(Protocol):
         """Rows that could not be read, counted while reading."""
         ...
 
+    @property
+    def dropped_rows(self) -> int:
+        """Rows left out because their time does not advance, likewise."""
+        ...
+
     def items(self) -> Iterator[Chunk | Notice]:
         """The samples. Raises ``DecodeError``."""
         ...
+
+
+class Run(NamedTuple):
+    """A stretch of a recording on one clock.
+
+    Attributes:
+        start_s: Where it begins on the clock of the table, which goes on from run to run.
+        clock_s: The same instant on the clock of the file, where it has one; None where it is not known.
+    """
+
+    start_s: float
+    clock_s: float | None
 
 
 def open_recording(
@@ -133,6 +150,26 @@ def _placed(entry: Dated, start_utc: datetime, first_s: float) -> Dated:
     if entry.at is None or entry.at_s is not None:
         return entry
     return msgspec.structs.replace(entry, at_s=first_s + (entry.at - start_utc).total_seconds())
+
+
+def run_after(reset: Notice) -> Run:
+    """The run that begins with a reset of the clock."""
+    start_s, clock_s = reset.values.get("start_s", reset.at_s), reset.values.get("clock_s")
+    return Run(float(start_s), None if clock_s is None else float(clock_s))
+
+
+def runs_of(recording: Recording) -> tuple[list[Run], float]:
+    """The runs of a recording, from its samples alone, and when it ends. Raises ``DecodeError``."""
+    runs: list[Run] = []
+    last_s = 0.0
+    for item in recording.items():
+        if isinstance(item, Notice):
+            runs += [run_after(item)] if item.kind is NoticeKind.CLOCK_RESET else []
+        elif len(item):
+            if not last_s:
+                runs.insert(0, Run(item.start_s, item.start_s))
+            last_s = max(last_s, item.start_s + len(item) / item.rate_hz)
+    return runs, last_s
 
 
 def bed_id(path: Path) -> str:

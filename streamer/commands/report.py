@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from streamer.commands.doubted import about_doubt, installed, status_of
 from streamer.commands.findings import plain_console
 from streamer.commands.report_text import show
+from streamer.doubts import DoubtList
 from streamer.errors import ConfigError
+from streamer.faults import one_line
 from streamer.output import Output, say, warn
 from streamer.rows import Column
 from streamer.study import Results, Study, measure, read_study
@@ -30,9 +34,11 @@ PAGES: Mapping[str, Callable[[Any, Results], bytes]] = {
     ".svg": lambda report, results: report.picture(results, ".svg"),
 }
 """Suffix → how ``streamer.report`` makes it."""
+MAX_DOUBTS = 20
+"""Said on standard error."""
 
 
-def report(path: Path, *, outs: Sequence[str], jobs: int | None) -> int:
+def report(path: Path, *, outs: Sequence[str], jobs: int | None, strict: bool = False) -> int:
     """Measure a study and write it down in every form that was asked for; the exit status.
 
     Raises:
@@ -42,7 +48,7 @@ def report(path: Path, *, outs: Sequence[str], jobs: int | None) -> int:
     study = read_study(path)
     _check_outs(outs, study)
     pages = _report_module() if any(_suffix(out) in PAGES for out in outs) else None
-    results = _measured(study, jobs)
+    results = measured(study, jobs)
     errors = [error for error in results.recordings["error"] if error]
     for error in errors:
         warn(error)
@@ -56,7 +62,14 @@ def report(path: Path, *, outs: Sequence[str], jobs: int | None) -> int:
     if "-" not in outs:
         for out in outs:
             say(out)
-    return 1 if errors else 0
+    for one in results.doubts[:MAX_DOUBTS]:
+        warn(one_line(str(one)))
+    if len(results.doubts) > MAX_DOUBTS:
+        warn(f"… and {len(results.doubts) - MAX_DOUBTS} more doubts; the page and the tables of numbers have all")
+    doubts = DoubtList()
+    for one in results.doubts:
+        doubts.add(one.doubt)
+    return status_of(1 if errors else 0, [doubts], strict=strict)
 
 
 def _suffix(out: str) -> str:
@@ -76,6 +89,11 @@ def _check_outs(outs: Sequence[str], study: Study) -> None:
             raise ConfigError(f"{out}: is also to be read; name another output")
 
 
+def has_pictures() -> bool:
+    """Whether pages and pictures can be made with what is installed."""
+    return find_spec("matplotlib") is not None
+
+
 def _report_module() -> Any:
     try:
         return importlib.import_module("streamer.report")
@@ -85,8 +103,8 @@ def _report_module() -> Any:
         raise ConfigError("pages and pictures need matplotlib: pip install 'ventstream[plot]'; tables do not") from None
 
 
-def _measured(study: Study, jobs: int | None) -> Results:
-    """With a bar on a terminal, and nothing in a pipe."""
+def measured(study: Study, jobs: int | None) -> Results:
+    """The results, with a bar on a terminal meanwhile, and nothing in a pipe. Raises as ``measure``."""
     total = sum(len(session.recordings) for session in study.sessions)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("reading", total=total)
@@ -104,8 +122,26 @@ def _write_numbers(out: str, results: Results) -> None:
         for name, kind in ((name, numbers[name].dtype.kind) for name in numbers.columns)
     ]
     with open_table(out, columns) as table:
+        table.describe(_about(results))
         for row in numbers.to_dict("records"):
             table.write({str(key): None if _is_nothing(found) else found for key, found in row.items()})
+
+
+def _about(results: Results) -> dict[str, Any]:
+    """Metadata of a table of numbers."""
+    recordings = results.recordings.to_dict("records")
+    return {
+        "schema": "table/1",
+        "ventstream": installed(),
+        "title": results.title,
+        "recordings": [
+            {str(key): None if _is_nothing(found) else found for key, found in row.items()} for row in recordings
+        ],
+        "doubts": [
+            {"patient": one.patient, "recording": one.recording, **about_doubt(one.doubt)} for one in results.doubts
+        ],
+        "notes": list(results.notes),
+    }
 
 
 def _is_nothing(found: object) -> bool:

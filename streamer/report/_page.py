@@ -28,6 +28,9 @@ COURSE = (
     "Lines are breaths, points are holds, diamonds what a blood gas gives; a line breaks where numbers are withheld."
 )
 
+MAX_DOUBTS = 12
+"""At the head of the page."""
+
 Section = tuple[str, str, Html]
 """Its name in addresses, its heading, what is in it."""
 
@@ -60,9 +63,19 @@ def _head(results: Results) -> Html:
         tag("h1", results.title),
         tag("p", SIMULATED, class_="banner") if results.is_simulated else None,
         tag("p", NO_ADVICE, class_="device"),
+        _doubts(results),
         tag("h2", "Time points"),
         means,
     )
+
+
+def _doubts(results: Results) -> Html | None:
+    """What is doubtful, before any number; the whole list stands under Quality, Notes."""
+    if not results.doubts:
+        return None
+    lines = [str(one) for one in results.doubts[:MAX_DOUBTS]]
+    more = len(results.doubts) - len(lines)
+    return tag("section", tag("h2", "Doubts"), listed([*lines, f"… and {more} more, under Notes"] if more else lines))
 
 
 def _sections(results: Results) -> list[Section]:

@@ -56,7 +56,7 @@ def quality(results: Results) -> Html:
 def _recordings(results: Results) -> Html:
     head = (
         "File", "Patient", "Format, device, source", "Hz", "Start", "Hours", "Breaths", "Coverage", "Gaps",
-        "Damaged rows", "Error",
+        "Damaged rows", "Dropped rows", "Error",
     )  # fmt: skip
     body = [
         [
@@ -68,7 +68,7 @@ def _recordings(results: Results) -> Html:
             number(row["duration_h"], 2),
             count(row["breaths"]),
             percent(row["coverage"], 1),
-            *(count(row[key]) for key in ("gaps", "damaged_rows")),
+            *(count(row[key]) for key in ("gaps", "damaged_rows", "dropped_rows")),
             row["error"] or "none",
         ]
         for row in rows(results.recordings)

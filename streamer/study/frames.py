@@ -67,6 +67,7 @@ def value_rows(timeline: Timeline, points: Measured, zero_s: float) -> Iterator[
                 "quality": found.quality,
                 "reason": str(found.reason),
                 "detail": found.detail,
+                "doubts": timeline.codes,
             }
 
 
@@ -123,7 +124,9 @@ def recording_rows(timeline: Timeline) -> Iterator[Row]:
             "breaths": found.breaths,
             "coverage": whole_s / found.duration_s if found.duration_s else 0.0,
             "gaps": found.gaps,
-            "damaged_rows": found.damaged_rows,
+            "damaged_rows": found.doubts.damaged_rows,
+            "dropped_rows": found.doubts.dropped_rows,
+            "doubts": " ".join(found.doubts.codes),
             "error": error_of(course),
         }
 

@@ -21,8 +21,11 @@ from streamer.study.results import Results
 from streamer.study.timeline import Timeline, joined
 from streamer.units import S_PER_MIN
 
-DOUBTS = {NoticeKind.SUSPICION, NoticeKind.CLOCK_RESET, NoticeKind.CONTEXT}
-MEANS = {NoticeKind.CLOCK_RESET: "; what comes after it is left out, since its time is unknown"}
+TOLD = {
+    NoticeKind.CONTEXT: "",
+    NoticeKind.CLOCK_RESET: "; what comes after it is left out, since its time is unknown",
+}
+"""Notices that a reader has to know besides the doubts, and what follows from them."""
 LIBRARIES = ("ventstream", "numpy", "numba", "pandas", "pyarrow", "scipy")
 
 
@@ -58,6 +61,7 @@ def measure(study: Study, *, jobs: int = 1, on_read: Callable[[Course], None] | 
         patients=tuple(timeline.label for timeline in timelines),
         points=labels(study.points),
         notes=tuple(_notes(timelines)),
+        doubts=tuple(one for timeline in timelines for one in timeline.doubts),
         versions=_versions(),
         settings=_settings(study),
         **frames(timelines, zeros, study.points),
@@ -84,10 +88,11 @@ def _notes(timelines: Sequence[Timeline]) -> list[str]:
             if course.findings.error is not None:
                 found.append(f"{timeline.label}: reading ended early: {error_of(course)}")
             found += [
-                f"{name}: {notice.detail}{MEANS.get(notice.kind, '')}"
+                f"{name}: {notice.detail}{TOLD[notice.kind]}"
                 for notice in course.notices
-                if "event" not in notice.values and notice.kind in DOUBTS
+                if "event" not in notice.values and notice.kind in TOLD
             ]
+        found += map(str, timeline.doubts)
     return found
 
 

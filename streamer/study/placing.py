@@ -5,7 +5,7 @@ Before a sample is read through, so that a mistake is told at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -13,12 +13,15 @@ import msgspec
 from streamer.commands.examine import Job
 from streamer.commands.recordings import open_recording, utc_of_zero_s
 from streamer.context import RecordingInfo, SessionEvent
+from streamer.doubts import Doubt, DoubtKind
 from streamer.errors import ConfigError
 from streamer.study.files import Session
 from streamer.units import S_PER_MIN
 
 POSITIONS = ("prone", "supine")
 S_PER_DAY = 86_400.0
+GAS_HOLDS_S = 300.0
+"""A gas is compared with the breaths of so long after its draw."""
 
 
 def jobs_of(session: Session, settle_s: float) -> list[Job]:
@@ -108,3 +111,19 @@ def check_near(session: Session, times: dict[tuple[str, int], float], spans: Seq
         if away_s > S_PER_DAY:
             side = "before the recordings begin" if at_s < first_s else "after the recordings end"
             raise session.error(place, f"lies {away_s / S_PER_DAY:.1f} days {side}: is its date right?")
+
+
+def outside(
+    session: Session, times: dict[tuple[str, int], float], spans: Sequence[tuple[float, float]]
+) -> Iterator[Doubt]:
+    """Events after the last sample, and draws that no recording covers: they take no part in any number."""
+    last_s = max(end for _, end in spans)
+    for (table, index), at_s in times.items():
+        is_gas = table == "blood_gas"
+        covered = any(start - GAS_HOLDS_S <= at_s <= end for start, end in spans) if is_gas else at_s <= last_s
+        if not covered:
+            entry = getattr(session.told, table)[index]
+            when = f"{entry.at_s:g} s" if entry.at is None else entry.at.isoformat()
+            side = "after the recordings end" if at_s > last_s else "while nothing was recorded"
+            detail = f"[[{table}]] {index + 1} at {when} lies {side}, and takes no part; correct its time or start_utc"
+            yield Doubt(DoubtKind.DROPPED, "outside", detail, at_s)

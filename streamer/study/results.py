@@ -7,7 +7,9 @@ Every frame is tidy: one row a number, null where it is withheld, with the reaso
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamer.doubts import Doubt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,17 @@ class PointLabel:
     """Of its middle."""
 
 
+class Doubted(NamedTuple):
+    """A doubt, of which patient and which of its recordings; empty where it is of all."""
+
+    patient: str
+    recording: str
+    doubt: Doubt
+
+    def __str__(self) -> str:
+        return f"{self.patient}: {self.recording}{': ' if self.recording else ''}{self.doubt}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Results:
     """A study that was measured.
@@ -33,7 +46,7 @@ class Results:
         patients: Their labels, in the order of the study.
         points: The time points, baseline first.
         values: patient, point, hours, from_hours, to_hours, position, start, end, quantity, key, unit, value, n,
-            breaths, p25, p75, coverage, method, quality, reason, detail.
+            breaths, p25, p75, coverage, method, quality, reason, detail, doubts (codes, of the patient's recordings).
         changes: patient, point, quantity, unit, baseline, value, change, change_pct, smallest, direction (``lower``,
             ``higher``, ``no change`` or null), reason, detail, settings (which of them differ).
         cohort: point, quantity, unit, n, median, low, high, spread (``range`` or ``quartiles``), pairs, change_median,
@@ -43,9 +56,10 @@ class Results:
             bins.
         events: patient, hours, at, kind, detail: positions, settings, blood gases and notes.
         recordings: patient, path, sha256, format, source, device, rate_hz (text: there may be several), start,
-            duration_h, breaths, coverage, gaps, damaged_rows, error.
+            duration_h, breaths, coverage, gaps, damaged_rows, dropped_rows, doubts (codes), error.
         withheld: patient, key, reason, meaning, breaths, share: of the whole session.
-        notes: What a reader has to know, a line each.
+        notes: What a reader has to know, a line each; doubts first.
+        doubts: Suspicions, damage, dropped rows and assumptions of all recordings.
         versions: Program or library → version.
         settings: Setting of the time points → value.
     """
@@ -62,6 +76,7 @@ class Results:
     recordings: pd.DataFrame
     withheld: pd.DataFrame
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubted, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 

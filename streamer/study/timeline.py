@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.context import BloodGas, Context
+from streamer.doubts import Doubt
 from streamer.errors import ConfigError
 from streamer.records import Notice, NoticeKind
 from streamer.study.collect import Breaths, Course
 from streamer.study.files import Session
-from streamer.study.placing import POSITIONS, check_near, times_of
+from streamer.study.placing import POSITIONS, check_near, outside, times_of
+from streamer.study.results import Doubted
 
 LAST_S = 6e10
 """Year 3871: beyond what any date can be is a slip in ``start_utc``, and still not to end a report."""
@@ -49,6 +52,7 @@ class Timeline(Breaths):
         events: In order of time, without blood gases.
         gases: Blood gases in order of time.
         courses: What each recording came to.
+        outside: Events and gases of the session that no recording covers.
     """
 
     label: str
@@ -57,6 +61,22 @@ class Timeline(Breaths):
     events: tuple[Happening, ...]
     gases: tuple[Happening, ...]
     courses: tuple[Course, ...]
+    outside: tuple[Doubt, ...] = ()
+
+    @property
+    def doubts(self) -> list[Doubted]:
+        """What is doubtful about any recording, or about what the session file tells."""
+        found = [
+            Doubted(self.label, Path(course.findings.name).name, doubt)
+            for course in self.courses
+            for doubt in course.findings.doubts
+        ]
+        return [*found, *(Doubted(self.label, "", doubt) for doubt in self.outside)]
+
+    @property
+    def codes(self) -> str:
+        """The words of the column ``doubts``."""
+        return " ".join(dict.fromkeys(one.doubt.code for one in self.doubts))
 
     def text(self, at_s: float) -> str:
         """An instant for a reader."""
@@ -97,7 +117,8 @@ def joined(session: Session, courses: Sequence[Course]) -> Timeline:
     shifts = [zero if is_utc and zero is not None else 0.0 for zero in zeros]
     told = _told(courses, shifts)
     placed = _in_order(session, courses, shifts)
-    check_near(session, times_of(session, shifts[0] if is_utc else None), [one.span_s for one in placed])
+    times, spans = times_of(session, shifts[0] if is_utc else None), [one.span_s for one in placed]
+    check_near(session, times, spans)
     contexts, devices, places = _contexts([one.course for one in placed])
 
     def together(name: str, *, is_time: bool = False) -> Any:
@@ -115,6 +136,7 @@ def joined(session: Session, courses: Sequence[Course]) -> Timeline:
         events=tuple(one for one in told if one.gas is None),
         gases=tuple(one for one in told if one.gas is not None),
         courses=tuple(courses),
+        outside=tuple(outside(session, times, spans)),
     )
 
 

@@ -60,7 +60,8 @@ COLUMNS = {
     ),
     "events": "patient hours at kind detail",
     "recordings": (
-        "patient path sha256 format source device rate_hz start duration_h breaths coverage gaps damaged_rows error"
+        "patient path sha256 format source device rate_hz start duration_h breaths coverage gaps damaged_rows "
+        "dropped_rows doubts error"
     ),
     "trend": "patient hours quantity unit value n method sensor",
     "withheld": "patient key reason meaning breaths share",
@@ -174,7 +175,7 @@ def recordings_of(patients: tuple[str, ...]) -> pd.DataFrame:
         (
             patient, f"/home/ward/Jane Doe/{patient}.csv", f"{number:02x}" * 32, "csv", "vent", "bench", "100",
             "2021-03-01 08:30:00Z", 11.1, 15900, 0.987, 2, 3 if number == 1 else 0,
-            "line 20113: cut & short" if number == 1 else "",
+            0, "", "line 20113: cut & short" if number == 1 else "",
         )
         for number, patient in enumerate(patients)
     ]  # fmt: skip
