@@ -112,9 +112,9 @@ class Samples:
 
     def pause(self, why: str, clock_s: float | None = None) -> float:
         """A clock that begins again, at ``clock_s``, after an unknown time. Device time goes on, and is returned."""
-        values: dict[str, float | str] = {"start_s": self.now_s + UNKNOWN_GAP_S} | (
-            {} if clock_s is None else {"clock_s": clock_s}
-        )
+        values: dict[str, float | str] = {"start_s": self.now_s + UNKNOWN_GAP_S}
+        if clock_s is not None:
+            values["clock_s"] = clock_s
         self.note(NoticeKind.CLOCK_RESET, f"{why}; the pause is unknown and shown as {UNKNOWN_GAP_S:g} s", values)
         self.restart(self.now_s + UNKNOWN_GAP_S)
         return self.now_s

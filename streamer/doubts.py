@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import msgspec
-
-from streamer.context import GAS_VALUES, BloodGas, SessionEvent, Sidecar, doubts
+from streamer.context import UNUSUALLY_LOW, BloodGas, SessionEvent, Sidecar
 from streamer.records import Notice, NoticeKind
 
+MAX_ROWS = 1e15
+MAX_WORD = 40
 MAX_TEXT = 1000
 MAX_DETAILS = 20
 """Doubts of one kind that are kept with their text; more are counted."""
@@ -86,25 +86,37 @@ def doubts_of(notice: Notice) -> Iterator[Doubt]:
 
 
 def _gas_doubts(notice: Notice) -> Iterator[Doubt]:
-    said = {key: notice.values[key] for key in GAS_VALUES if key in notice.values}
-    for detail in doubts(msgspec.convert(said, BloodGas)).values():
-        yield Doubt(DoubtKind.SUSPICION, "blood_gas_unit", f"blood gas: {detail}", notice.at_s)
+    for key, least in UNUSUALLY_LOW.items():
+        value = notice.values.get(key)
+        if isinstance(value, float) and value < least:
+            detail = f"blood gas: {key} {value:g} is unusually low: is it in kPa?"
+            yield Doubt(DoubtKind.SUSPICION, "blood_gas_unit", detail, notice.at_s)
 
 
 def _code(notice: Notice, kind: DoubtKind) -> str:
     if notice.kind in {NoticeKind.CLOCK_RESET, NoticeKind.CLOCK_OFFSET, NoticeKind.IMPLAUSIBLE}:
         return str(notice.kind)
     if kind is DoubtKind.SUSPICION:
-        return str(notice.values.get("rule", kind))
+        return _word(notice.values.get("rule"), kind)
     if kind is DoubtKind.ASSUMPTION:
-        return "_".join(str(notice.values.get("assumes", kind)).split())
+        return _word(notice.values.get("assumes"), kind)
     if notice.kind is NoticeKind.OVERLAP or notice.values.keys() & {"rows", "dropped_rows"}:
         return "dropped_rows" if kind is DoubtKind.DROPPED else "damaged_rows"
     return str(kind)
 
 
+def _word(found: object, or_else: DoubtKind) -> str:
+    return "_".join(re.findall(r"\w+", str(found or "")))[:MAX_WORD] or str(or_else)
+
+
 def _rows(notice: Notice) -> int:
-    return int(notice.values.get("rows", notice.values.get("samples", 0)) if notice.kind in _COUNTED else 0)
+    found = notice.values.get("rows", notice.values.get("samples", 0.0))
+    return _whole(found) if notice.kind in _COUNTED else 0
+
+
+def _whole(found: object) -> int:
+    """A count, whatever a source says."""
+    return int(found) if isinstance(found, int | float) and 0 <= found < MAX_ROWS else 0
 
 
 _COUNTED = frozenset({NoticeKind.DAMAGED, NoticeKind.DROPPED, NoticeKind.OVERLAP})
@@ -130,8 +142,8 @@ class DoubtList:
         """Take a notice of the source or of the core."""
         for doubt in doubts_of(notice):
             if "damaged_rows" in notice.values:  # a reader's last word: how many in all
-                self.damaged_rows = int(notice.values["damaged_rows"])
-                self.dropped_rows = int(notice.values.get("dropped_rows", 0)) + self._overlap
+                self.damaged_rows = _whole(notice.values["damaged_rows"])
+                self.dropped_rows = _whole(notice.values.get("dropped_rows")) + self._overlap
                 continue
             if doubt.code == "damaged_rows":
                 self.damaged_rows += doubt.rows

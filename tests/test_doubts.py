@@ -211,6 +211,35 @@ def test_what_is_a_doubt_and_what_is_none() -> None:
     assert (doubt.kind, doubt.code) == (DoubtKind.SUSPICION, "blood_gas_unit")
 
 
+ODD = st.one_of(st.floats(), st.text(max_size=3))
+
+
+@given(
+    st.sampled_from(NoticeKind),
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "rows",
+                "samples",
+                "damaged_rows",
+                "dropped_rows",
+                "rule",
+                "assumes",
+                "over",
+                "event",
+                "pco2_art_mmhg",
+                "ph",
+            ]
+        ),
+        ODD,
+    ),
+)
+def test_whatever_a_source_says_is_no_error(kind: NoticeKind, values: dict[str, float | str]) -> None:
+    found = DoubtList()
+    found.hear(notice(kind, **values))
+    assert all(isinstance(str(doubt), str) for doubt in found)
+
+
 notices = st.builds(
     notice,
     st.sampled_from(NoticeKind),

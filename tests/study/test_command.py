@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamer.cli import main
-from streamer.tables import read_table
+from streamer.tables import read_about, read_table
 from tests.study.sessions import GAS, PRONE, session
 
 Captured = pytest.CaptureFixture[str]
@@ -157,8 +157,44 @@ def test_check_explains_a_study_or_refuses_it(capsys: Captured, cohort: Path) ->
     lines = out.splitlines()
     assert lines[0] == f"{cohort}: a study, correct"
     assert lines[1] == "  session P1: 1 events, 2 blood gases"
-    assert lines[2] == f"    {cohort.parent / 'all.parquet'} (parquet, from 2024-03-01T08:00:00+00:00)"
+    assert (
+        lines[2]
+        == f"    {cohort.parent / 'all.parquet'} (parquet, from 2024-03-01T08:00:00+00:00, 0.17 h, 200 breaths)"
+    )
     assert lines[-1] == "  3 min prone: 3 min after the first event of kind prone, 1.5 min to either side"
     session(cohort.parent, PRONE.replace("prone", "pron"), name="p2")
     assert main(["check", str(cohort)]) == 2
     assert "did you mean 'prone'?" in capsys.readouterr().err
+
+
+LATE = '\n[[event]]\nat = 2024-03-01T09:00:00Z\nkind = "suction"\n'
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (LATE, "dropped: [[event]] 2 at 2024-03-01T09:00:00+00:00 lies after the recordings end, and takes no part"),
+        (GAS.format("07:00:00", 50), "dropped: [[blood_gas]] 1 at 2024-03-01T07:00:00+00:00 lies while nothing was"),
+        (GAS.format("09:00:00", 50), "dropped: [[blood_gas]] 1 at 2024-03-01T09:00:00+00:00 lies after the recordings"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_check_finds_what_report_finds(capsys: Captured, folder: Path, told: str, said: str, command: str) -> None:
+    path = session(folder, PRONE + told)
+    out = folder / "numbers.csv"
+    arguments = [command, str(path)] + (["--jobs", "1", "-o", str(out)] if command == "report" else [])
+    assert main(arguments) == 0
+    assert f"P1: {said}" in capsys.readouterr().err
+    assert main([*arguments, "--strict"]) == 1
+    if command == "report":
+        assert set(read_table(out)["doubts"]) == {"outside"}
+        (told_of,) = read_about(out)["doubts"]
+        assert (told_of["kind"], told_of["code"]) == ("dropped", "outside")
+
+
+def test_doubts_stand_at_the_head_of_the_page(capsys: Captured, folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "r.html"
+    assert run(capsys, session(folder, PRONE + LATE), "--jobs", 1, "-o", out)[0] == 0
+    page = out.read_text(encoding="utf-8")
+    assert page.index("<h2>Doubts</h2>") < page.index("takes no part") < page.index("Time points</h2>")
