@@ -11,13 +11,17 @@ of rows; stamps say how fast it ticks and where it jumps.
 3. **Jumps.** A stamp off the grid by more than the tolerance is a jump if the stamps after it agree with it, and a
    bad stamp (its row keeps its slot) if they do not. A jump starts a new stretch of samples at its own stamp. A
    row that is off the grid and not later than the row before is left out and counted.
-4. **Resets.** Back by more than ``RESET_S``, and the stamps after agree: the clock was set anew (a counter that begins
-   again, a time zone). Nobody knows how long that took, so it is shown as a pause (``Samples.pause``);
-   device time goes on, and so never runs backwards. A block of rows sent twice reaches back less far and is left out.
+4. **Resets.** Back by more than ``RESET_S``, and the stamps after agree: the clock was set (a counter that begins
+   again, a time zone). In a recorded file a clock that returns to its beginning has been set however short its run
+   was: exports are stacked. The time between is unknown, so it is shown as a pause (``Samples.pause``); device time
+   goes on, and so never runs backwards. A block of rows sent twice reaches back less far and is left out.
 5. **Drift.** A grid that slides against the stamps by up to 0.5 % is followed without a word, for the device's
    and the recorder's clocks always differ a little.
+6. **Packets.** Where rows share their stamps (one for each packet, or for each second), the first row of a packet has
+   the stamp and the others none: they lie between the stamps (``_packets.py``).
 
-Every decision about a row depends on rows before it and at most ``AHEAD`` after it, so cutting cannot matter.
+Every decision about a row depends on rows before it and at most ``AHEAD`` after it (with packets: the rows of
+``AHEAD_PACKETS``), so cutting cannot matter.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters._packets import AHEAD_PACKETS, LEARN_PACKETS, is_packed, learn_packets, of_packets, rounded_hz
 from adapters._samples import Samples
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
 from streamer.errors import DecodeError
@@ -39,15 +44,17 @@ DRIFT = 0.005
 IRREGULAR_S = 1.0
 RESET_S = 60.0
 """A block that was sent again must not become breaths that never were: below this, rows are left out and counted."""
+BEGINNING_S = 1.0
+"""A stamp this near to the first of its run, or before it, has returned to the beginning."""
 RESOLUTION_S = 1e-6
 KEEP, JUMP, DROP, RESET = 0, 1, 2, 3
 
 
 @kernel
-def _agree(stamps: Any, i: int, dt: float, tolerance: float) -> tuple[int, int]:
+def _agree(stamps: Any, i: int, dt: float, tolerance: float, ahead: int) -> tuple[int, int]:
     """Of the stamps after ``i``: how many go on from it, and how many there are."""
     agree, seen = 0, 0
-    for j in range(i + 1, min(int(stamps.size), i + 1 + AHEAD)):
+    for j in range(i + 1, min(int(stamps.size), i + 1 + ahead)):
         if not np.isnan(stamps[j]):
             seen += 1
             agree += abs(stamps[j] - stamps[i] - (j - i) * dt) <= tolerance
@@ -55,14 +62,35 @@ def _agree(stamps: Any, i: int, dt: float, tolerance: float) -> tuple[int, int]:
 
 
 @kernel
-def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, verdict: Any) -> int:  # noqa: FBT001, PLR0917 (compiled)
-    """Judge each stamp (NaN: a damaged row, which keeps its slot): what becomes of it. Returns how many are settled.
+def _whole(stamps: Any, i: int, dt: float, packet_s: float) -> float:
+    """The stamp of row ``i``, or, where its packet has lost its beginning, the time at which its rows begin."""
+    for j in range(i + 1, stamps.size):
+        if not np.isnan(stamps[j]):
+            begins_s = float(stamps[j] - (j - i) * dt)
+            return begins_s if stamps[i] < begins_s <= stamps[i] + packet_s else float(stamps[i])
+        if (j - i) * dt > packet_s:
+            break
+    return float(stamps[i])
 
-    ``state`` is (anchor s, slots since, followed drift s, last stamp s) and is moved on.
+
+@kernel
+def _place(  # noqa: PLR0917 (compiled)
+    stamps: Any,
+    final: bool,  # noqa: FBT001 (compiled)
+    dt: float,
+    tolerance: float,
+    ahead: int,
+    packet_s: float,
+    state: Any,
+    verdict: Any,
+) -> int:
+    """Judge each stamp; NaN is a row without one, which keeps its slot. Returns how many rows are settled.
+
+    ``state`` is (anchor s, slots since, followed drift s, last stamp s, first stamp of this run s) and is moved on.
     """
     size = int(stamps.size)
     for i in range(size):
-        if not final and i + AHEAD >= size:
+        if not final and i + ahead >= size:
             return i
         grid = state[0] + state[1] * dt + state[2]
         off = stamps[i] - grid
@@ -74,15 +102,19 @@ def _place(stamps: Any, final: bool, dt: float, tolerance: float, state: Any, ve
             state[2] += min(max(off, -DRIFT * dt), DRIFT * dt)
             state[3] = stamps[i]
         else:
-            agree, seen = _agree(stamps, i, dt, tolerance)
+            stamps[i] = _whole(stamps, i, dt, packet_s)
+            agree, seen = _agree(stamps, i, dt, tolerance, ahead)
             back_s = state[3] - stamps[i]
-            if back_s >= 0.0 and not (back_s > RESET_S and seen and 2 * agree >= seen):
+            is_far = back_s > RESET_S or (back_s >= BEGINNING_S and stamps[i] <= state[4] + BEGINNING_S)
+            if back_s >= 0.0 and not (is_far and seen and 2 * agree >= seen):
                 verdict[i] = DROP
                 continue
             if 2 * agree >= seen:
                 verdict[i] = RESET if back_s >= 0.0 else JUMP
                 state[0], state[1], state[2] = stamps[i], 0.0, 0.0
                 state[3] = stamps[i]
+                if back_s >= 0.0 and state[4] > -np.inf:
+                    state[4] = stamps[i]
             else:
                 state[3] = grid
         state[1] += 1
@@ -107,7 +139,7 @@ def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[floa
             span = f"{1e3 * float(steps.min()):.3g} to {1e3 * float(steps.max()):.3g} ms"
             raise DecodeError(f"the time stamps are too irregular to give the rate (steps of {span}); {remedy}")
         return given_hz, IRREGULAR_S
-    learnt_hz = _rounded_hz(mean, float(np.abs(near - mean).max()), near.size)
+    learnt_hz = rounded_hz(mean, float(np.abs(near - mean).max()), near.size)
     if given_hz is not None and abs(learnt_hz / given_hz - 1.0) > DRIFT:
         given = f"the rate is given as {given_hz:g} Hz (option, context or sidecar)"
         raise DecodeError(f"{given}, but the time stamps say {learnt_hz:.6g} Hz; mend one")
@@ -115,17 +147,6 @@ def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[floa
         limits = f"{MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz"
         raise DecodeError(f"the time stamps say {learnt_hz:.6g} Hz, outside {limits}; is time_s in seconds?")
     return given_hz or learnt_hz, 0.5 * mean + 2.0 * jitter + RESOLUTION_S
-
-
-def _rounded_hz(step_s: float, jitter_s: float, steps: int) -> float:
-    """The roundest rate that the stamps cannot tell from their mean step (its error is 2 jitters over the steps)."""
-    step_s = min(max(step_s, 1e-9), 1e9)  # so that no rounding overflows; both are refused
-    rate = 1.0 / step_s
-    unsure = 2.0 * max(jitter_s, RESOLUTION_S) / steps
-    for candidate in (round(rate), round(2.0 * rate) / 2.0, round(3.0 * rate) / 3.0, 1e3 / max(round(1e3 * step_s), 1)):
-        if candidate > 0 and abs(1.0 / candidate - step_s) <= unsure:
-            return float(candidate)
-    return rate
 
 
 class Clock:
@@ -139,6 +160,7 @@ class Clock:
         *,
         learn: int = LEARN,
         tolerance_s: float | None = None,
+        live: bool = False,
     ) -> None:
         """What is known of the rows beforehand.
 
@@ -148,10 +170,14 @@ class Clock:
             remedy: What an error says that would give the rate else.
             learn: Rows that it is learnt from.
             tolerance_s: With a rate: how far stamps may be off; nothing is learnt then.
+            live: Rows may be sent again, so only a clock set back by more than ``RESET_S`` is a reset.
         """
         self._known = (given_hz, tolerance_s) if given_hz and tolerance_s else None
         self._learn, self._learn_within = learn, LEARN_WITHIN * learn // LEARN
         self._shift_s = 0.0
+        self._live = live
+        self._packed, self._ahead, self._packet_s, self._last_s = False, AHEAD, 0.0, np.nan
+        self._before_s: float | None = None
         self._samples = samples
         self._given_hz = given_hz
         self._remedy = remedy
@@ -164,7 +190,7 @@ class Clock:
 
     def rows(self, stamps: FloatArray, values: FloatArray) -> None:
         """Good rows: ``stamps (n,)`` s, ``values (n, columns)``."""
-        self._stamps.append(stamps)
+        self._stamps.append(self._placed(stamps) if self._packed else stamps)
         self._values.append(values)
         self._held += len(stamps)
 
@@ -176,34 +202,83 @@ class Clock:
         self._damage[self._held] = (line, what)
         self.rows(np.full(1, np.nan), np.full((1, columns), np.nan))
 
+    def _placed(self, stamps: FloatArray) -> FloatArray:
+        """With packets: the stamps that place a row."""
+        known = stamps[np.isfinite(stamps)]
+        last_s, self._last_s = self._last_s, known[-1] if known.size else self._last_s
+        return of_packets(stamps, last_s)
+
+    def begin_again(self) -> None:
+        """What comes next is another recording of the same file, with a clock of its own."""
+        self.settle(final=True)
+        if self._state is not None:
+            self._before_s = float(self._state[3])
+            self._samples.restart(self._samples.now_s)  # what was collected goes out at the rate before
+        self._state = None
+        self._packed, self._ahead, self._packet_s, self._last_s = False, AHEAD, 0.0, np.nan
+
     def settle(self, *, final: bool = False) -> None:
         """Hand on every row that is decided."""
         if self._held == 0 or (self._state is None and self._held < self._learn and not final):
             return
         stamps, values = np.concatenate(self._stamps), np.concatenate(self._values)
-        if self._state is None and not self._start(stamps, final=final):
-            self._stamps, self._values = [stamps], [values]
-            return
+        if self._state is None:
+            started = self._start(stamps, values, final=final)
+            if started is None:
+                self._stamps, self._values = [stamps], [values]
+                return
+            stamps = started
         verdict = np.zeros(len(stamps), np.int8)
-        settled = _place(stamps, final, 1.0 / self._samples.rate_hz, self._tolerance, self._state, verdict)
+        step_s = 1.0 / self._samples.rate_hz
+        judged = (self._tolerance, self._ahead, self._packet_s, self._state, verdict)
+        settled = _place(stamps, final, step_s, *judged)
         self._hand_on(stamps, values, verdict, settled)
         self._stamps, self._values, self._held = [stamps[settled:]], [values[settled:]], len(stamps) - settled
         self._damage = {row - settled: flaw for row, flaw in self._damage.items() if row >= settled}
 
-    def _start(self, stamps: FloatArray, *, final: bool) -> bool:
-        """Learn the rate; False while there are too few stamps. The first row always has one."""
+    def _start(self, stamps: FloatArray, values: FloatArray, *, final: bool) -> FloatArray | None:
+        """Learn the rate; None while there are too few stamps. Returns those that place rows. The first row has one."""
         good = np.flatnonzero(np.isfinite(stamps[: self._learn_within]))[: self._learn]
         if good.size < self._learn and not final and stamps.size < self._learn_within:
-            return False
-        lesson = stamps[: good[-1] + 1]
-        self._samples.rate_hz, self._tolerance = self._known or learn(lesson, self._given_hz, self._remedy)
-        start_s = float(stamps[0])
-        self._samples.restart(start_s)
-        self._state = np.array([start_s, 0.0, 0.0, -np.inf])
+            return None
+        end = int(good[-1]) + 1
+        if self._known is None and is_packed(stamps[:end], values[:end]):
+            return self._start_packed(stamps, end, final=final)
+        self._samples.rate_hz, self._tolerance = self._known or learn(stamps[:end], self._given_hz, self._remedy)
+        self._begin(float(stamps[0]))
         if self._tolerance == IRREGULAR_S:
-            what = f"the time stamps are irregular: rows are taken as even at {self._samples.rate_hz:g} Hz"
-            self._samples.note(NoticeKind.NOTE, f"{what}, and only jumps over {IRREGULAR_S:g} s are seen as gaps")
-        return True
+            self._tell_loose()
+        return stamps
+
+    def _start_packed(self, stamps: FloatArray, end: int, *, final: bool) -> FloatArray | None:
+        """Likewise where rows share stamps: a rate needs some packets."""
+        lesson = of_packets(stamps[: self._learn_within], np.nan)
+        firsts = np.flatnonzero(np.isfinite(lesson))
+        enough = firsts.size > LEARN_PACKETS
+        if not enough and not final and stamps.size < self._learn_within:
+            return None
+        lesson = lesson[: max(end, int(firsts[LEARN_PACKETS]) + 1) if enough else None]
+        found = learn_packets(lesson, self._given_hz, self._remedy, IRREGULAR_S)
+        self._samples.rate_hz, self._tolerance = found.rate_hz, found.tolerance_s
+        self._packed, self._packet_s = True, 1.5 * found.rows / found.rate_hz
+        self._ahead = min(max(AHEAD, AHEAD_PACKETS * found.rows), self._learn_within)
+        placed = self._placed(stamps)
+        placed[0] = found.start_s
+        self._begin(found.start_s)
+        what = f"some {found.rows} rows share each time stamp: it is taken as that of the first of them"
+        self._samples.note(NoticeKind.NOTE, f"{what}, and rows as even at {found.rate_hz:.6g} Hz")
+        return placed
+
+    def _begin(self, start_s: float) -> None:
+        """The first row of the clock; one of a later recording that is not behind the one before is a reset."""
+        self._state = np.array([start_s, 0.0, 0.0, -np.inf, -np.inf if self._live else start_s])
+        if self._before_s is not None and start_s <= self._before_s:
+            self._reset(start_s)
+        self._samples.restart(start_s + self._shift_s)
+
+    def _tell_loose(self) -> None:
+        what = f"the time stamps are irregular: rows are taken as even at {self._samples.rate_hz:g} Hz"
+        self._samples.note(NoticeKind.NOTE, f"{what}, and only jumps over {IRREGULAR_S:g} s are seen as gaps")
 
     def _hand_on(self, stamps: FloatArray, values: FloatArray, verdict: Any, settled: int) -> None:
         special = set(np.flatnonzero(verdict[:settled]).tolist()) | {row for row in self._damage if row < settled}
@@ -223,7 +298,7 @@ class Clock:
         self._samples.rows(values[done:settled])
 
     def _reset(self, stamp_s: float) -> None:
-        """The stamps begin anew; device time does not."""
+        """The stamps begin again; device time does not."""
         was_s = self._samples.now_s - self._shift_s
         what = f"the time stamps go back from {was_s:.6g} to {stamp_s:.6g} s"
         self._shift_s = self._samples.pause(what, stamp_s) - stamp_s

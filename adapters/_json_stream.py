@@ -30,7 +30,7 @@ class Decoder:
     def __init__(self, options: ReadOptions, *, live: bool = False, source: str = "json") -> None:
         self._fields = objects.Fields(options.columns)
         self._given_hz = options.rate_hz
-        self._learn = LIVE_LEARN if live else LEARN
+        self._learn, self._live = LIVE_LEARN if live else LEARN, live
         self._scanner = Scanner(0, ",")
         self._names: tuple[Channel, ...] = ()
         self._clock: Clock | None = None
@@ -100,7 +100,7 @@ class Decoder:
                 raise DecodeError(f"line {line}: neither a time nor a rate; {REMEDY}")
             self.samples.rate_hz = rate_hz
         else:
-            self._clock = Clock(self.samples, rate_hz, REMEDY, learn=self._learn)
+            self._clock = Clock(self.samples, rate_hz, REMEDY, learn=self._learn, live=self._live)
         self._block_hz = found.rate_hz
 
     def _check(self, found: objects.Samples) -> None:
@@ -129,7 +129,7 @@ class Decoder:
             self._clock.settle(final=True)
         self.samples.restart(self.samples.now_s)  # what was collected goes out at the rate before
         if self._clock is not None:
-            self._clock = Clock(self.samples, rate_hz, REMEDY, learn=self._learn)
+            self._clock = Clock(self.samples, rate_hz, REMEDY, learn=self._learn, live=self._live)
         else:
             self.samples.rate_hz = rate_hz
 
