@@ -121,7 +121,7 @@ def columns(
     plain = [_plain(name).lower() for name in names]
     for at, name in enumerate(plain):
         if name not in KNOWN:
-            raise DecodeError(f"unknown column {name[:40]!r}; {_suggestion(name)}; or give {MAPPING}")
+            raise DecodeError(f"unknown column {name[:40]!r}; {suggestion(name)}; or give {MAPPING}")
         if plain.index(name) != at:
             raise DecodeError(f"column {name!r} appears twice; leave one")
     found = _meaning(dict(enumerate(plain)), barometric_mmhg)
@@ -157,7 +157,7 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:
     """Position → canonical name, as the mapping says; volumes are not used. Raises as ``columns``."""
     for name, canonical in mapping.items():
         if canonical not in CANONICAL:
-            raise ConfigError(f"columns maps {name!r} to the unknown {canonical[:40]!r}; {_suggestion(canonical)}")
+            raise ConfigError(f"columns maps {name!r} to the unknown {canonical[:40]!r}; {suggestion(canonical)}")
     if WAVEFORMS.keys().isdisjoint(mapping.values()):
         raise ConfigError(f"columns maps nothing to a waveform; known are {', '.join(WAVEFORMS)}")
     found: dict[int, str] = {}
@@ -207,7 +207,8 @@ def looks_like_header(names: Sequence[str]) -> bool:
     )
 
 
-def _suggestion(name: str) -> str:
+def suggestion(name: str) -> str:
+    """What an unknown name may have meant."""
     for start, choices in (
         (("flow", "v'", "vdot"), [known for known in WAVEFORMS if known.startswith("flow")]),
         (("paw", "press", "p_aw", "airway"), [known for known in WAVEFORMS if known.startswith("paw")]),

@@ -22,6 +22,8 @@ LEARN = 64
 NEAR = 1.6
 MAX_SLOTS = 50
 LONG_S = 10.0
+BEGINNING_S = 1.0
+"""A stamp this near to the first of its run, or before it, has returned to the beginning."""
 AGREE = 0.05
 """How far the rate that was given may be from the stamps': rows are interpolated, so it need not be exact."""
 EPS = 1e-6
@@ -55,6 +57,7 @@ class Uneven:
         self._doubt: Row | None = None
         self._step_s = self._origin_s = self._shift_s = 0.0
         self._slot = 0
+        self._first_s = np.inf
 
     def row(self, stamp_s: float, values: FloatArray) -> None:
         """One row. Raises ``DecodeError`` when the first stamps give no rate."""
@@ -102,10 +105,14 @@ class Uneven:
         step_s = row[0] - self._last[0] if self._last else np.inf
         if 0.0 < step_s <= LONG_S:
             self._reach(row)
-        elif abs(step_s) <= LONG_S:
+        elif abs(step_s) <= LONG_S and not self._returns(row[0], step_s):
             self._drop(row)
         else:
             self._doubt = row
+
+    def _returns(self, stamp_s: float, step_s: float) -> bool:
+        """Whether a clock that goes back has returned to the beginning of its run: a file holds several."""
+        return step_s <= -BEGINNING_S and stamp_s <= self._first_s + BEGINNING_S
 
     def _drop(self, row: Row) -> None:
         self._samples.dropped(f"the row stamped {row[0]:.6g} s does not go on from the one before")
@@ -116,7 +123,9 @@ class Uneven:
         if self._last and stamp_s < self._last[0]:
             what = f"the time stamps go back from {self._last[0]:.6g} to {stamp_s:.6g} s"
             self._shift_s = self._samples.pause(what, stamp_s) - stamp_s
+            self._first_s = stamp_s
         self._origin_s, self._slot, self._last = stamp_s, 1, row
+        self._first_s = min(self._first_s, stamp_s)
         self._samples.restart(stamp_s + self._shift_s)
         self._samples.rows(values[None, :])
 

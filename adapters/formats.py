@@ -26,6 +26,25 @@ MANIFEST = "session.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextTable:
+    """What somebody says of how a text table is written; what is None is found.
+
+    Attributes:
+        delimiter: One character between fields; a blank stands for any run of blanks and tabs.
+        decimal: ``"."`` or ``","``.
+        header_line: Number, from 1, of the line of names; 0: there is none.
+        missing: Further words or numbers that stand for a missing value.
+        dates: Order of the numbers in dates: ``"ymd"``, ``"dmy"`` or ``"mdy"``.
+    """
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    header_line: int | None = None
+    missing: tuple[str, ...] = ()
+    dates: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """What the user knows about a recording that its file may not say.
 
@@ -34,11 +53,13 @@ class ReadOptions:
         columns: Name, or number from 0, of a column in the file → canonical name (contract.md §2), from the context
             file or the sidecar; empty when nobody said.
         barometric_mmhg: What CO2 in % is a share of.
+        table: How a text table is written, from the context file or the sidecar.
     """
 
     rate_hz: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     barometric_mmhg: float = STANDARD_MMHG
+    table: TextTable = TextTable()
 
 
 class Decoder(Protocol):

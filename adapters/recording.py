@@ -16,7 +16,7 @@ from typing import Any
 from adapters._alternate import alternated
 from adapters._sidecar import find_sidecar, merged
 from adapters._text import BLOCK
-from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, named
+from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, TextTable, named
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
@@ -161,6 +161,7 @@ def _options(stated: Sidecar, rate_hz: float | None) -> ReadOptions:
         rate_hz=rate_hz or stated.recording.rate_hz,
         columns=stated.recording.columns or {},
         barometric_mmhg=stated.context.barometric_mmhg or STANDARD_MMHG,
+        table=TextTable(**{name: getattr(stated.recording, name) for name in TextTable.__slots__}),
     )
 
 

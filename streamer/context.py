@@ -26,6 +26,7 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Table ``[recording]``: where the samples come from.
 
     ``columns``: name, or number from 0, of a column in the file → its canonical name, which has the unit.
+    ``delimiter``, ``decimal``, ``header_line`` (0: there is none), ``missing``, ``dates``: how a text table is written.
     ``doubts``: what was doubtful when this recording was made from another, as ``convert`` writes it.
     """
 
@@ -36,6 +37,11 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     licence: str = ""
     command: str = ""
     columns: Annotated[dict[str, str], Meta(min_length=1, max_length=64)] | None = None
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+    decimal: Literal[".", ","] | None = None
+    header_line: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    missing: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=12)], ...], Meta(max_length=16)] = ()
+    dates: Literal["ymd", "dmy", "mdy"] | None = None
     doubts: Annotated[tuple[Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=200)] = ()
 
 

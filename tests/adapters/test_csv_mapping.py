@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters import csv_table
+from adapters import _rows, csv_table
 from adapters._text import Scanner
 from adapters.formats import ReadOptions
 from adapters.recording import open_recording
@@ -70,7 +70,7 @@ def test_a_first_line_of_numbers_is_a_row_unless_it_counts_the_columns(text: byt
 
 
 def test_one_signal_is_enough_with_a_mapping() -> None:
-    found = read(b"EtCO2;CO2\n38;35.5\n38;36.25\n", {"co2": "pco2_mmhg", "EtCO2": "volume_ml"}, 20.0)
+    found = read(b"EtCO2;CO2\n38;35.5\n38;36.25\n", {"co2": "pco2_mmhg"}, 20.0)
     assert found.samples(Channel.PCO2).tolist() == [35.5, 36.25]
     assert set(found.stretches[0].joined()) == {Channel.PCO2}
 
@@ -93,8 +93,12 @@ def test_damaged_rows_keep_their_slot_and_name_the_column() -> None:
             {"Flow": "flow_l_s"},
             "line 2: no column 'Flow' here; there are 'Time', 'Paw' (from number 0); mend columns = {",
         ),
-        (b"1,2\n", {"Flow": "flow_l_s"}, "line 1: no column 'Flow' here; there are '1', '2' (from number 0)"),
-        (b"1,2\n", {"7": "flow_l_s"}, "line 1: no column '7' here; there are '1', '2'"),
+        (
+            b"1,2\n",
+            {"Flow": "flow_l_s"},
+            "line 1: no column 'Flow': there is no header, so columns have the numbers 0 to 1",
+        ),
+        (b"1,2\n", {"7": "flow_l_s"}, "line 1: no column '7': there is no header, so columns have the numbers 0 to 1"),
         (b"a,a\n1,2\n", {"a": "flow_l_s"}, 'line 1: two columns are named \'a\': name it by number, "0" or "1"'),
         (b"a,b\n1,2\n", {"a": "flow_l_s", "0": "paw_mbar"}, "maps column 0 twice, to flow_l_s and paw_mbar"),
         (b"a,b\n1,2\n", {"a": "flow_l_s", "b": "flow_l_min"}, "'flow_l_s' and 'flow_l_min' are the same signal"),
@@ -189,7 +193,7 @@ def test_any_bytes_any_cut_both_paths_agree(body: bytes, cuts: list[int], head: 
         return Scanner(0, delimiter, **given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_table, "Scanner", careful)
+        patch.setattr(_rows, "Scanner", careful)
         assert decoded(new, [text]).form() == whole.form()
 
 

@@ -1,0 +1,288 @@
+"""How a text table is written: delimiter, decimal point, header, units, and where its rows begin. Floor 0.
+
+Found from the first ``HEAD`` bytes, once, whatever the cutting: the delimiter is the one by which the last of these
+lines fall into equally many fields, most of them numbers or date-times. The header is the nearest line above the rows
+whose names are known, or else the line just above. What stands before it is passed over. Whatever was found and is
+not plain (a line of names, points) is told.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from adapters._fields import BLANK, Line, may_be_grouped, plain_of, share_of_values, split, without_end
+from adapters._text import BOM, MAX_LINE
+from adapters.formats import TextTable
+from streamer.errors import DecodeError
+
+HEAD = MAX_LINE + 1
+"""Bytes that are looked at."""
+LINES = 200
+"""Lines at their end that must agree, and rows whose columns are looked at."""
+ABOVE = 60
+"""Lines among which a header with known names is looked for."""
+POINTED = ((",", "."), (";", "."), ("\t", "."), ("|", "."), (BLANK, "."))
+WRITTEN = (*POINTED, (";", ","), ("\t", ","), ("|", ","), (BLANK, ","), (",", ","))
+"""Delimiter and decimal point, the likely ones first; a comma may be both where fields stand in quotes."""
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANK: "blanks"}
+_LINE = re.compile(rb"\r\n|\r|\n")
+_SEPARATOR = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
+_NOTHING, _FEW = 1e-6, 4
+_MOST = 0.5
+"""Share of values that makes a line a row: a table may have columns of text."""
+Knows = Callable[[Sequence[str]], bool]
+"""Whether a line of names has some that are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is written.
+
+    Attributes:
+        delimiter: One character; a blank stands for any run of blanks and tabs.
+        point: What stands before the decimals.
+        header: The line of names; None where there is none.
+        names: Of its columns: as the header has them, or their numbers from 0.
+        units: Of its columns, where a row of units follows the header.
+        line: Number of the first line that may be a row.
+        start: Place of its first byte; -1 where there is none.
+        rows: Fields of the first rows, for a look at what stands in them.
+        trailing: Delimiters may follow the last field.
+        above: Lines above the header, which may stand above another one later.
+        notes: What was found and is not plain.
+    """
+
+    delimiter: str
+    point: str
+    header: Line | None
+    names: list[str]
+    units: list[str]
+    line: int
+    start: int
+    rows: list[list[str]]
+    trailing: bool
+    above: frozenset[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def lines_of(head: bytes, first: int, *, final: bool) -> tuple[list[Line], int]:
+    """The complete lines of a file's beginning, the first with the number ``first``, and where the next begins."""
+    found: list[Line] = []
+    start = 0
+    for end in _LINE.finditer(head):
+        if end.end() == len(head) and end.group() == b"\r" and not final:
+            break
+        found.append(_line(first + len(found), start, head[start : end.start()]))
+        start = end.end()
+    if final and start < len(head):
+        found.append(_line(first + len(found), start, head[start:]))
+        start = len(head)
+    return found, start
+
+
+def _line(number: int, start: int, raw: bytes) -> Line:
+    return Line(number, start, text_of(raw.removeprefix(BOM) if number == 1 else raw))
+
+
+def text_of(raw: bytes) -> str:
+    """A line as text: UTF-8, or what Windows programs write µ and ° with."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialect:
+    """Look at the first lines of a table.
+
+    Args:
+        lines: Those of the file's beginning, in order.
+        said: What is known of it.
+        knows: Whether a line is a header whose names are known.
+
+    Raises:
+        DecodeError: There is nothing in it, or its numbers can be read in two ways.
+    """
+    if lines and (found := _SEPARATOR.fullmatch(lines[0].text.strip(" "))):  # a spreadsheet says its delimiter
+        said, lines = replace(said, delimiter=said.delimiter or found[1]), lines[1:]
+    written = [line for line in lines if not line.is_comment]
+    if not written:
+        raise DecodeError("there is no header line")
+    delimiter, point = _written_with([line.text for line in written], said, knows)
+    fields = {line.number: split(line.text, delimiter) for line in written}
+    widths = Counter(len(one) for one in list(fields.values())[-LINES:])
+    width = max(widths, key=lambda size: (widths[size], size))
+    first = next((line for line in written if _is_row(fields[line.number], width, point, knows)), None)
+    named = _Named(delimiter, width, knows)
+    header = named.header(lines, written, first, said)
+    least = header.number + 1 if header else first.number if first else written[0].number
+    below = [line for line in written if line.number >= least]
+    names = split(_bare(header.text), delimiter) if header else [str(at) for at in range(width)]
+    units = _units(fields[below[0].number], point, len(names), knows) if header and below else []
+    below = below[bool(units) :]
+    table = [fields[line.number] for line in below[:LINES]]
+    _refuse_grouped(table, point, delimiter, said)
+    fitted, fitted_units = _fitted(names, units, table)
+    trailing = _trails(table, without_end(names))
+    _refuse_wider(table, len(fitted), delimiter, trailing=trailing)
+    begin = below[0] if below else Line(lines[-1].number + 1, -1, "")
+    above = [line for line in written if header and line.number < header.number]
+    dialect = Dialect(
+        delimiter, point, header, fitted, fitted_units, begin.number, begin.start, table, trailing=trailing,
+        above=frozenset(line.text.strip() for line in above),
+    )  # fmt: skip
+    dialect.notes.extend(_notes(dialect, len(above), has_units=bool(units)))
+    return dialect
+
+
+def _bare(text: str) -> str:
+    """A header without the sign of a comment before it."""
+    plain = text.strip(BLANK)
+    return plain.lstrip("#%/").strip(BLANK) if plain.startswith(("#", "%", "//")) else plain
+
+
+def _written_with(texts: Sequence[str], said: TextTable, knows: Knows) -> tuple[str, str]:
+    """Delimiter and decimal point: those with which most fields of most lines are values, and a header is known."""
+    tail = texts[-LINES:]
+    best, choice = (-1.0, 0), WRITTEN[0]
+    for delimiter, point in WRITTEN if said.delimiter is None else [(said.delimiter, "."), (said.delimiter, ",")]:
+        if said.decimal not in {None, point}:
+            continue
+        if delimiter == point and not any('"' in text for text in tail):
+            continue
+        fields = [split(text, delimiter) for text in tail]
+        widths = Counter(map(len, fields))
+        width = max(widths, key=lambda size: (widths[size], size))
+        share = sum(share_of_values(one, point) for one in fields if len(one) == width) / len(fields)
+        header = any(knows(split(_bare(text), delimiter)) for text in texts[:ABOVE])
+        worth = (share + 0.5 * header + 1e-9 * (width > 1), width)
+        if worth > best:
+            best, choice = worth, (delimiter, point)
+    if best[0] < _NOTHING:  # no values, no names: as names are written most often
+        choice = (max(",;\t", key=texts[0].count), ".")
+    return said.delimiter or choice[0], said.decimal or choice[1]
+
+
+def _is_row(fields: list[str], width: int, point: str, knows: Knows) -> bool:
+    return len(fields) == width and share_of_values(fields, point) >= _MOST and not knows(fields)
+
+
+class _Named:
+    """Looks for the line of names."""
+
+    def __init__(self, delimiter: str, width: int, knows: Knows) -> None:
+        self._delimiter, self._width, self._knows = delimiter, width, knows
+
+    def header(
+        self, lines: Sequence[Line], written: Sequence[Line], first: Line | None, said: TextTable
+    ) -> Line | None:
+        """The line of names above the ``first`` row, a comment too if its names are known; None where there is none."""
+        if said.header_line is not None:
+            found = next((line for line in lines if line.number == said.header_line), None)
+            if found is None and said.header_line:
+                raise DecodeError(f"header_line = {said.header_line} is not among its first lines")
+            return found
+        if first is not None and first is written[0] and self._counts(first):
+            return first
+        above = [line for line in lines if first is None or line.number < first.number]
+        known = [line for line in above if self._is_known(line)]
+        known = known or [line for line in written[:ABOVE] if self._is_known(line)][:1]
+        if known:
+            return ([line for line in known if abs(self._size(line) - self._width) <= 1] or known)[-1]
+        plain = [line for line in written if first is None or line.number < first.number]
+        if not plain:
+            return None
+        wide = list(itertools.takewhile(lambda line: self._size(line) >= self._width - 1, reversed(plain)))
+        return wide[-1] if first is not None and wide else plain[0]
+
+    def _counts(self, line: Line) -> bool:
+        """Whether the names are the columns' own numbers."""
+        named = [plain for one in split(line.text, self._delimiter) if (plain := plain_of(one))]
+        return len(named) > 1 and named == [str(at) for at in range(len(named))]
+
+    def _is_known(self, line: Line) -> bool:
+        return self._knows(split(_bare(line.text), self._delimiter))
+
+    def _size(self, line: Line) -> int:
+        return len(split(_bare(line.text), self._delimiter))
+
+
+def _units(fields: list[str], point: str, width: int, knows: Knows) -> list[str]:
+    """The fields of a row of units, or none: no value among them, and units among them."""
+    plain = [plain_of(one).strip("[]() ") for one in fields]
+    if len(fields) > width + 1 or share_of_values(fields, point) > 0.0 or knows(fields):
+        return []
+    looks = [one for one in plain if one]
+    known = sum(_UNIT.fullmatch(one) is not None for one in looks)
+    return plain if looks and known >= _MOST * len(looks) else []
+
+
+_UNIT = re.compile(
+    r"s|sec\.?|secs|seconds?|ms|msec|m?l|m?l ?[/·]? ?(?:s|sec|min)(?:-1|⁻¹)?|lpm|slm|slpm|std ?l/min|%|vol ?%|"
+    r"cm ?h[2₂]o|mbar|hpa|kpa|pa|mm ?hg|torr|bar|1|-|n/?a|bpm|°c|yyyy.*|hh:.*|date|time",
+    re.IGNORECASE,
+)
+
+
+def _fitted(names: list[str], units: list[str], rows: Sequence[list[str]]) -> tuple[list[str], list[str]]:
+    """Names and units of the columns that the rows have: a header may leave out that of row names or of nothing."""
+    plain = without_end(names)
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(plain)
+    full = [row for row in rows if len(row) == width]
+    if width == len(plain) + 1 and all(_is_label(row[0]) for row in full) and any(plain_of(row[-1]) for row in full):
+        return ["", *plain], ["", *units][: len(plain) + 1]
+    if width > len(plain) and len(names) > len(plain):  # columns without a name
+        used = max((len(without_end(row)) for row in rows if len(row) == width), default=len(plain))
+        plain = names[: max(min(used, len(names)), len(plain))]
+    return plain, units[: len(plain)]
+
+
+def _is_label(text: str) -> bool:
+    """Whether it may name or count a row."""
+    plain = plain_of(text)
+    return plain.isdigit() or not any(letter.isdigit() for letter in plain) or text.strip().startswith('"')
+
+
+def _trails(rows: Sequence[list[str]], names: list[str]) -> bool:
+    """Whether rows end in delimiters that part nothing."""
+    wider = [row for row in rows if len(row) > len(names)]
+    return len(wider) > _MOST * len(rows) and all(not plain_of(one) for row in wider for one in row[len(names) :])
+
+
+def _refuse_grouped(rows: Sequence[list[str]], point: str, delimiter: str, said: TextTable) -> None:
+    """Raises ``DecodeError`` where every number with a comma or point may be an integer with thousands apart."""
+    if said.decimal is not None or (point == "." and delimiter != ";"):
+        return
+    pointed = [plain for row in rows for one in row if point in (plain := plain_of(one))]
+    if pointed and all(map(may_be_grouped, pointed)):
+        sign = "comma" if point == "," else "point"
+        what = f"numbers such as {pointed[0][:20]!r} have decimals or thousands behind the {sign}"
+        raise DecodeError(f'{what}: say decimal = "," or "." under [recording] in the sidecar')
+
+
+def _refuse_wider(rows: Sequence[list[str]], width: int, delimiter: str, *, trailing: bool) -> None:
+    """Raises ``DecodeError`` where rows have more fields than there are names: which is which is not known."""
+    wider = [len(row) for row in rows if len(row) > width]
+    if trailing or len(wider) <= _MOST * len(rows) or len(rows) < _FEW:
+        return
+    what = f"rows have {Counter(wider).most_common(1)[0][0]} fields, the header {width}"
+    hint = "with decimal commas, fields need semicolons or tabs between them" if delimiter == "," else "name them all"
+    raise DecodeError(f"{what}: {hint}; or say header_line under [recording] in the sidecar")
+
+
+def _notes(dialect: Dialect, above: int, *, has_units: bool) -> list[str]:
+    found = []
+    if dialect.point == ",":
+        found.append("decimals stand behind a comma")
+    if dialect.delimiter in {BLANK, "|"}:
+        found.append(f"fields stand between {NAMES[dialect.delimiter]}")
+    if above:
+        assert dialect.header
+        found.append(f"the header is line {dialect.header.number}; {above} lines above it are not read")
+    if has_units:
+        found.append("the line below the header is one of units")
+    return found

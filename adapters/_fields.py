@@ -1,0 +1,99 @@
+"""What a field of a text table is: a number, nothing, a date-time, or other text. Floor 0; used to find its dialect."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adapters._text import FAMILIAR
+
+BLANK = " "
+"""As a delimiter it stands for any run of blanks and tabs."""
+COMMENTS = ("#", "%", "//")
+"""What a line of comment begins with."""
+_NUMBERS = {
+    ".": re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"),
+    ",": re.compile(r"[-+]?(\d+(,\d*)?|,\d+)([eE][-+]?\d+)?"),
+}
+_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+")
+_MISSING = frozenset({"", *FAMILIAR})
+_DATE = r"(?:\d{1,4}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
+_TIME = r"\d{1,4}:\d{2}(?::\d{2})?(?:[.,]\d{1,12})?(?: ?[AaPp]\.?[Mm]\.?)?(?: ?(?:Z|[-+]\d{2}:?(?:\d{2})?))?"
+STAMP = re.compile(rf"(?P<date>{_DATE})?(?(date)(?:[T ]|, )?)(?P<time>{_TIME})?")
+
+
+class Line(NamedTuple):
+    """A line at the beginning of a file.
+
+    Attributes:
+        number: From 1.
+        start: Place of its first byte.
+        text: Without its end.
+    """
+
+    number: int
+    start: int
+    text: str
+
+    @property
+    def is_comment(self) -> bool:
+        """Whether it is empty or a comment."""
+        plain = self.text.strip(" \t\0;,")
+        return not plain or (plain.startswith(COMMENTS) and not plain.startswith("#N"))
+
+
+def split(text: str, delimiter: str) -> list[str]:
+    """The fields of a line; a delimiter between quotes parts nothing."""
+    if delimiter == BLANK and '"' not in text:
+        return text.split()
+    if '"' not in text:
+        return text.split(delimiter)
+    plain = re.sub(r"[ \t]+", BLANK, text.strip()) if delimiter == BLANK else text
+    try:
+        return next(csv.reader([plain], delimiter=delimiter, skipinitialspace=True), [""])
+    except csv.Error:  # a field longer than any number
+        return plain.split(delimiter)
+
+
+def plain_of(field: str) -> str:
+    """A field without blanks and quotes around it."""
+    return field.strip(" \t").strip('"').strip(" \t")
+
+
+def is_number(plain: str, point: str) -> bool:
+    """Whether it is a number whose decimals stand behind ``point``."""
+    return len(plain) < 400 and _NUMBERS[point].fullmatch(plain) is not None  # noqa: PLR2004 (longer ones are none)
+
+
+def is_missing(plain: str, words: Sequence[str] = ()) -> bool:
+    """Whether it stands for a missing value."""
+    return plain.upper() in _MISSING or plain.upper() in words
+
+
+def is_stamp(plain: str) -> bool:
+    """Whether it looks like a date-time or a time of day."""
+    found = STAMP.fullmatch(plain) if 4 <= len(plain) <= 60 else None  # noqa: PLR2004 (1:23, and names of months)
+    return bool(found and found["time"])
+
+
+def may_be_grouped(plain: str) -> bool:
+    """Whether it is an integer with separated thousands, or a number of exactly three decimals: 1,234."""
+    return _GROUPED.fullmatch(plain) is not None
+
+
+def share_of_values(fields: Sequence[str], point: str) -> float:
+    """Share of numbers and date-times among the fields that say something; 0 where none does."""
+    said = [plain for field in fields if not is_missing(plain := plain_of(field))]
+    if not said:
+        return 0.0
+    return sum(is_number(plain, point) or is_stamp(plain) for plain in said) / len(said)
+
+
+def without_end(fields: list[str]) -> list[str]:
+    """The fields but for empty ones at the end: a line may end in delimiters."""
+    last = len(fields)
+    while last > 1 and not fields[last - 1].strip():
+        last -= 1
+    return fields[:last]

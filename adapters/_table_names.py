@@ -1,0 +1,249 @@
+"""What the columns of a text table are, from their names and units, a mapping, and what stands in them. Floor 0.
+
+A name of contract.md §2 says both. ``Flow [L/min]``, ``paw (mbar)``, ``CO2_kPa`` and a row of units say the same. A
+flow, pressure or CO2 without a unit is refused, since its numbers would be a guess. A time without one is in seconds
+or milliseconds: no rate that can be used allows both. Other columns are left out, and told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters._columns import (
+    ARRIVAL,
+    CANONICAL,
+    KNOWN,
+    MAPPING,
+    TIMES,
+    VOLUMES,
+    WAVEFORMS,
+    Columns,
+    columns,
+    looks_like_header,
+    number,
+    position,
+    suggestion,
+)
+from adapters._dialect import Dialect
+from adapters._fields import is_missing, is_number, is_stamp, plain_of
+from adapters._signals import meant
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ
+from streamer.errors import ConfigError, DecodeError
+from streamer.units import STANDARD_MMHG, unit_of
+
+_UNIT = re.compile(r"(?P<label>.*?)[\s_]*[\[({](?P<unit>[^\[\](){}]{1,24})[\])}][\s:]*")
+_TAIL = re.compile(
+    r"(?P<label>[^\s_/,;]+(?:[ _][A-Za-z]+)??)(?:[ _]*/ ?|, ?|[ _]in[ _]|[ _])(?P<unit>\S{1,12}(?: \S{1,8})?)"
+)
+_TIMES = frozenset({
+    "time", "t", "zeit", "temps", "tiempo", "tempo", "timestamp", "time stamp", "time_stamp", "datetime", "date time",
+    "date_time", "date/time", "sec", "secs", "seconds", "elapsed", "elapsed time", "elapsed_time", "reltime", "ts",
+    "rel time", "clock", "uhrzeit", "datum/zeit", "local time", "time of day",
+})  # fmt: skip
+_SECONDS = frozenset({"s", "sec", "secs", "second", "seconds", "sek"})
+_MILLIS = frozenset({"ms", "msec", "msecs", "millisecond", "milliseconds", "millis"})
+_VOLUMES = frozenset({"volume", "vol", "v", "tidal volume", "volumen"})
+_STARTS = (
+    ("flow", ("flow", "v'", "vdot")),
+    ("paw", ("paw", "press", "p_aw", "airway")),
+    ("pco2", ("pco2", "co2", "capno", "etco2")),
+)
+"""What the names of a signal begin with, even if nothing else of them is known."""
+SHOWN = 8
+"""Names in a note."""
+
+
+def knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
+    """Whether a line is a header whose names are known, or are meant to be."""
+    plain = [plain_of(name) for name in names]
+    if mapping:
+        lower = {name.lower() for name in plain}
+        return any(key.strip().lower() in lower and number(key) is None for key in mapping)
+    return looks_like_header(plain) or any(named(name, "") is not None for name in plain if name)
+
+
+def named(name: str, unit: str) -> str | None:
+    """The canonical name of a column with a label and, in its name or a row of its own, a unit; None for any other."""
+    plain = plain_of(name)
+    if not any(map(str.isalpha, plain[:80])):
+        return None
+    if plain.lower() in KNOWN:
+        return plain.lower()
+    if unit:
+        return _with_unit(plain, unit)
+    for pattern in (_UNIT, _TAIL):
+        if (found := pattern.fullmatch(plain[:80])) and (canonical := _with_unit(found["label"], found["unit"])):
+            return canonical
+    return None
+
+
+def _with_unit(label: str, unit: str) -> str | None:
+    plain, unit = label.strip(" _:").lower(), unit.strip()
+    if plain in _TIMES:
+        return "time_s" if unit.lower() in _SECONDS else "time_ms" if unit.lower() in _MILLIS else None
+    if plain in _VOLUMES:
+        return {"ml": "volume_ml", "l": "volume_l", "cc": "volume_ml"}.get(unit.lower())
+    channel = meant(label)
+    known = unit_of(channel.value, unit) if channel else None
+    canonical = f"{channel.value}_{known.name}" if channel and known else None
+    return canonical if canonical in WAVEFORMS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the columns are.
+
+    Attributes:
+        columns: Positions, channels and units.
+        is_stamped: The time is written as date-times or times of day.
+        from_volume: The channel flow holds volume in L: there is no flow.
+        notes: What was assumed or left out, one line each, behind a word for it.
+    """
+
+    columns: Columns
+    is_stamped: bool
+    from_volume: bool
+    notes: tuple[tuple[str, str], ...]
+
+
+def meaning(dialect: Dialect, mapping: Mapping[str, str], barometric_mmhg: float = STANDARD_MMHG) -> Meaning:
+    """Say what the columns of a table are; CO2 in % is of ``barometric_mmhg``.
+
+    Raises:
+        DecodeError: A column has no unit, or is meant to be what it is not; two are the same; no waveform.
+        ConfigError: The mapping names what is not canonical.
+    """
+    notes: list[tuple[str, str]] = []
+    found = _mapped(dialect, mapping) if mapping else _named(dialect, notes)
+    time = next((at for at, name in found.items() if name in TIMES), None)
+    is_stamped = time is not None and _holds_stamps(dialect, time)
+    from_volume = not any(name.startswith("flow") for name in found.values())
+    volumes = [at for at, name in found.items() if name in VOLUMES]
+    from_volume = from_volume and bool(volumes)
+    if from_volume:
+        at = volumes[0]
+        notes.append(
+            ("flow_from_volume", f"there is no flow: it is the slope of {dialect.names[at][:40]!r} (quality B)")
+        )
+    read = {at: name for at, name in found.items() if name not in VOLUMES}
+    if from_volume:
+        read[volumes[0]] = {"volume_ml": "flow_ml_s", "volume_l": "flow_l_s"}[found[volumes[0]]]
+    table = _placed(read, barometric_mmhg)
+    notes += [("barometer", note) for note in table.notes]
+    return Meaning(table, is_stamped, from_volume, tuple(notes))
+
+
+def _placed(canonical: Mapping[int, str], barometric_mmhg: float) -> Columns:
+    """Position → canonical name, as a table."""
+    places = sorted(canonical)
+    table = columns([canonical[at] for at in places], None, barometric_mmhg)
+    waveforms = {channel: (places[at], up, down) for channel, (at, up, down) in table.waveforms.items()}
+    time = None if table.time is None else places[table.time]
+    return dataclasses.replace(table, time=time, waveforms=waveforms, used=frozenset(canonical))
+
+
+def _mapped(dialect: Dialect, mapping: Mapping[str, str]) -> dict[int, str]:
+    """Position → canonical name, as the mapping says."""
+    for name, canonical in mapping.items():
+        if canonical not in CANONICAL:
+            raise ConfigError(f"columns maps {name!r} to the unknown {canonical[:40]!r}; {suggestion(canonical)}")
+    if {*WAVEFORMS, *VOLUMES}.isdisjoint(mapping.values()):
+        raise ConfigError(f"columns maps nothing to a waveform; known are {', '.join(WAVEFORMS)}")
+    found: dict[int, str] = {}
+    for name, canonical in mapping.items():
+        if dialect.header is None and (number(name) is None or int(name) >= len(dialect.names)):
+            there = f"there is no header, so columns have the numbers 0 to {len(dialect.names) - 1}"
+            raise DecodeError(f"no column {name[:40]!r}: {there}; mend {MAPPING}")
+        at = position(dialect.names, name)
+        if at in found:
+            raise DecodeError(f"columns maps column {at} twice, to {found[at]} and {canonical}; leave one")
+        found[at] = canonical
+    return found
+
+
+def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
+    """Position → canonical name, as the names and units say."""
+    units = [*dialect.units, *[""] * (len(dialect.names) - len(dialect.units))]
+    found = {
+        at: canonical
+        for at, (name, unit) in enumerate(zip(dialect.names, units, strict=True))
+        if (canonical := named(name, unit)) is not None
+    }
+    _refuse_twice(dialect.names, found)
+    if not any(name in TIMES for name in found.values()):
+        found |= _vague_time(dialect, found, notes)
+    is_table = any(name in WAVEFORMS or name in VOLUMES for name in found.values())
+    left_out = []
+    for at, name in enumerate(map(plain_of, dialect.names)):
+        if at not in found:
+            if not is_table or _is_wanted(name, found):
+                has = f", with the unit {units[at][:20]!r}" if units[at] else ""
+                raise DecodeError(
+                    f"unknown column {name[:40].lower()!r}{has}; {suggestion(name.lower())}; or give {MAPPING}"
+                )
+            left_out.append(repr(name[:40]) if name else "one without a name")
+    if not is_table:
+        known = f"{', '.join(WAVEFORMS)} (flow is positive into the patient)"
+        raise DecodeError(f"no waveform column; known are {known}")
+    if left_out:
+        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+        notes.append(("columns_left_out", f"columns that are not read: {', '.join(left_out[:SHOWN])}{more}"))
+    return {at: name for at, name in found.items() if name not in ARRIVAL}
+
+
+def _refuse_twice(names: Sequence[str], found: Mapping[int, str]) -> None:
+    seen: dict[str, int] = {}
+    for at, canonical in found.items():
+        kind = "time" if canonical in TIMES else canonical
+        if kind in seen:
+            first, second = (plain_of(names[one])[:40] for one in (seen[kind], at))
+            if first.lower() == second.lower():
+                raise DecodeError(f"column {first.lower()!r} appears twice; leave one, or give {MAPPING}")
+            raise DecodeError(f"columns {first!r} and {second!r} are the same signal; leave one, or give {MAPPING}")
+        seen[kind] = at
+
+
+def _is_wanted(name: str, found: Mapping[int, str]) -> bool:
+    """Whether a column without a unit may be a signal that no other column is."""
+    channel = meant(name)
+    kinds = [kind for kind, starts in _STARTS if name.lower().startswith(starts)] or (
+        [channel.value] if channel else []
+    )
+    return any(not any(canonical.startswith(kind) for canonical in found.values()) for kind in kinds)
+
+
+def _vague_time(dialect: Dialect, found: Mapping[int, str], notes: list[tuple[str, str]]) -> dict[int, str]:
+    """A time without a unit, if there is one: date-times, or numbers whose steps say what they are."""
+    free = [at for at in range(len(dialect.names)) if at not in found]
+    stamped = [at for at in free if _holds_stamps(dialect, at)]
+    named = [at for at in free if plain_of(dialect.names[at]).lower() in _TIMES]
+    best = [at for at in stamped if at in named] or stamped
+    if best:
+        return {best[0]: "time_s"}
+    for at in named:
+        rate_hz = _rows_a_unit(dialect, at)
+        for name, divisor in TIMES.items():
+            if rate_hz and MIN_RATE_HZ <= rate_hz * divisor <= MAX_RATE_HZ:
+                unit = {"time_s": "seconds", "time_ms": "milliseconds"}[name]
+                notes.append(("time_unit", f"column {dialect.names[at][:40]!r} has no unit: its steps are of {unit}"))
+                return {at: name}
+    return {}
+
+
+def _rows_a_unit(dialect: Dialect, at: int) -> float:
+    """How many rows there are to one unit of a time; 0 where it does not advance."""
+    fields = [plain_of(row[at]) for row in dialect.rows if len(row) > at]
+    numbers = [float(one.replace(",", ".")) for one in fields if is_number(one, dialect.point)]
+    steps = sorted(after - before for before, after in itertools.pairwise(numbers) if after > before)
+    distinct = len(set(numbers))
+    return distinct and len(numbers) / distinct / steps[len(steps) // 2] if steps else 0.0
+
+
+def _holds_stamps(dialect: Dialect, at: int) -> bool:
+    fields = [plain for row in dialect.rows if len(row) > at and not is_missing(plain := plain_of(row[at]))]
+    stamps = sum(is_stamp(one) and not is_number(one, dialect.point) for one in fields)
+    return bool(stamps) and 2 * stamps >= len(fields)
