@@ -63,6 +63,10 @@ def knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
     if mapping:
         lower = {name.lower() for name in plain}
         return any(key.strip().lower() in lower and number(key) is None for key in mapping)
+    if any(name.lower() in KNOWN for name in plain):
+        return True
+    if any(is_number(name, ".") or is_number(name, ",") for name in plain):  # a row with words in it
+        return False
     return looks_like_header(plain) or any(named(name, "") is not None for name in plain if name)
 
 
