@@ -5,8 +5,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from streamer.errors import DecodeError
+
 PIECE = 65_536
 """Plain bytes that come at a time."""
+MAX_RATIO, RATIO_FROM = 300, 2**26
+"""Plain bytes a compressed one, and from how many plain bytes on: beyond it there is nothing but repetition."""
+
+
+def check_ratio(plain: int, packed: int) -> None:
+    """Raises ``DecodeError`` where so many bytes, of so many compressed ones, can be no recording."""
+    if plain > max(RATIO_FROM, MAX_RATIO * packed):
+        raise DecodeError(f"it expands more than {MAX_RATIO}-fold: this is no recording")
 
 
 class Inflater:

@@ -26,9 +26,14 @@ def sidecar_path(path: Path) -> Path:
 
 
 def find_sidecar(path: Path) -> Path | None:
-    """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``; a session file of that name is none."""
+    """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``; a session file of that name is none.
+
+    Beside ``name.csv.gz`` they may have the same names.
+    """
     path = path if path.name else path.absolute()  # the folder of a session, from inside it
-    choices = (path.with_name(path.name + ".toml"), sidecar_path(path))
+    choices = [path.with_name(path.name + ".toml"), sidecar_path(path)]
+    if path.suffix.lower() == ".gz":
+        choices.append(sidecar_path(path.with_suffix("")))
     return next((choice for choice in choices if choice != path and choice.is_file() and not _names_many(choice)), None)
 
 

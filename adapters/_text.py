@@ -6,6 +6,7 @@ text for the format's own careful path, which must accept at least what the scan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
@@ -151,7 +152,21 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
+_LONG = re.compile(rb"\d{5,}")
+_NUMBERS = frozenset({b"nan", b"inf", b"na", b"null", b"none"})
+"""Words that stand for numbers."""
+
+
 def shown(text: bytes) -> str:
-    """A line as an error may show it: quoted, printable, short."""
-    cut = text[:40].decode("ascii", "backslashreplace")
+    """A line as an error may show it: quoted, printable, short; words, which may name somebody, are crosses.
+
+    So are long numbers beside words.
+    """
+    crossed = _WORD.sub(_crossed, text[:64])
+    cut = (crossed if crossed == text[:64] else _LONG.sub(_crossed, crossed))[:40].decode("ascii", "backslashreplace")
     return repr(cut)[:60] + (" …" if len(text) > len(cut) else "")
+
+
+def _crossed(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[0].lower() in _NUMBERS else b"x" * len(found[0])

@@ -45,6 +45,8 @@ _DAYTIME = re.compile(_DAY + rb"-\d\d-\d\d-\d\d(\.\d{1,9})?")
 _STAMPED = re.compile(rb"(" + _DAY + rb" \d\d:\d\d:\d\d(?:\.\d{1,9})?),(.*)", re.DOTALL)
 _MARK = re.compile(rb"BS, ?S: ?\d{1,9},?|BE")
 _ROW = re.compile(rb" *([-+]?\d{1,38}\.\d\d) *, *([-+]?\d{1,38}\.\d\d) *")
+_WORDS = re.compile(rb"[A-Za-z]{2}")
+"""Above the rows, what has any is a header and no damaged row."""
 _JUNK = b"\0 \t"
 
 
@@ -118,7 +120,9 @@ class Decoder:
             self._line(part.line, plain)
 
     def _line(self, number: int, text: bytes) -> None:
-        """A line without junk around it."""
+        """A line without junk around it; behind ``#`` stands what the capturing program said."""
+        if text.startswith(b"#"):
+            return
         stamped = _STAMPED.fullmatch(text)
         if stamped or _DAYTIME.fullmatch(text):
             wall_s = _seconds(stamped.group(1) if stamped else text)
@@ -133,7 +137,8 @@ class Decoder:
         if row:
             self._samples.rows(np.array([[float(row.group(1)), float(row.group(2))]]))
         else:
-            self._samples.damaged(number, f"{shown(text)} is not 'flow, pressure' with two decimals each")
+            what = f"{shown(text)} is not 'flow, pressure' with two decimals each"
+            self._samples.damaged(number, what, slots=int(self._samples.good_rows > 0 or not _WORDS.search(text)))
 
     def _wall(self, number: int, wall_s: float) -> None:
         """A time of day. Only its distance from the one before counts, against the rows between the two."""

@@ -46,6 +46,7 @@ _MEASUREMENT = re.compile(rb"\d{1,12}:M:([A-Za-z]):([A-Za-z]):(\d{1,3}):(\d{1,10
 _EVENT = re.compile(rb'\d{1,12}:E:([A-Za-z]):(\d{1,10}):"([^"]*)"')
 _OTHER = re.compile(rb"\d{1,12}:[A-DF-LN-Z!]:[\x20-\x7e]*")
 _FLAT = re.compile(rb"\{[^{}\[\]]*\}")
+_OWN_WORDS = re.compile(rb"[A-Z0-9 _.:,%/+-]*")
 _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 _GRID = "the device does not measure evenly: rows are interpolated between their own stamps"
 _UNITS = (
@@ -223,12 +224,18 @@ class Decoder:
             return
         self._messages += 1
         if self._messages <= MAX_NOTICES:
-            self._waiting.append(f"message of the device: {shown(text)}")
+            self._waiting.append(f"message of the device: {_message(text)}")
             self._tell()
 
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         used = self._used or tuple(kind for kind in _ORDER if kind in self._seen)
         return {_SIGNALS[kind][0]: values[:, _ORDER.index(kind)] / _SIGNALS[kind][1] for kind in used}
+
+
+def _message(text: bytes) -> str:
+    """A message as it may be shown: capitals are the device's, and others may name somebody."""
+    plain = text[:40].decode("ascii", "replace")
+    return repr(plain) if _OWN_WORDS.fullmatch(text) else f"{len(text)} characters of text"
 
 
 def _json(text: bytes) -> _Json | None:

@@ -9,29 +9,23 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters import _containers as containers
 from adapters._alternate import alternated
 from adapters._sidecar import find_sidecar, merged
-from adapters._text import BLOCK
+from adapters._wrapped import Plain, unwrapped
 from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, TextTable, named
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
-from streamer.records import Notice
+from streamer.records import Notice, NoticeKind
 from streamer.sidecar import read_sidecar
 from streamer.units import STANDARD_MMHG
 
-_PACKED = {
-    b"\x1f\x8b": "gzip-compressed",
-    b"PK\x03\x04": "a ZIP archive",
-    b"BZh": "bzip2-compressed",
-    b"\xfd7zXZ": "xz-compressed",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed",
-}
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _TABLES = {".csv", ".tsv", ".txt"}
 """Suffixes of text that is a table as soon as somebody says which of its columns are which."""
 _REMEDY = "name its format with --format; ventstream formats lists what can be read"
@@ -73,6 +67,7 @@ class Recording:
         format: Name of its format.
         sidecar: What is known beside the samples: metadata, sidecar and context file, the later winning.
         options: What its decoder is told.
+        plain: The file without what is around it.
         damaged_rows: After ``items``: lines or rows that could not be used.
         dropped_rows: After ``items``: rows left out because their time does not advance.
     """
@@ -81,6 +76,7 @@ class Recording:
     format: str
     sidecar: Sidecar
     options: ReadOptions
+    plain: Plain
     damaged_rows: int = field(default=0, init=False)
     dropped_rows: int = field(default=0, init=False)
 
@@ -93,12 +89,13 @@ class Recording:
         self.damaged_rows = self.dropped_rows = 0
         module = FORMATS[self.format].load()
         try:
-            found = module.read(self.path, self.options) if hasattr(module, "read") else self._decoded(module)
+            found = self._read(module) if hasattr(module, "read") else self._decoded(module)
             for item in found if hasattr(module, "KEEPS_ORDER") else alternated(found):
                 if isinstance(item, Notice) and "damaged_rows" in item.values:
                     self.damaged_rows = int(item.values["damaged_rows"])
                     self.dropped_rows = int(item.values["dropped_rows"])
                 yield item
+            self.damaged_rows += bool(self.plain.fault)
         except DecodeError as error:
             raise DecodeError(f"{self.path}: {error}") from None
         except ConfigError as error:
@@ -108,10 +105,21 @@ class Recording:
 
     def _decoded(self, module: Any) -> Iterator[Chunk | Notice]:
         decoder: Decoder = module.Decoder(self.options)
-        with self.path.open("rb") as file:
-            while block := file.read(BLOCK):
-                yield from decoder.feed(block)
+        end_s = 0.0
+        for block in self.plain.pieces():
+            for item in decoder.feed(block):
+                end_s = item.start_s + len(item) / item.rate_hz if isinstance(item, Chunk) else end_s
+                yield item
         yield from decoder.close()
+        if self.plain.fault:
+            what = f"{self.plain.fault}: what stands before is kept"
+            yield Notice(bed="", at_s=end_s, kind=NoticeKind.DAMAGED, detail=what)
+
+    def _read(self, module: Any) -> Iterator[Chunk | Notice]:
+        with self.plain.file() as path:
+            if self.plain.fault:
+                raise DecodeError(f"{self.plain.fault}; pack it again")
+            yield from module.read(path, self.options)
 
 
 def open_recording(
@@ -139,13 +147,33 @@ def open_recording(
     head = _head(folder if folder.is_file() else path)
     known = (find_sidecar(path), context)
     beside = [read_sidecar(one) if isinstance(one, Path) else one for one in known if one is not None]
-    name = format or _recognised(head, path, mapped=any(told.recording.columns for told in beside))
-    module = named(name).load()
-    if format and not module.recognise(head, path.name):
-        _refuse_wrapped(head, path)
     stated = _all(Sidecar(), beside)
-    sidecar = _all(_inside(module, path, head, _options(stated, rate_hz)), beside)
-    return Recording(path, name, sidecar, _options(sidecar, rate_hz))
+    with _named_errors(path):
+        plain, head = _unwrapped(path, head, format)
+        name = _recognised(head, plain, format, mapped=stated.recording.columns is not None)
+        inside = _inside(named(name).load(), plain, head, _options(stated, rate_hz))
+    sidecar = _all(inside, beside)
+    return Recording(path, name, sidecar, _options(sidecar, rate_hz), plain)
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Errors about a file say which."""
+    try:
+        yield
+    except DecodeError as error:
+        raise DecodeError(f"{path}: {error}") from None
+
+
+def _unwrapped(path: Path, head: bytes, format_name: str | None) -> tuple[Plain, bytes]:
+    """What is around the file, if no format knows it as it is, and its first bytes without that."""
+    known = [named(format_name)] if format_name else FORMATS.values()
+    if any(one.load().recognise(head, path.name) for one in known):
+        return Plain(path), head
+    plain, inside = unwrapped(path, head, HEAD)
+    if not inside:
+        raise DecodeError((plain.fault and f"is compressed, but damaged: {plain.fault}") or "is empty")
+    return plain, inside
 
 
 def _all(sidecar: Sidecar, beside: Sequence[Sidecar]) -> Sidecar:
@@ -165,18 +193,13 @@ def _options(stated: Sidecar, rate_hz: float | None) -> ReadOptions:
     )
 
 
-def _inside(module: Any, path: Path, head: bytes, options: ReadOptions) -> Sidecar:
-    """What the file itself carries of a sidecar. A file whose samples cannot be read says so when they are."""
-    try:
-        if hasattr(module, "notes"):
+def _inside(module: Any, plain: Plain, head: bytes, options: ReadOptions) -> Sidecar:
+    """What the file itself carries of a sidecar."""
+    if hasattr(module, "notes"):
+        with plain.file() as path:
             found: Sidecar = module.notes(path, options)
-        elif hasattr(module, "told"):
-            found = module.told(head, options)
-        else:
-            found = Sidecar()
-    except DecodeError as error:
-        raise DecodeError(f"{path}: {error}") from None
-    return found
+            return found
+    return module.told(head, options) if hasattr(module, "told") else Sidecar()
 
 
 def _head(path: Path) -> bytes:
@@ -198,29 +221,22 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _recognised(head: bytes, path: Path, *, mapped: bool) -> str:
-    for name, known in FORMATS.items():
-        if known.load().recognise(head, path.name):
+def _recognised(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> str:
+    """The format that is wanted, or whose content or name it is. Raises ``DecodeError`` for what is no recording."""
+    for name, known in FORMATS.items() if wanted is None else [(wanted, named(wanted))]:
+        if known.load().recognise(head, plain.name):
             return name
-    _refuse_wrapped(head, path)
-    if mapped and path.suffix.lower() in _TABLES:
+    if what := containers.named(head):
+        raise DecodeError(what)
+    if wanted is not None:
+        return wanted
+    suffix = Path(plain.name).suffix.lower()
+    if mapped and suffix in _TABLES:
         return "csv"
     for name, known in FORMATS.items():
-        if path.suffix.lower() in known.suffixes:
+        if suffix in known.suffixes:
             return name
-    header = path.with_suffix(".hea")
-    if header != path and header.is_file():
-        raise DecodeError(f"{path}: may hold the signals of a WFDB record; name its header, {header.name}")
-    start = head[:24].decode("ascii", "backslashreplace")
-    raise DecodeError(f"{path}: not a recording that is known (it begins with {start!r}); {_REMEDY}")
-
-
-def _refuse_wrapped(head: bytes, path: Path) -> None:
-    """Say what is around the recording, where something is. Raises ``DecodeError``."""
-    for magic, what in _PACKED.items():
-        if head.startswith(magic):
-            raise DecodeError(f"{path}: is {what}; unpack it first")
-    halves = (any(head[0:64:2]), any(head[1:64:2]))
-    if head.startswith(_UTF16) or (len(head) > 1 and halves in {(True, False), (False, True)}):
-        is_wider = sum(any(head[at:64:4]) for at in range(4, 8)) == 1
-        raise DecodeError(f"{path}: is UTF-{32 if is_wider else 16} text; save it as UTF-8")
+    header = plain.path.with_suffix(".hea")
+    if header != plain.path and header.is_file():
+        raise DecodeError(f"may hold the signals of a WFDB record; name its header, {header.name}")
+    raise DecodeError(f"not a recording that is known ({containers.described(head)}); {_REMEDY}")

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from adapters._clock import DRIFT
-from adapters._inflate import Inflater
+from adapters._inflate import Inflater, check_ratio
 from adapters._samples import Samples
 from adapters._signals import Signal, Use, choose, grouped, scaled
 from adapters._vital_packets import MAGIC, Packets, Piece, Track
@@ -33,8 +33,6 @@ GZIP = b"\x1f\x8b"
 SAME_S = 0.1
 BLOCK = 16_384
 """Bytes read at a time."""
-MAX_RATIO, RATIO_FROM = 300, 2**26
-"""Plain bytes a compressed one, and from how many plain bytes on: beyond it there is nothing but repetition."""
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -94,8 +92,7 @@ class _Scan:
                 for plain in self.inflater.feed(block):
                     for _ in self.packets.feed(plain):
                         pass
-                if self.inflater.size > max(RATIO_FROM, MAX_RATIO * read_bytes):
-                    raise DecodeError(f"it expands more than {MAX_RATIO}-fold: this is no recording")
+                check_ratio(self.inflater.size, read_bytes)
         self.inflater.close()
         self.packets.close()
         self.tracks = [track for tid, track in self.packets.tracks.items() if tid in self.packets.began]

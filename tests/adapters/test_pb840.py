@@ -253,3 +253,14 @@ def test_random_cuts_of_real_captures(path: Path) -> None:
     rng = np.random.default_rng(840)
     text = path.read_bytes()
     prefix_rule(make, text, [sorted(rng.integers(0, len(text), size)) for size in (3, 40, 2000)])
+
+
+@pytest.mark.parametrize("n", [1, 17, 500])
+@pytest.mark.parametrize("text", ["# captured by a program, 38400 8N1", "#", "Patient: Jane Doe"])
+def test_lines_above_the_rows_take_no_time(n: int, text: str) -> None:
+    plain = b"BS, S:1,\n" + b"1.00, 5.00\n" * 9
+    found = decoded(make, [f"{text}\n".encode() * n + plain])
+    assert [(one.start_s, one.n) for one in found.stretches] == [(0.0, 9)]
+    assert "Jane" not in str(found.notices)
+    within = decoded(make, [plain + f"{text}\n".encode() + plain])
+    assert within.n == (18 if text.startswith("#") else 19)

@@ -147,13 +147,13 @@ def test_a_single_bad_stamp_or_one_that_comes_twice_is_left_out() -> None:
 
 
 def test_messages_become_notices_up_to_a_bound_and_identities_do_not() -> None:
-    said = [[f'1:E:M:{1000 + k}:"too {k}"'] for k in range(MAX_NOTICES + 3)]
+    said = [[f'1:E:M:{1000 + k}:"TOO {k}"'] for k in range(MAX_NOTICES + 3)]
     other = [
         ['1:E:N:1:"Jane Doe"', '1:E:D:1:"serial 7"', '1:E:C:1:"Sat Jun 27"', '{"event":"E","type":"M","buff":"hi"}']
     ]
     found = read(transcript(*other, *rows(5), *said, *rows(5, start=1320)))
-    assert details(found)[2] == "message of the device: 'hi'"
-    assert details(found)[3] == "message of the device: 'too 0'"
+    assert details(found)[2] == "message of the device: 2 characters of text"
+    assert details(found)[3] == "message of the device: 'TOO 0'"
     assert details(found)[-1] == "and 4 more messages of the device"
     assert not any(word in " ".join(details(found)) for word in ("Jane", "serial", "Sat"))
 
@@ -220,7 +220,7 @@ def test_a_last_line_without_its_end_may_have_been_cut_short() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"hello\n", "line 1: 'hello' is neither a measurement nor an event; no usable row"),
+        (b"hello\n", "line 1: 'xxxxx' is neither a measurement nor an event; no usable row"),
         (transcript(["1:M:P:A:0:1:10112"]), "there are no rows with numbers; no usable row"),
         (transcript(*rows(1)), "the time stamps do not advance, so they give no rate; give --rate HZ"),
         (transcript(*rows(9, step=1000)), "the time stamps say 1 Hz, outside 5-2000 Hz"),

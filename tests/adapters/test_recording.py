@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters import formats, recording
+from adapters import _inflate, _wrapped, formats
 from adapters.recording import Settings, chunks, open_recording
 from streamer.chunk import Chunk
 from streamer.errors import ConfigError, DecodeError, VentstreamError
@@ -80,11 +83,10 @@ def test_faults_of_the_user_are_config_errors(csv: Path, tmp_path: Path) -> None
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"\x1f\x8b\x08\x00", "is gzip-compressed; unpack it first"),
-        (b"PK\x03\x04....", "is a ZIP archive; unpack it first"),
-        ("flow_l_s\n0.5\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        ("flow_l_s\n0.5\n".encode("utf-16-le"), "is UTF-16 text; save it as UTF-8"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), r"not a recording that is known \(it begins .*ventstream formats"),
+        (b"\x1f\x8b\x08\x00", "is compressed, but damaged: the file is cut short"),
+        (gzip.compress(b""), "is empty"),
+        (b"PK\x03\x04....", "is a ZIP archive; unpack it"),
+        (b"\x99PNG\r\n\x1a\n" + bytes(range(256)), r"not a recording that is known \(binary, .*ventstream formats"),
         (b"\0" * 5000, "not a recording that is known"),
         (b"x" * 500_000, "not a recording that is known"),
         (b"PAR1 and no more", "not readable as Parquet"),
@@ -100,21 +102,90 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, content: bytes, says: s
     assert "\n" not in str(failure.value)
 
 
-@pytest.mark.parametrize("name", [None, "csv", "pb840", "edf"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_around_text_is_taken_off(tmp_path: Path, csv: Path, encoding: str, *, packed: bool) -> None:
+    content = csv.read_text("utf-8").encode(encoding)
+    path = tmp_path / ("y.csv.gz" if packed else "y.csv")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    assert stream(open_recording(path, rate_hz=50).items()).form() == stream(open_recording(csv).items()).form()
+    assert open_recording(path).format == "csv"
+
+
+@pytest.mark.parametrize("name", [None, "csv"])
+def test_a_compressed_file_that_is_cut_short_keeps_what_was_good(tmp_path: Path, csv: Path, name: str | None) -> None:
+    path = tmp_path / "y.csv.gz"
+    packed = gzip.compress(csv.read_bytes())
+    path.write_bytes(packed[: len(packed) - 8])
+    recording = open_recording(path, rate_hz=100, format=name)
+    found = stream(recording.items())
+    assert found.error is None
+    assert recording.damaged_rows >= 1
+    assert found.notices[-1][1].detail == "the file is cut short: what stands before is kept"
+
+
+def test_what_expands_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_inflate, "RATIO_FROM", 2**16)
+    path = put(tmp_path / "x.csv.gz", gzip.compress(b"flow_l_s\n" + b"0.50\n" * 200_000))
+    with pytest.raises(DecodeError, match="expands more than 300-fold"):
+        list(open_recording(path, rate_hz=50).items())
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("name", [None, "csv", "edf"])
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"\x1f\x8b\x08\x00", "is gzip-compressed; unpack it first"),
-        ("flow_l_s\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        ("flow_l_s\n".encode("utf-32"), "is UTF-32 text; save it as UTF-8"),
-        ("flow_l_s\n".encode("utf-32-be"), "is UTF-32 text; save it as UTF-8"),
+        (zipped("a.csv"), "is a ZIP archive; unpack it"),
+        (zipped("[Content_Types].xml", "word/document.xml"), "is a Word document"),
+        (zipped("mimetype", "content.xml"), "is a ZIP archive"),
+        (b"BZh91AY", "is compressed with bzip2"),
+        (b"\xfd7zXZ\x00\x00", "is compressed with xz"),
+        (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive"),
+        (b"\0" * 257 + b"ustar\x00", "is a tar archive"),
+        (b"%PDF-1.7", "is a PDF document"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel or Word file"),
+        (b"SQLite format 3\0", "is an SQLite database"),
+        (b"\x89PNG\r\n\x1a\n", "is a picture"),
+        (b"\xff\xd8\xff\xe0", "is a picture"),
+        (b"RIFF\0\0\0\0WAVE", "is sound"),
+        (b"<?xml version='1.0'?>", "is XML"),
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"\x80\x04\x95", "is a Python pickle"),
+        (gzip.compress(b"RDX3\nX\n"), "is an R data file"),
     ],
 )
-def test_what_is_wrapped_is_said_whatever_name_or_format_it_has(
+def test_what_is_no_recording_is_named_with_what_to_do(
     tmp_path: Path, content: bytes, says: str, name: str | None
 ) -> None:
-    with pytest.raises(DecodeError, match=says):
+    with pytest.raises(DecodeError, match=says) as failure:
         open_recording(put(tmp_path / "x.csv", content), rate_hz=50, format=name)
+    assert "; " in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"Smith, John, 1970-01-01\n" * 9, "text of 3 columns between commas"),
+        (b"Smith;John\n" * 9, "text of 2 columns between semicolons"),
+        (b"Smith John\n" * 9, "text, 9 lines or more of 2 words"),
+        (b'{"name": "Smith"}', "text that looks like JSON"),
+        (b"Smith" * 5 + b"\0\1\2" * 9, "binary, 48 % printable"),
+    ],
+)
+def test_unknown_bytes_are_described_and_not_quoted(tmp_path: Path, content: bytes, says: str) -> None:
+    with pytest.raises(DecodeError, match=says) as failure:
+        open_recording(put(tmp_path / "x.dat", content))
+    assert "Smith" not in str(failure.value)
 
 
 def test_what_is_no_file_is_one_line(tmp_path: Path, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +221,8 @@ def test_damage_is_counted_anew_at_every_reading(tmp_path: Path) -> None:
 def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path / "x", b"BS, S:1,\n" + b"".join(b"%d.%02d, 5.00\n" % (k % 60, k % 97) for k in range(60_000)))
     whole = stream(open_recording(path).items())
-    assert whole.n == 60_000 > recording.BLOCK / 12
-    monkeypatch.setattr(recording, "BLOCK", 1001)
+    assert whole.n == 60_000 > _wrapped.BLOCK / 12
+    monkeypatch.setattr(_wrapped, "BLOCK", 1001)
     assert stream(open_recording(path).items()).form() == whole.form()
 
 

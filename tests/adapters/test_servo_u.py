@@ -92,7 +92,7 @@ def test_exports_without_waveforms_are_refused(tag: str) -> None:
     ("text", "says"),
     [
         (transcript([]), "no usable row"),
-        (transcript(["17:05:43:745\tesp.\t***\t0.02\t1"]), "line 11: '17:05:43:745\\tesp.\\t***"),
+        (transcript(["17:05:43:745\tesp.\t***\t0.02\t1"]), "line 11: '17:05:43:745\\txxx.\\t***"),
         (transcript(rows(3), point="DOT"), "line 5: decimal separator 'DOT' is neither POINT nor COMMA"),
         (transcript(rows(3), "Tiempo\tFase\tPva\tFLUJO (l/m)"), "line 10: no column with the unit of pressure (cmH2O)"),
         (transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tV (ml)"), "unit of flow (l/min); units seen: cmh2o, ml"),

@@ -246,7 +246,7 @@ def test_the_size_of_blocks_does_not_matter(tmp_path: Path, monkeypatch: pytest.
         (["23-09-2020 15:55:03.7224,2547,"] * 9, "stamped only when it arrived: its rate is unknown"),
         (["Time,RelativeTime,SystemLocalTime,NOM_ECG_CARD_BEAT_RATE", "1,2,3,4"], "a numeric export of VSCapture"),
         (["13-5-2022 11:52:04,1837821952,NOM_RESP_RATE,12,"], "a numeric export of VSCapture: trends"),
-        (["hello"], "line 1: 'hello' is no row of a waveform that VSCapture writes"),
+        (["hello"], "line 1: 'xxxxx' is no row of a waveform that VSCapture writes"),
         (
             [f"05/13/2022 11:53:04,{10**12 + 20_000 * k},5," for k in range(9)],
             "its first stamps give no rate; give --rate HZ",
@@ -269,7 +269,7 @@ def test_a_file_beside_it_that_cannot_be_used_is_left_out_and_told(tmp_path: Pat
     save(tmp_path, PAW, ["hello"])
     found = read(path)
     assert list(found.stretches[0].joined()) == [Channel.FLOW]
-    assert details(found)[0].startswith("NOM_PRESS_AWAY beside it is left out: line 1: 'hello' is no row")
+    assert details(found)[0].startswith("NOM_PRESS_AWAY beside it is left out: line 1: 'xxxxx' is no row")
     assert details(found)[1].startswith("NOM_AWAY_CO2 beside it is left out: its values are around 1431.5")
 
 
