@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from streamer.errors import DecodeError
 
@@ -20,9 +21,15 @@ _BDF = b"\xffBIOSEMI"
 _INTEGER = re.compile(r"[-+]?\d{1,8}")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 _WHEN = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)(\d\d)\.(\d\d)\.(\d\d)")
+_FULL_YEAR = re.compile(rb"Startdate \d\d-[A-Z]{3}-(\d{4})(?: |$)")
+FIRST_YEAR = 85
+"""EDF's century; its first day stands for a date that was taken out."""
+_WIDTHS = (b"#1", b"#2")
+"""What Löwenstein's headers say of a signal: bytes a sample."""
 _FIELDS = {
     "label": (0, 16), "unit": (96, 8), "physical minimum": (104, 8), "physical maximum": (112, 8),
     "digital minimum": (120, 8), "digital maximum": (128, 8), "number of samples": (216, 8),
+    "reserved": (224, 32),
 }  # fmt: skip
 """Where the fields of all signals begin, in bytes a signal, and how wide one is."""
 
@@ -33,7 +40,8 @@ class Entry:
 
     Attributes:
         samples: In a record.
-        at: First sample in a record, counted in samples.
+        at: First byte in a record.
+        dtype: Of a sample: ``<i2``, or ``i1``, ``u1`` of Löwenstein's files.
         limits: Physical minimum and maximum, digital minimum and maximum, as text; see ``scale``.
     """
 
@@ -42,6 +50,12 @@ class Entry:
     samples: int
     at: int
     limits: tuple[str, str, str, str]
+    dtype: str = "<i2"
+
+    @property
+    def size(self) -> int:
+        """Bytes in a record."""
+        return self.samples * int(self.dtype[-1])
 
     def scale(self) -> tuple[float, float, float, float, float]:
         """Digital minimum and maximum; ``multiplier, offset, divisor``: of a value, see ``_channels``.
@@ -67,14 +81,14 @@ class Header:
         duration_s: Of a record; 0 where there is none.
         kind: ``EDF``, ``EDF+C`` or, with gaps between records, ``EDF+D``.
         signals: In their order.
-        words: Samples of all signals in a record.
+        size: Bytes of a record.
     """
 
     records: int
     duration_s: float
     kind: str
     signals: tuple[Entry, ...]
-    words: int
+    size: int
 
 
 def is_edf(head: bytes) -> bool:
@@ -113,19 +127,49 @@ def parse(raw: bytes) -> Header:
         label, unit, *limits = (_text(_cell(raw, count, k, name)) for name in list(_FIELDS)[:6])
         place = FIXED + 216 * count + 8 * k
         samples = _integer(_cell(raw, count, k, "number of samples"), place, f"number of samples of {label!a}")
-        if samples < 0 or 2 * (at + samples) > MAX_RECORD:
+        if samples < 0 or at + 2 * samples > MAX_RECORD:
             limit = f"a record may have {MAX_RECORD >> 20} MiB"
             raise DecodeError(f"byte {place}: {samples} samples of {label!a} in a record; {limit}")
-        entries.append(Entry(label, unit, samples, at, (limits[0], limits[1], limits[2], limits[3])))
-        at += samples
+        dtype = _dtype(_cell(raw, count, k, "reserved"), limits[2])
+        entries.append(Entry(label, unit, samples, at, (limits[0], limits[1], limits[2], limits[3]), dtype))
+        at += entries[-1].size
     if at == 0:
         raise DecodeError("the header says that a record has no samples")
     records = _integer(raw[236:244], 236, "number of records")
     duration_s = _number(_text(raw[244:252]), "byte 244: duration of a record")
     if records < -1 or duration_s < 0:
         raise DecodeError(f"byte 236: {records} records of {duration_s:g} s")
+    if any(_cell(raw, count, k, "reserved").strip(b" \0") in _WIDTHS for k in range(count)):
+        records = -1  # their count is not that of the file
     kind = _text(raw[192:197])
     return Header(records, duration_s, kind if kind in {"EDF+C", "EDF+D"} else "EDF", tuple(entries), at)
+
+
+def started(raw: bytes) -> datetime | None:
+    """When the recording began by the recorder's clock, from the first 256 bytes; None where it is blanked or wrong.
+
+    EDF+ has the year in full; of EDF's two digits 85 to 99 are of the last century.
+    """
+    found = _WHEN.fullmatch(_text(raw[168:184]))
+    if found is None:
+        return None
+    day, month, year, hour, minute, second = map(int, found.groups())
+    year += 1900 if year >= FIRST_YEAR else 2000
+    if full := _FULL_YEAR.match(raw[88:168]):
+        year = int(full[1])
+    if (day, month, year) == (1, 1, 1900 + FIRST_YEAR):
+        return None
+    try:
+        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (its zone is unknown)
+    except ValueError:
+        return None
+
+
+def _dtype(reserved: bytes, lowest: str) -> str:
+    """Of a signal's samples: 16 bits, or 8 where Löwenstein's header says ``#1``, signed if it may be below zero."""
+    if reserved.strip(b" \0") != _WIDTHS[0]:
+        return "<i2"
+    return "i1" if lowest.startswith("-") else "u1"
 
 
 def _cell(raw: bytes, count: int, k: int, name: str) -> bytes:

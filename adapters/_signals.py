@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from adapters._columns import OF_BAROMETER, VOLUMES, WAVEFORMS, barometer_note, conditions_of, scale
 from adapters._samples import ToChannels
@@ -36,6 +36,12 @@ _OTHERS = frozenset({
     "plateau", "sample", "set", "setpoint", "supply", "target", "tc",
 })  # fmt: skip
 """Words of flows and pressures elsewhere, of settings and of values of whole breaths."""
+
+
+STANDARD_GAS = (
+    "flow is of dry standard gas: converted to body conditions from 760 mmHg and, unless standard_c or flow_conditions "
+    "under [context] says otherwise, 0 degrees C"
+)
 
 
 class Signal(NamedTuple):
@@ -89,6 +95,7 @@ def choose(signals: Sequence[Signal], options: ReadOptions, *, co2_alone: bool =
             chosen.uses[channel] = Use(best, *scale(found[best], options.barometric_mmhg))
             if channel is Channel.FLOW:
                 chosen.context = conditions_of([found[best]], signals[best].unit)
+                chosen.notes += [STANDARD_GAS] if chosen.context.flow_conditions == "STPD" else []
             if found[best] in OF_BAROMETER:
                 chosen.notes.append(barometer_note(options.barometric_mmhg))
     if not chosen.uses.keys() & ({Channel.FLOW, Channel.PCO2} if co2_alone else {Channel.FLOW}):
@@ -96,7 +103,11 @@ def choose(signals: Sequence[Signal], options: ReadOptions, *, co2_alone: bool =
     return chosen
 
 
-def grouped(signals: Sequence[Signal], chosen: Chosen) -> list[tuple[str, float, dict[Channel, Use]]]:
+Groups: TypeAlias = list[tuple[str, float, dict[Channel, Use]]]
+"""Suffix of a source, rate, signals of it; several."""
+
+
+def grouped(signals: Sequence[Signal], chosen: Chosen) -> Groups:
     """One source for all signals of one rate, and ``.co2`` for CO2 of another: suffix, rate, signals of each.
 
     Without flow, breaths are those of CO2, and a pressure of another rate is left out and told.

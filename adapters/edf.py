@@ -3,11 +3,14 @@
 Signals are known by label and unit (``_signals.py``). A record of ``duration`` seconds has each signal's samples one
 after the other, so it counts once it is whole. Records follow each other; in EDF+D each says when it begins, and what
 lies between is a gap. CO2 of another rate than flow comes as a source of its own, ``edf.co2``. A sample outside the
-signal's digital range is missing. Time is counted from the start; the header's date, of an unknown zone, is not read.
+signal's digital range is missing. Time is counted from the start; the header's date, of an unknown zone, is told apart.
 
 ResMed ends each record with a checksum in the signal ``Crc16``: CRC-16 of the polynomial 0x1021, begun at 0xFFFF, over
 all bytes before it, the low byte first (it agrees with all 213 records of the shared files). A record that differs is
 damaged. Only there ``Crc16`` is checked; a signal of this name in another place or of another length is not.
+
+Löwenstein's devices (prisma, ``.wmedf``) write a header of EDF whose signals say ``#1`` or ``#2`` where EDF says
+nothing: samples of one or two bytes. They are read so after a public description, and a notice says so.
 """
 
 from __future__ import annotations
@@ -15,17 +18,21 @@ from __future__ import annotations
 # Ours because edfio and pyEDFlib need the whole file and refuse what is discontinuous or cut short.
 import re
 from binascii import crc_hqx
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters._edf_header import ANNOTATIONS, CRC, FIXED, Entry, Header, header_bytes, is_edf, parse
+from adapters._edf_header import ANNOTATIONS, CRC, FIXED, Entry, Header, header_bytes, is_edf, parse, started
 from adapters._samples import Samples
 from adapters._signals import Chosen, Signal, Use, choose
 from adapters.formats import ReadOptions
 from streamer.chunk import MIN_RATE_HZ, Channel, Chunk, FloatArray
-from streamer.errors import DecodeError
+from streamer.context import RecordingInfo, Sidecar
+from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice, NoticeKind
+from streamer.zones import plausible
 
 OVERLAP_S = 0.2
 """A record that begins earlier than the one before it ends, by up to this, follows it; beyond, the clock was set."""
@@ -33,6 +40,10 @@ MAX_ONSET_S = 1e9
 DRIFT, SAME_S = 1e-3, 1e-6
 
 _ONSET = re.compile(rb"([+-]\d{1,10}(?:\.\d{0,12})?)(?:\x15[\d.]*)?\x14\x14")
+_NARROW = (
+    "samples of 8 bits, as in Loewenstein's WMEDF, are read after a public description: compare with the device's own "
+    "numbers"
+)
 _ELSEWHERE = "name the file with the waveforms beside it (of ResMed's, the one in ..._BRP.edf)"
 
 
@@ -40,6 +51,22 @@ def recognise(head: bytes, name: str) -> bool:
     """Whether a header begins that knows its own length."""
     del name
     return is_edf(head)
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """When it began, by the recorder's clock, and what the unit of flow says of the gas."""
+    try:
+        header = parse(head[: header_bytes(head[:FIXED])])
+        context = _chosen(header, header.duration_s or 1.0, options).context
+    except (DecodeError, ConfigError):  # told when its samples are read
+        return Sidecar()
+    start = started(head)
+    clock = next((entry for entry in header.signals if entry.label == ANNOTATIONS and header.kind != "EDF"), None)
+    if start is not None and clock is not None:
+        first = FIXED * (len(header.signals) + 1) + clock.at
+        onset = _ONSET.match(head[first : first + clock.size])
+        start += timedelta(seconds=float(onset[1])) if onset and abs(float(onset[1])) < MAX_ONSET_S else timedelta()
+    return Sidecar(recording=RecordingInfo(start_local=plausible(start)), context=context)
 
 
 class Decoder:
@@ -87,7 +114,7 @@ class _Records:
 
     def __init__(self, header: Header, options: ReadOptions) -> None:
         self._header = header
-        self.size = 2 * header.words
+        self.size = header.size
         duration_s = _duration_s(header, options)
         chosen = _chosen(header, duration_s, options)
         co2 = chosen.uses.get(Channel.PCO2)
@@ -105,6 +132,8 @@ class _Records:
         if self._clock is None and header.kind == "EDF+D":
             raise DecodeError("EDF+D without a signal EDF Annotations: nobody knows when its records began")
         self._main.samples.told(chosen.notes)
+        if any(entry.dtype != "<i2" for entry in header.signals):
+            self._main.samples.note(NoticeKind.NOTE, _NARROW)
 
     def take(self, raw: bytes) -> None:
         """One whole record."""
@@ -150,20 +179,19 @@ class _Records:
         """Use what there is of a record; how many samples of flow that is."""
         if self._clock is not None and not self._place(raw, self._clock):
             return 0
-        words = np.frombuffer(raw, "<i2", len(raw) // 2)
         start_s = self._main.samples.now_s
-        kept = self._main.rows(words)
+        kept = self._main.rows(raw)
         if self._co2 is not None:
             self._ready += self._main.samples.take()
             if abs(start_s - self._co2.samples.now_s) > SAME_S:
                 self._co2.samples.restart(start_s)
-            self._co2.rows(words)
+            self._co2.rows(raw)
             self._ready += self._co2.samples.take()
         return kept
 
     def _place(self, raw: bytes, clock: Entry) -> bool:
         """When a record of EDF+ begins, by its first annotation; False where EDF+D does not say."""
-        match = _ONSET.match(raw[2 * clock.at : 2 * (clock.at + clock.samples)])
+        match = _ONSET.match(raw[clock.at : clock.at + clock.size])
         onset_s = float(match[1]) if match else np.inf
         samples, number, unknown = self._main.samples, self._seen, abs(onset_s) > MAX_ONSET_S
         if self._header.kind == "EDF+C" and (number > 1 or unknown):
@@ -193,9 +221,9 @@ class _Stream:
         self.samples = Samples(source, self._entries[0].samples / duration_s, self._channels, counted="record")
         self.outside = 0
 
-    def rows(self, words: NDArray[np.int16]) -> int:
+    def rows(self, raw: bytes) -> int:
         """The samples of a record, as many as all signals have; how many that is."""
-        columns = [words[entry.at : entry.at + entry.samples] for entry in self._entries]
+        columns = [_stored(raw, entry) for entry in self._entries]
         values = np.empty((min(map(len, columns)), len(columns)))
         for at, (column, (low, high, *_)) in enumerate(zip(columns, self._scales, strict=True)):
             digital = column[: len(values)]
@@ -216,6 +244,12 @@ class _Stream:
             _, _, multiplier, offset, divisor = self._scales[at]
             found[channel] = (values[:, at] * multiplier + offset) / divisor * use.multiplier / use.divisor
         return found
+
+
+def _stored(raw: bytes, entry: Entry) -> NDArray[Any]:
+    """The samples of a signal that are there."""
+    there = raw[entry.at : entry.at + entry.size]
+    return np.frombuffer(there, entry.dtype, len(there) * entry.samples // entry.size if entry.size else 0)
 
 
 def _duration_s(header: Header, options: ReadOptions) -> float:

@@ -112,7 +112,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
     "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
-    "edf": Format("adapters.edf", (".edf",), "EDF, EDF+ with flow and pressure; ResMed's SD card (BRP)"),
+    "edf": Format("adapters.edf", (".edf", ".wmedf"), "EDF, EDF+ with flow; ResMed's SD card (BRP), WMEDF"),
     "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
     "wfdb": Format("adapters.wfdb_record", (".hea",), "WFDB (PhysioNet) record, its .hea named", "ventstream[wfdb]"),
     "vital": Format("adapters.vital", (".vital",), "VitalDB file: waveforms of many devices"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -21,11 +22,16 @@ from adapters._signals import Signal, Use, choose
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk, FloatArray
-from streamer.errors import DecodeError
+from streamer.context import Context, RecordingInfo, Sidecar
+from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
+from streamer.zones import plausible
 
 MAX_FIELDS = 512
 S_PER_DAY = 86_400.0
+EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 (of an unknown zone)
+"""Day 0 of Excel."""
+MAX_DAY = 1e5
 _LINE_END = re.compile(rb"[\r\n]+")
 _KEY = re.compile(r"(\w{1,40})=(?:\t|$)")
 _INTERVAL = re.compile(r"(\d{1,12}(?:[.,]\d{1,12})?(?:[eE][-+]?\d{1,2})?) ?(hr|min|s|ms|µs|us)")
@@ -40,6 +46,22 @@ def recognise(head: bytes, name: str) -> bool:
     del name
     lines = _LINE_END.split(head.removeprefix(BOM), 3)
     return lines[0].startswith(b"Interval=\t") and any(line.startswith(b"ExcelDateTime=") for line in lines[1:])
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """When it began, by the recorder's clock, and what the unit of flow says of the gas."""
+    header: dict[str, list[str]] = {}
+    for line in head.decode("utf-8", "replace").removeprefix("\ufeff").splitlines()[:MAX_FIELDS]:
+        if not (key := _KEY.match(line)):
+            break
+        header[key[1]] = line.split("\t")[1 : MAX_FIELDS + 1]
+    day = _number((header.get("ExcelDateTime") or [""])[0])
+    start = EPOCH + timedelta(days=day) if day is not None and 0.0 < day < MAX_DAY else None
+    try:
+        context = choose(_signals(header, _rate_hz(header)), options, co2_alone=True).context
+    except (DecodeError, ConfigError):  # told when its samples are read
+        context = Context()
+    return Sidecar(recording=RecordingInfo(start_local=plausible(start)), context=context)
 
 
 class Decoder:

@@ -4,7 +4,7 @@ Little-endian. The header has 217 bytes, a descriptor 136; ``(Lo) X`` and ``(Hi)
 channel X. A block has 86 bytes of its own, then its samples, one channel after the other; the number of its first
 sample comes first, or 0, and a block with another is damaged or out of its place. The last block is padded, so the
 header's count of samples is what counts. Channels are known by name and unit (``_signals.py``). Time is counted from
-the first sample; the zone of the header's start is unknown, so it is no UTC.
+the first sample; the header's start is of an unknown zone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -19,12 +20,14 @@ from adapters._samples import Samples
 from adapters._signals import Signal, Use, choose
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
-from streamer.errors import DecodeError
+from streamer.context import RecordingInfo, Sidecar
+from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice, NoticeKind
+from streamer.zones import plausible
 
 MAGIC = b"POLY SAMPLE FILE"
 VERSION = b"version 2.03\r\n\x1a"
-FIXED, DESCRIPTOR, BLOCK_HEAD = 217, 136, 86
+FIXED, DESCRIPTOR, BLOCK_HEAD, STARTED = 217, 136, 86, 129
 MAX_SIGNALS = 512
 DRIFT = 1e-3
 MAX_GAIN = 1e9
@@ -39,6 +42,22 @@ def recognise(head: bytes, name: str) -> bool:
     """Whether it begins as Poly5, of any version."""
     del name
     return head.startswith(MAGIC)
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """When it began, by the recorder's clock, and what the unit of flow says of the gas."""
+    try:
+        header = _header(head[:FIXED], options)
+        end = FIXED + DESCRIPTOR * header.signals
+        context = _Blocks(header, head[FIXED:end], options).context
+    except (DecodeError, ConfigError, struct.error):  # told when its samples are read
+        return Sidecar()
+    year, month, day, _, hour, minute, second = struct.unpack_from("<7H", head, STARTED)
+    try:
+        start = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (its zone is unknown)
+    except ValueError:
+        start = None
+    return Sidecar(recording=RecordingInfo(start_local=plausible(start)), context=context)
 
 
 class Decoder:
@@ -106,6 +125,7 @@ class _Blocks:
         signals = [Signal(name, unit, header.rate_hz) for name, unit in zip(names, units, strict=True)]
         chosen = choose(signals, options)
         self._uses = chosen.uses
+        self.context = chosen.context
         self._scales = {channel: _scale(entries[2 * use.at], names[use.at]) for channel, use in chosen.uses.items()}
         self.samples = Samples("poly5", header.rate_hz, self._canonical, counted="block")
         self._seen = self._done = self._extra = 0

@@ -25,6 +25,7 @@ from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice, NoticeKind
 from streamer.sidecar import read_sidecar
 from streamer.units import STANDARD_MMHG
+from streamer.zones import dated
 
 _TABLES = {".csv", ".tsv", ".txt"}
 """Suffixes of text that is a table as soon as somebody says which of its columns are which."""
@@ -152,7 +153,7 @@ def open_recording(
         plain, head = _unwrapped(path, head, format)
         name = _recognised(head, plain, format, mapped=stated.recording.columns is not None)
         inside = _inside(named(name).load(), plain, head, _options(stated, rate_hz))
-    sidecar = _all(inside, beside)
+    sidecar = dated(_all(inside, beside))
     return Recording(path, name, sidecar, _options(sidecar, rate_hz), plain)
 
 

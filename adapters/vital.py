@@ -11,9 +11,11 @@ arrive. Later, and the gap is declared; earlier, and what overlaps is dropped.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from heapq import merge
 from pathlib import Path
 
@@ -22,12 +24,14 @@ import numpy as np
 from adapters._clock import DRIFT
 from adapters._inflate import Inflater, check_ratio
 from adapters._samples import Samples
-from adapters._signals import Signal, Use, choose, grouped, scaled
+from adapters._signals import Chosen, Groups, Signal, Use, choose, grouped, scaled
 from adapters._vital_packets import MAGIC, Packets, Piece, Track
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk, FloatArray
-from streamer.errors import DecodeError
+from streamer.context import RecordingInfo, Sidecar
+from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
+from streamer.zones import plausible
 
 GZIP = b"\x1f\x8b"
 SAME_S = 0.1
@@ -46,17 +50,50 @@ def recognise(head: bytes, name: str) -> bool:
         return False
 
 
-def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
-    """The chunks of all tracks that are used, by time. Raises ``DecodeError`` or ``ConfigError``."""
-    found = _Scan(path)
+def notes(path: Path, options: ReadOptions) -> Sidecar:
+    """When it began, and what the unit of flow says of the gas."""
+    try:
+        found = _scanned(path)
+        chosen, groups = _chosen(found, options)
+    except (DecodeError, ConfigError):  # told when its samples are read
+        return Sidecar()
+    start = datetime.fromtimestamp(_origin_s(found, groups), UTC) if groups else None
+    return Sidecar(recording=RecordingInfo(start_utc=plausible(start)), context=chosen.context)
+
+
+def _chosen(found: _Scan, options: ReadOptions) -> tuple[Chosen, Groups]:
+    """The tracks that are used, by their rates. Raises ``DecodeError`` or ``ConfigError``."""
     signals = [Signal(track.name, track.unit, track.rate_hz) for track in found.tracks]
     chosen = choose(signals, options, co2_alone=True)
-    groups = grouped(signals, chosen)
+    return chosen, grouped(signals, chosen)
+
+
+def _origin_s(found: _Scan, groups: Groups) -> float:
+    """When the first of the tracks that are used begins, Unix time."""
+    return min(found.packets.began[found.tracks[use.at].tid] for *_, uses in groups for use in uses.values())
+
+
+def _scanned(path: Path) -> _Scan:
+    """What is in a file, read through once, as long as it does not change."""
+    known = path.stat()
+    return _scan(path, known.st_mtime_ns, known.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _scan(path: Path, changed_ns: int, size: int) -> _Scan:
+    del changed_ns, size
+    return _Scan(path)
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
+    """The chunks of all tracks that are used, by time. Raises ``DecodeError`` or ``ConfigError``."""
+    found = _scanned(path)
+    chosen, groups = _chosen(found, options)
     main_hz = groups[0][1]
     if options.rate_hz is not None and abs(main_hz / options.rate_hz - 1.0) > DRIFT:
         given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
         raise DecodeError(f"{given}, but the file says {main_hz:g} Hz; mend one")
-    origin_s = min(found.packets.began[found.tracks[use.at].tid] for *_, uses in groups for use in uses.values())
+    origin_s = _origin_s(found, groups)
     streams = [
         _Stream(
             Samples(f"vital{suffix}", hz, scaled(uses), counted="record"), list(uses.values()), found, path, origin_s

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from adapters._samples import Samples
 from adapters._signals import Chosen, Signal, Use, choose, grouped, scaled
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk, FloatArray
+from streamer.context import Context, RecordingInfo, Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
+from streamer.zones import plausible
 
 BLOCK_SAMPLES = 2**20
 """Of all signals of a record together, read at a time."""
@@ -42,6 +45,8 @@ _RECORD = re.compile(
 _SIGNAL = re.compile(rb"[-\w]+(\.\w+)?[ \t]+\d{1,3}(x\d+)?(:\d+)?(\+\d+)?([ \t].*)?")
 _SEGMENT = re.compile(rb"([-\w]+|~)[ \t]+\d+[ \t]*")
 _LINE = re.compile(rb"[\r\n]+")
+_STANDARD = re.compile(rb"(?im)^[^#\r\n]*/(?:slp?m|[sn]l/min|\S*stpd)\b")
+_BEGAN = re.compile(rb"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))? (\d{1,2})/(\d{1,2})/(\d{4})")
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -50,6 +55,27 @@ def recognise(head: bytes, name: str) -> bool:
     lines = [line for line in _LINE.split(head) if line.strip() and not line.lstrip().startswith(b"#")][:2]
     record = _RECORD.fullmatch(lines[0]) if len(lines) > 1 else None
     return bool(record and (_SEGMENT if record[1] else _SIGNAL).fullmatch(lines[1].strip()))
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """When it began, by the recorder's clock, where there is a date; and whether flow is of standard gas."""
+    del options
+    context = Context(flow_conditions="STPD") if _STANDARD.search(head) else Context()
+    return Sidecar(recording=RecordingInfo(start_local=plausible(_began(head))), context=context)
+
+
+def _began(head: bytes) -> datetime | None:
+    lines = (line for line in _LINE.split(head) if line.strip() and not line.lstrip().startswith(b"#"))
+    fields = next(lines, b"").split()
+    found = _BEGAN.fullmatch(b" ".join(fields[4:6]))
+    if found is None:
+        return None
+    hour, minute, second, _, day, month, year = found.groups()
+    try:
+        start = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second))  # noqa: DTZ001 (unknown)
+    except ValueError:
+        return None
+    return start + timedelta(seconds=float(b"0." + (found[4] or b"0")))
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:

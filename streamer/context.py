@@ -27,11 +27,15 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     ``columns``: name, or number from 0, of a column in the file → its canonical name, which has the unit.
     ``delimiter``, ``decimal``, ``header_line`` (0: there is none), ``missing``, ``dates``: how a text table is written.
+    ``start_local``: when its first sample was taken by the device's own clock, whose zone the file does not say;
+    ``zone`` says it: a name as Europe/Berlin, or an offset as +02:00. Both together make ``start_utc``.
     ``doubts``: what was doubtful when this recording was made from another, as ``convert`` writes it.
     """
 
     rate_hz: Annotated[float, Meta(ge=5, le=2000)] | None = None
     start_utc: Annotated[datetime, Meta(tz=True)] | None = None
+    start_local: Annotated[datetime, Meta(tz=False)] | None = None
+    zone: Annotated[str, Meta(max_length=64)] = ""
     device: str = ""
     source: str = ""
     licence: str = ""

@@ -13,6 +13,12 @@ from streamer.wire import utc_text
 Row: TypeAlias = dict[str, Any]
 UtcOf: TypeAlias = Callable[[float], int | None]
 """Device seconds → UTC nanoseconds, or None where unknown."""
+LocalOf: TypeAlias = Callable[[float], str | None]
+"""Device seconds → the device's own time as text, or None where unknown."""
+
+
+def _unknown(device_s: float) -> None:
+    del device_s
 
 
 def _stats_of(key: str) -> list[tuple[str, str]]:
@@ -40,7 +46,7 @@ def breath_columns() -> list[Column]:
         *_columns("text", "recording", "bed", "session"),
         *_columns("whole", "number", "run"),
         *_columns("number", "start_s", "end_s"),
-        *_columns("text", "start_utc"),
+        *_columns("text", "start_utc", "start_local"),
         *_columns("number", *METRICS),
         *_columns("object", "missing", "quality"),
         *_columns("words", "flags", "doubts"),
@@ -48,7 +54,9 @@ def breath_columns() -> list[Column]:
     ]
 
 
-def breath_row(record: BreathRecord, *, recording: str, session: str, utc_of: UtcOf, run: int = 1) -> Row:
+def breath_row(
+    record: BreathRecord, *, recording: str, session: str, utc_of: UtcOf, local_of: LocalOf = _unknown, run: int = 1
+) -> Row:
     """One breath, flat; a key without a value is None and stands in ``missing`` with its reason.
 
     ``run`` grows where the clock of the recording returns to its beginning; ``doubts`` are known at its end.
@@ -62,6 +70,7 @@ def breath_row(record: BreathRecord, *, recording: str, session: str, utc_of: Ut
         "start_s": record.start_s,
         "end_s": record.end_s,
         "start_utc": utc_text(utc_of(record.start_s)),
+        "start_local": local_of(record.start_s),
         **dict.fromkeys(METRICS),
         **record.values,
         "missing": dict(record.missing),
@@ -78,7 +87,7 @@ def summary_columns() -> list[Column]:
         *_columns("text", "recording", "bed", "session", "window"),
         *_columns("whole", "run"),
         *_columns("number", "start_s", "end_s"),
-        *_columns("text", "start_utc"),
+        *_columns("text", "start_utc", "start_local"),
         *_columns("whole", "breaths"),
         *_columns("number", "coverage"),
         *(column for key in METRICS for column in _stat_columns(key)),
@@ -87,7 +96,9 @@ def summary_columns() -> list[Column]:
     ]
 
 
-def summary_row(summary: Summary, *, recording: str, session: str, utc_of: UtcOf, run: int = 1) -> Row:
+def summary_row(
+    summary: Summary, *, recording: str, session: str, utc_of: UtcOf, local_of: LocalOf = _unknown, run: int = 1
+) -> Row:
     """One summary, flat: ``crs_n``, ``crs_median``, ``crs_p25`` and so on; ``run`` is that of its end."""
     row: Row = {
         "recording": recording,
@@ -98,6 +109,7 @@ def summary_row(summary: Summary, *, recording: str, session: str, utc_of: UtcOf
         "start_s": summary.start_s,
         "end_s": summary.end_s,
         "start_utc": utc_text(utc_of(summary.start_s)),
+        "start_local": local_of(summary.start_s),
         "breaths": summary.breaths,
         "coverage": summary.coverage,
     }

@@ -19,9 +19,11 @@ class RecordedTime:
 
     Args:
         start_utc: Aware instant of the first sample, or None when the recording does not say.
+        start_local: The same by the device's own clock, of an unknown zone.
     """
 
-    def __init__(self, start_utc: datetime | None) -> None:
+    def __init__(self, start_utc: datetime | None, start_local: datetime | None = None) -> None:
+        self._start_local = start_local
         self._start_ns = None if start_utc is None else (start_utc - EPOCH) // timedelta(microseconds=1) * 1000
         self._first_s: float | None = None
 
@@ -35,6 +37,15 @@ class RecordedTime:
         if self._start_ns is None or self._first_s is None:
             return None
         return self._start_ns + round((device_s - self._first_s) * NS_PER_S)
+
+    def local(self, device_s: float) -> str | None:
+        """A device instant by the device's own clock, ISO 8601 without a zone, or None while unknown."""
+        if self._start_local is None or self._first_s is None:
+            return None
+        try:
+            return (self._start_local + timedelta(seconds=device_s - self._first_s)).isoformat(timespec="milliseconds")
+        except OverflowError:
+            return None
 
     drift_s: float | None = None
     drift_ppm: float | None = None

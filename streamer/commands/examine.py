@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -59,14 +60,23 @@ class _Rows:
     def take(self, event: Event, clock: RecordedTime) -> None:
         if self._on_breath is not None and isinstance(event, BreathRecord):
             run = self._found.run_of(event.start_s)
-            row = breath_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns, run=run)
+            row = breath_row(event, **self._source(clock), run=run)
             self._on_breath(row)
         elif self._on_summary is not None and isinstance(event, Summary):
             run = self._found.run_of(event.end_s)
-            row = summary_row(event, recording=self._name, session=self._session, utc_of=clock.utc_ns, run=run)
+            row = summary_row(event, **self._source(clock), run=run)
             self._on_summary(row)
         elif self._on_notice is not None and isinstance(event, Notice):
             self._on_notice(event)
+
+    def _source(self, clock: RecordedTime) -> dict[str, Any]:
+        """What all rows say of the recording and its clocks."""
+        return {
+            "recording": self._name,
+            "session": self._session,
+            "utc_of": clock.utc_ns,
+            "local_of": clock.local,
+        }
 
 
 def examine(
@@ -115,7 +125,7 @@ def _through_core(
         settings=CoreSettings(rolling=RollingSettings() if rows.wants_summaries else NO_WINDOWS),
         on_breath=observer,
     )
-    clock = RecordedTime(sidecar.recording.start_utc)
+    clock = RecordedTime(sidecar.recording.start_utc, sidecar.recording.start_local)
 
     def keep(events: Sequence[Event]) -> None:
         for event in events:

@@ -52,6 +52,7 @@ class _SessionFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     event: tuple[SessionEvent, ...] = ()
     blood_gas: tuple[BloodGas, ...] = ()
     points: PointSettings = PointSettings()
+    zone: Annotated[str, Meta(max_length=64, description="of clocks that say none: Europe/Berlin, +02:00")] = ""
 
 
 class _CohortFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -143,7 +144,7 @@ def _session(document: Document, path: Path, points: PointSettings) -> Session:
         if not found.exists():
             raise document.error(("recording", index, "path"), _absent(found))
         named = found if found.name else found.absolute()  # ".", the folder that the file itself lies in
-        recordings.append(msgspec.structs.replace(recorded, path=named))
+        recordings.append(msgspec.structs.replace(recorded, path=named, zone=recorded.zone or file.zone))
     told = Sidecar(context=file.context, event=file.event, blood_gas=file.blood_gas)
     session = Session(label=file.label or path.stem, recordings=tuple(recordings), told=told, document=document)
     _check_times(session)

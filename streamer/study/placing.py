@@ -11,7 +11,7 @@ from itertools import pairwise
 import msgspec
 
 from streamer.commands.examine import Job
-from streamer.commands.recordings import open_recording, utc_of_zero_s
+from streamer.commands.recordings import Recording, open_recording, utc_of_zero_s
 from streamer.context import RecordingInfo, SessionEvent
 from streamer.doubts import Doubt, DoubtKind
 from streamer.errors import ConfigError
@@ -34,9 +34,10 @@ def jobs_of(session: Session, settle_s: float) -> list[Job]:
     told = session.told
     restated = frozenset(name for name in ("event", "blood_gas") if getattr(told, name))
     jobs = [_job(session, index, restated) for index in range(len(session.recordings))]
-    zeros = [_zero_s(session, index, job) for index, job in enumerate(jobs)]
+    opened = [_opened(session, index, job) for index, job in enumerate(jobs)]
+    zeros = [zero for _, zero in opened]
     is_utc = all(zero is not None for zero in zeros)
-    _check_dated(session, zeros)
+    _check_dated(session, zeros, [recording.sidecar.recording.start_local is not None for recording, _ in opened])
     times = times_of(session, zeros[0] if is_utc else None)
     _check_turns(session, times, settle_s)
     return jobs
@@ -50,23 +51,27 @@ def _job(session: Session, index: int, restated: frozenset[str]) -> Job:
     return Job(path=path, format_name=form, context=told, restated=restated)
 
 
-def _zero_s(session: Session, index: int, job: Job) -> float | None:
+def _opened(session: Session, index: int, job: Job) -> tuple[Recording, float | None]:
+    """A recording, and UTC of second 0 of its clock. Raises ``ConfigError`` with the place in the session file."""
     try:
-        return utc_of_zero_s(open_recording(job.path, format_name=job.format_name, context=job.context))
+        recording = open_recording(job.path, format_name=job.format_name, context=job.context)
+        return recording, utc_of_zero_s(recording)
     except ConfigError as error:
         raise session.error(("recording", index), str(error)) from None
 
 
-def _check_dated(session: Session, zeros: Sequence[float | None]) -> None:
-    """Everything is dated or nothing is. Raises ``ConfigError``."""
+def _check_dated(session: Session, zeros: Sequence[float | None], are_local: Sequence[bool]) -> None:
+    """Everything is dated or nothing is, ``are_local`` without a zone. Raises ``ConfigError``."""
     undated = [index for index, zero in enumerate(zeros) if zero is None]
     remedy = "give it start_utc = 2020-06-01T08:00:00Z"
+    if undated and all(are_local[index] for index in undated):
+        remedy = 'its own time has no zone: give zone = "Europe/Berlin", or "+02:00", once above all; or start_utc'
     if undated and len(undated) < len(zeros):
         raise session.error(("recording", undated[0]), f"does not say when it began, as others do: {remedy}")
     for name in ("event", "blood_gas") if undated else ():
         for index, entry in enumerate(getattr(session.told, name)):
             if entry.at is not None:
-                problem = f"no recording says when it began: {remedy} in [[recording]], or at_s here"
+                problem = f"no recording says when it began in UTC: {remedy} in [[recording]], or at_s here"
                 raise session.error((name, index, "at"), problem)
 
 

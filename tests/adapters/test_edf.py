@@ -37,8 +37,8 @@ def header(
         "0",
         "",
         "",
-        start,
-        "",
+        start[:8],
+        start[8:],
         str(256 * (len(signals) + 1)),
         kind,
         str(records),
@@ -482,3 +482,64 @@ def test_every_checksum_of_the_shared_files_agrees(path: Path) -> None:
 def test_files_without_waveforms_name_the_one_that_has_them(path: Path) -> None:
     with pytest.raises(DecodeError, match=r"no waveforms; name the file with the waveforms .*_BRP\.edf"):
         list(open_recording(path).items())
+
+
+@pytest.mark.parametrize(
+    ("start", "local"),
+    [
+        ("01.03.2412.34.56", "2024-03-01T12:34:56"),
+        ("31.12.9923.59.59", "1999-12-31T23:59:59"),
+        ("01.01.8500.00.00", None),
+        ("31.02.2412.34.56", None),
+        ("xx.03.2412.34.56", None),
+        ("", None),
+    ],
+)
+def test_the_recorders_own_time_is_told(start: str, local: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.edf"
+    path.write_bytes(header(FLOW, PRESS, start=start, records=1) + flow(0) + press(0))
+    found = open_recording(path).sidecar.recording.start_local
+    assert (None if found is None else found.isoformat()) == local
+
+
+def test_the_first_onset_and_the_year_in_full_count(tmp_path: Path) -> None:
+    raw = header(FLOW, TIMES, start="01.03.2412.00.00", kind="EDF+C", records=1) + flow(0) + tal("+0.25")
+    full = raw[:88] + b"Startdate 01-MAR-2124 X X X".ljust(80) + raw[168:]
+    path = tmp_path / "x.edf"
+    for content, year in ((raw, "2024"), (full, "2124")):
+        path.write_bytes(content)
+        found = open_recording(path).sidecar.recording.start_local
+        assert found is not None
+        assert found.isoformat() == f"{year}-03-01T12:00:00.250000"
+
+
+def test_who_was_recorded_is_told_nowhere(tmp_path: Path) -> None:
+    raw = header(FLOW, ("Flow2", "V", *FLOW[2:]), records=2) + flow(0) * 3
+    path = tmp_path / "x.edf"
+    path.write_bytes(raw[:8] + b"MCH-0234567 F 02-MAY-1951 Jane_Doe".ljust(80) + raw[88:])
+    recording = open_recording(path)
+    told = f"{recording.sidecar} {[item for item in recording.items() if isinstance(item, Notice)]}"
+    assert not any(word in told for word in ("Jane", "0234567", "1951"))
+
+
+def narrow(*widths: str) -> bytes:
+    """Flow of unsigned, pressure of signed bytes, and a signal of two bytes, as Loewenstein's devices write them."""
+    signals = (
+        ("RespFlow", "L/min", "-127", "128", "0", "255", 4),
+        ("Pressure", "hPa", "-12.8", "12.7", "-128", "127", 4),
+    )
+    raw = bytearray(header(*signals, ("SPRStatus", "", "0", "1", "0", "32767", 2), records=1))
+    at = 256 + 224 * 3
+    for k, width in enumerate(widths):
+        raw[at + 32 * k : at + 32 * (k + 1)] = width.encode().ljust(32)
+    return bytes(raw)
+
+
+def test_samples_of_one_byte() -> None:
+    record = bytes([127, 128, 129, 255]) + np.array([-128, 0, 50, 127], "i1").tobytes() + words(1, 2)
+    found = read(narrow("#1", "#1", "#2") + record * 3)
+    assert (found.n, found.error) == (12, None)
+    assert found.samples(Channel.FLOW)[:4] * 60 == pytest.approx([0.0, 1.0, 2.0, 128.0])
+    assert found.samples(Channel.PAW)[:4] / CMH2O_PER_MBAR == pytest.approx([-12.8, 0.0, 5.0, 12.7])
+    assert any("samples of 8 bits" in detail for detail in details(found))
+    prefix_rule(lambda: edf.Decoder(ReadOptions()), narrow("#1", "#1", "#2") + record * 3)

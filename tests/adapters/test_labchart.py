@@ -161,3 +161,9 @@ async def test_a_file_is_recognised_by_content(tmp_path: Path) -> None:
         labchart.recognise(head, "x.txt") for head in (b"", b"[REC]\n", b"time_s,flow_l_s\n0,1\n", b"Interval=1")
     )
     assert NoticeKind.NOTE not in {notice.kind for _, notice in decoded(make, [SEED]).notices}
+
+
+def test_the_recorders_own_time_is_told() -> None:
+    found = labchart.told(block(rows(3)).encode(), ReadOptions())
+    assert found.recording.start_local is not None
+    assert found.recording.start_local.isoformat()[:10] == "2019-10-11"

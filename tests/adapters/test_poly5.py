@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from adapters import csv_table, edf, pb840, poly5, respiraworks, servo_u
 from adapters.formats import ReadOptions
 from adapters.recording import Settings, chunks, open_recording
 from streamer.chunk import Channel, Chunk
+from streamer.context import Sidecar
 from streamer.units import CMH2O_PER_MBAR
 from tests.adapters.contract import Stream, closes_promptly, decoded, prefix_rule, recordings, refused, same_twice
 from tests.helpers import segmented
@@ -260,3 +262,10 @@ def test_real_recording(path: Path) -> None:
     assert float(np.median(exp)) == pytest.approx(401, rel=0.01)
     assert float(np.median([b.paw.max() for b in breaths if b.paw is not None])) == pytest.approx(18.2, abs=0.05)
     assert float(np.median([b.paw[-20:].mean() for b in breaths if b.paw is not None])) == pytest.approx(5.4, abs=0.05)
+
+
+def test_the_recorders_own_time_is_told() -> None:
+    told = poly5.told(header(), ReadOptions())
+    assert told.recording.start_local == datetime(2022, 5, 13, 11, 56, 23)  # noqa: DTZ001 (its zone is unknown)
+    assert poly5.told(header()[:200], ReadOptions()) == Sidecar()
+    assert poly5.told(header(channels=(("Flow", "slm"),)), ReadOptions()).context.flow_conditions == "STPD"

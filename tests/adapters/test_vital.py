@@ -5,6 +5,7 @@ import struct
 import tracemalloc
 import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -413,6 +414,11 @@ def test_a_long_packed_track_takes_no_memory(path: Path) -> None:
 def test_recognise(content: bytes, *, is_ours: bool) -> None:
     assert vital.recognise(content, "x") is is_ours
     assert FORMATS["vital"].load() is vital
+
+
+def test_unix_time_is_utc(path: Path) -> None:
+    path.write_bytes(gzip.compress(head() + track(9, "FLOW", "L/min", 25.0) + samples(9, 2.5, range(40))))
+    assert open_recording(path).sidecar.recording.start_utc == datetime.fromtimestamp(T0 + 2.5, UTC)
 
 
 def test_other_gzip_is_what_is_in_it(path: Path) -> None:

@@ -291,3 +291,20 @@ def test_any_bytes(tmp_path: Path, draw: st.DataObject) -> None:
     (tmp_path / "rec.dat").write_bytes(draw.draw(st.binary(max_size=60)))
     found = read(path)
     assert found.error is None or found.error.startswith("DecodeError: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "local"),
+    [
+        ("x 2 100 600 12:34:56.5 1/3/2124", "2124-03-01T12:34:56.500000"),
+        ("x 2 100 600 12:34:56", None),
+        ("x 2 100 600 12:34:56 31/2/2124", None),
+        ("x 2 100", None),
+    ],
+)
+def test_the_recorders_own_time_is_told(line: str, local: str | None) -> None:
+    head = f"# Jane Doe\n{line}\nx.dat 16 100/slm 16 0 0 0 0 Flow\n".encode()
+    told = wfdb_record.told(head, ReadOptions())
+    assert told.context.flow_conditions == "STPD"
+    assert (told.recording.start_local and told.recording.start_local.isoformat()) == local
+    assert wfdb_record.told(head.replace(b"slm", b"lpm"), ReadOptions()).context.flow_conditions is None

@@ -100,7 +100,7 @@ def refused(path: Path) -> str:
         ("fio2 = 0.6", "fio2 = 60", 14, "expected a number <= 1 (a fraction; 60 % is 0.6)"),
         ("height_cm = 175", "height_cm = 1.75", 6, "expected a number >= 20 (cm; 1.62 m is 162)"),
         ('"prone"', '"note"', 7, "no event is of kind 'prone', before which the baseline lies"),
-        ("p1.csv", "undated.csv", 8, "no recording says when it began: give it start_utc"),
+        ("p1.csv", "undated.csv", 8, "no recording says when it began in UTC: give it start_utc"),
         ('"p1.csv"', '"p1.csv"\n[[recording]]\npath = "undated.csv"', 4, "does not say when it began, as others do"),
         ('label = "P1"', 'label = "P1', 1, "not TOML"),
         (ADD, "\n[points]\noffsets_h = [8]", 17, "unknown key 'offsets_h' in [points]"),
