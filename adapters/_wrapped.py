@@ -27,8 +27,8 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Byte order mark → encoding; four bytes before two."""
-_SEEN, _TEXT = 64, 0.9
-"""Bytes, and the share of them that is printable, by which text without a mark is known."""
+_SEEN, _LEAST, _TEXT = 64, 8, 0.9
+"""Bytes at most and at least, and the share of them that is printable, by which text without a mark is known."""
 
 
 @dataclass
@@ -122,7 +122,9 @@ def encoding_of(head: bytes) -> str:
     for mark, name in _MARKS.items():
         if head.startswith(mark):
             return name
-    seen = head[: _SEEN // 4 * 4]
+    seen = head[: min(_SEEN, len(head)) // 4 * 4]
+    if len(seen) < _LEAST:
+        return ""
     columns = [any(seen[at::4]) for at in range(4)]
     for used, name in (
         ([True, False, False, False], "utf-32-le"),
@@ -131,7 +133,7 @@ def encoding_of(head: bytes) -> str:
         ([False, True, False, True], "utf-16-be"),
     ):
         text = seen.decode(name, "replace") if columns == used else ""
-        shown = sum(letter.isprintable() or letter in "\t\r\n" for letter in text)
+        shown = sum((letter.isprintable() and letter != "\ufffd") or letter in "\t\r\n" for letter in text)
         if text and shown >= _TEXT * len(text):
             return name
     return ""

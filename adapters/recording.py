@@ -152,6 +152,9 @@ def open_recording(
     with _named_errors(path):
         plain, head = _unwrapped(path, head, format)
         name = _recognised(head, plain, format, mapped=stated.recording.columns is not None)
+        if (plain.is_packed or plain.encoding) and hasattr(named(name).load(), "NEEDS_NEIGHBOURS"):
+            what = "compressed" if plain.is_packed else "text of UTF-16 or UTF-32"
+            raise DecodeError(f"is {what}, and is read with the files beside it: unpack all, save them as UTF-8")
         inside = _inside(named(name).load(), plain, head, _options(stated, rate_hz))
     sidecar = dated(_all(inside, beside))
     return Recording(path, name, sidecar, _options(sidecar, rate_hz), plain)
@@ -169,7 +172,7 @@ def _named_errors(path: Path) -> Iterator[None]:
 def _unwrapped(path: Path, head: bytes, format_name: str | None) -> tuple[Plain, bytes]:
     """What is around the file, if no format knows it as it is, and its first bytes without that."""
     known = [named(format_name)] if format_name else FORMATS.values()
-    if any(one.load().recognise(head, path.name) for one in known):
+    if path.is_dir() or any(one.load().recognise(head, path.name) for one in known):
         return Plain(path), head
     plain, inside = unwrapped(path, head, HEAD)
     if not inside:

@@ -61,6 +61,9 @@ _OLD = (
     "joined; export it with a version that writes the monitor's relative time too"
 )
 
+NEEDS_NEIGHBOURS = True
+"""A recording is more than the file that is named."""
+
 
 def recognise(head: bytes, name: str) -> bool:
     """Whether the first line is a row of a waveform, or of a numeric export, which is refused later."""

@@ -28,6 +28,8 @@ from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
 from streamer.zones import plausible
 
+NEEDS_NEIGHBOURS = True
+"""A recording is more than the file that is named."""
 BLOCK_SAMPLES = 2**20
 """Of all signals of a record together, read at a time."""
 MAX_HEADER, MAX_FRAME = 2**20, 4096
