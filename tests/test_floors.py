@@ -11,7 +11,8 @@ REPO = Path(__file__).parents[1]
 
 FLOORS: dict[str, int] = {
     # 0 vocabulary
-    "chunk": 0, "breath": 0, "records": 0, "units": 0, "errors": 0, "context": 0, "toml": 0, "_toml_lines": 0,
+    "chunk": 0, "breath": 0, "records": 0, "units": 0,
+    "zones": 0, "errors": 0, "context": 0, "toml": 0, "_toml_lines": 0,
     "reasons": 0, "faults": 0, "sidecar": 0, "clocks": 0, "jit": 0, "bed_label": 0,
     "address": 0, "secret": 0,  # of a broker: adapters may have their samples from one
     # 1 operators
