@@ -3,7 +3,8 @@
 Numba keys cached code to the file that a function stands in. A kernel that calls another file's function, or reads
 another file's constant, would keep its old code after an edit of that file. So each kernel's code is kept in a folder
 named by a digest of every source the kernel can reach, of Numba's version and of the processor. An edit, an upgrade or
-another machine gets another folder; folders of other environments are never touched.
+another machine gets another folder; folders of other environments are never touched. A folder that cannot be read or
+written costs time, never an error: the code is compiled again, and ``TALLY.problem`` says why.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +24,7 @@ from typing import Any, TypeVar
 import numba
 from llvmlite import binding
 from numba import config
+from numba.core.caching import FunctionCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,6 +32,46 @@ VARIABLE = "NUMBA_CACHE_DIR"
 PACKAGE = Path(__file__).parent
 IMPORTS = re.compile(r"^\s*from ((?:streamer|adapters)[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 """Kernels and what they use are imported by name, never by a star."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the kernels of this process.
+
+    Attributes:
+        kernels: How many there are.
+        compiled: How many were compiled, rather than found in their folder.
+        problem: Why machine code cannot be kept or found; empty when all is well.
+    """
+
+    kernels: int = 0
+    compiled: int = 0
+    problem: str = ""
+
+
+TALLY = Tally()
+
+
+class _Cache(FunctionCache):
+    """Numba's, whose failures are told and cost a compilation."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 (a damaged file may raise anything when it is unpickled)
+            self._tell("read", error)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        TALLY.compiled += 1
+        try:
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 (as above: the index is read before it is written)
+            self._tell("written", error)
+
+    def _tell(self, what: str, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        TALLY.problem = TALLY.problem or f"{self.cache_path} cannot be {what}: {reason}"
 
 
 def kernel(function: Function) -> Function:
@@ -52,13 +95,30 @@ def inlined(function: Function) -> Function:
 
 
 def _compiled(function: Function, options: dict[str, Any]) -> Function:
+    folder = str(folder_of(Path(function.__code__.co_filename)))
+    dispatcher: Any = numba.njit(error_model="numpy", **options)(function)
+    if hasattr(dispatcher, "_cache"):  # not where the compiler is switched off
+        TALLY.kernels += not options
+        kept = _kept(function, folder)
+        if kept is None:
+            TALLY.problem = TALLY.problem or f"{folder} cannot be written"
+        else:
+            dispatcher._cache = kept  # noqa: SLF001 (as enable_caching does)
+    found: Function = dispatcher
+    return found
+
+
+def _kept(function: Callable[..., Any], folder: str) -> _Cache | None:
+    """The cache of a function in that folder and no other, where Numba would not see an edit; None if it cannot be."""
     before = config.CACHE_DIR  # type: ignore[attr-defined]
-    config.CACHE_DIR = str(folder_of(Path(function.__code__.co_filename)))  # type: ignore[attr-defined]
-    try:  # the folder is read while the function is decorated: what others compile keeps its own place
-        dispatcher: Function = numba.njit(cache=True, error_model="numpy", **options)(function)
+    config.CACHE_DIR = folder  # type: ignore[attr-defined]
+    try:  # the folder is read while the cache is made: what others compile keeps its own place
+        found = _Cache(function)  # type: ignore[no-untyped-call]
+    except (RuntimeError, OSError):
+        return None
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
-    return dispatcher
+    return found if found.cache_path.startswith(folder) else None
 
 
 @cache
@@ -113,7 +173,11 @@ def _root() -> Path:
     for folder in (PACKAGE / "__pycache__", _user_cache() / "ventstream"):
         if _is_writable(folder):
             return folder
-    private = tempfile.mkdtemp(prefix="ventstream-cache-")  # only this user may read it: caches are code
+    TALLY.problem = f"neither {PACKAGE / '__pycache__'} nor {_user_cache() / 'ventstream'} can be written"
+    try:
+        private = tempfile.mkdtemp(prefix="ventstream-cache-")  # only this user may read it: caches are code
+    except OSError:
+        return PACKAGE / "__pycache__"  # cannot be written: everything is compiled each time, and that is told
     os.environ[VARIABLE] = private  # worker processes share it
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     return Path(private)

@@ -164,3 +164,68 @@ def test_where_nothing_can_be_written_there_is_a_private_folder_until_the_end(mo
     assert os.environ[jit.VARIABLE] == str(folder)
     assert folder.stat().st_mode & 0o077 == 0
     folder.rmdir()
+
+
+KEPT = """
+from streamer import jit
+
+@jit.kernel
+def twice(value):
+    return 2.0 * value
+
+print(twice(2.0), jit.TALLY.compiled, jit.TALLY.problem.replace("\\n", " "))
+"""
+
+
+def kept(tmp_path: Path, **environment: str) -> tuple[float, int, str]:
+    """A kernel of its own, in another process: its value, how many were compiled, what was wrong with the cache."""
+    source = tmp_path / "kernel_of_a_test.py"
+    source.write_text(KEPT, encoding="utf-8")
+    known = {key: value for key, value in os.environ.items() if not key.startswith(("NUMBA_", "XDG_"))}
+    done = subprocess.run(
+        [sys.executable, str(source)],
+        env={**known, "PYTHONPATH": str(PROJECT), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    value, compiled, problem = done.stdout.rstrip("\n").split(" ", 2)
+    return float(value), int(compiled), problem
+
+
+def test_code_that_is_kept_is_not_compiled_again(tmp_path: Path) -> None:
+    named = str(tmp_path / "cache")
+    assert kept(tmp_path, NUMBA_CACHE_DIR=named) == (4.0, 1, "")
+    assert kept(tmp_path, NUMBA_CACHE_DIR=named) == (4.0, 0, "")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80", b"garbage", b"\x80\x04N.", bytes(range(256)) * 40])
+@pytest.mark.parametrize("kind", [".nbi", ".nbc"])
+def test_a_damaged_cache_costs_time_only(tmp_path: Path, content: bytes, kind: str) -> None:
+    named = tmp_path / "cache"
+    kept(tmp_path, NUMBA_CACHE_DIR=str(named))
+    damaged = [path for path in named.rglob(f"*{kind}") if "twice" in path.name]
+    assert damaged
+    for path in damaged:
+        path.write_bytes(content)
+    value, _, _ = kept(tmp_path, NUMBA_CACHE_DIR=str(named))
+    assert value == 4.0
+
+
+def test_a_cache_that_is_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
+    named = tmp_path / "cache"
+    kept(tmp_path, NUMBA_CACHE_DIR=str(named))
+    (index,) = (path for path in named.rglob("*.nbi") if "twice" in path.name)
+    index.unlink()
+    index.mkdir()
+    value, compiled, problem = kept(tmp_path, NUMBA_CACHE_DIR=str(named))
+    assert (value, compiled) == (4.0, 1)
+    assert "cannot be read: Is a directory" in problem
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no /dev/null on this system")
+def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
+    value, _, problem = kept(tmp_path, NUMBA_CACHE_DIR="/dev/null/cache")
+    assert value == 4.0
+    assert "/dev/null/cache" in problem
+    assert "cannot be written" in problem

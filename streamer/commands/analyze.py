@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import Progress
 
 from streamer.commands.doubted import about_table, say_doubts, status_of, tally
 from streamer.commands.examine import Job
 from streamer.commands.findings import Findings, plain_console, report
 from streamer.commands.parallel import examine_all
-from streamer.commands.recordings import expand
-from streamer.errors import ConfigError
+from streamer.commands.progress import Bar
+from streamer.commands.recordings import expand, open_recording
+from streamer.commands.warm import compile_once
+from streamer.errors import ConfigError, DecodeError
 from streamer.output import warn
 from streamer.rows import Row, breath_columns, summary_columns
 from streamer.sidecar import read_sidecar
@@ -45,11 +43,14 @@ def analyze(
     for reason in skipped:
         warn(f"skipped: {reason}")
     plan = [Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context) for path in recordings]
+    if any(map(_opens, plan)):
+        compile_once()
     findings: list[Findings] = []
     with suppress(_NothingRead), ExitStack() as stack:
         breaths = stack.enter_context(open_table(out, breath_columns())) if out else None
         windows = stack.enter_context(open_table(summaries, summary_columns())) if summaries else None
-        findings += _followed(examine_all(plan, jobs, _sink(breaths), _sink(windows)), len(plan))
+        with Bar("analysing", len(plan)) as bar:
+            findings += _followed(examine_all(plan, jobs, _sink(breaths), _sink(windows), bar.reached), bar)
         if not any(found.samples for found in findings):
             raise _NothingRead
         for table in filter(None, (breaths, windows)):
@@ -75,16 +76,23 @@ def _check_outputs(paths: Sequence[Path], *outs: str | None) -> None:
             raise ConfigError(f"{out}: is also to be read; name another output")
 
 
+def _opens(job: Job) -> bool:
+    """Whether a recording is recognised; why not is said when its turn comes."""
+    try:
+        open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
+    except (DecodeError, ConfigError):
+        return False
+    return True
+
+
 def _sink(table: TableWriter | None) -> Callable[[Row], None] | None:
     return None if table is None else table.write
 
 
-def _followed(findings: Iterable[Findings], total: int) -> Iterator[Findings]:
-    """Say errors as they come; a bar on a terminal, nothing in a pipe."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("analysing", total=total)
-        for found in findings:
-            if found.error is not None:
-                bar.console.print(str(found.error), markup=False, highlight=False, soft_wrap=True)
-            bar.advance(task)
-            yield found
+def _followed(findings: Iterable[Findings], bar: Bar) -> Iterator[Findings]:
+    """Say errors as they come."""
+    for found in findings:
+        if found.error is not None:
+            bar.say(str(found.error))
+        bar.advance()
+        yield found

@@ -13,8 +13,10 @@ from streamer.commands.check_config import check_config
 from streamer.commands.doubted import listed, status_of
 from streamer.commands.examine import Job, examine
 from streamer.commands.findings import GAPS, Extent, Findings
-from streamer.commands.recordings import expand
+from streamer.commands.progress import Bar
+from streamer.commands.recordings import expand, open_recording
 from streamer.commands.report import has_pictures, measured
+from streamer.commands.warm import compile_once
 from streamer.doubts import DoubtList
 from streamer.errors import ConfigError, DataError
 from streamer.output import say, warn
@@ -108,7 +110,10 @@ def _check_study(path: Path) -> DoubtList:
 
 def _check_recording(job: Job) -> DoubtList:
     notices: list[Notice] = []
-    found = examine(job, on_notice=notices.append)
+    open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)  # said at once
+    compile_once()
+    with Bar("reading") as bar:
+        found = examine(job, on_notice=notices.append, on_progress=bar.reached)
     if not found.samples:
         raise found.error or ConfigError(f"{job.path}: no samples")
     for name, text in _described(found):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,15 +86,21 @@ def examine(
     on_summary: Callable[[Row], None] | None = None,
     on_notice: Callable[[Notice], None] | None = None,
     observer: Callable[[Breath, BreathRecord, Given], None] | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
 ) -> Findings:
-    """One recording through one ``Bed``, which has an ``observer``; what was good before an error is kept."""
+    """One recording through one ``Bed``, which has an ``observer``; what was good before an error is kept.
+
+    ``on_progress`` is given its name and how many seconds of it were read.
+    """
     found = Findings(str(job.path))
     try:
         recording = open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
         found.format, found.sidecar = recording.format, recording.sidecar
         for doubt in kept(recording.sidecar.recording.doubts):
             found.doubts.add(doubt)
+        items: Iterable[Chunk | Notice]
         items = (item for item in recording.items() if not (isinstance(item, Notice) and _kind(item) in job.restated))
+        items = items if on_progress is None else _followed(items, found, on_progress)
         _through_core(recording, items, found, _Rows(job, found, on_breath, on_summary, on_notice), observer)
         told = dict.fromkeys(job.restated, ())  # a study has more than one recording, and looks at all of them
         for doubt in never_reached(msgspec.structs.replace(found.sidecar, **told), found.last_s):
@@ -102,6 +108,14 @@ def examine(
     except (DecodeError, ConfigError) as error:
         found.error = error
     return found
+
+
+def _followed(
+    items: Iterable[Chunk | Notice], found: Findings, on_progress: Callable[[str, float], None]
+) -> Iterator[Chunk | Notice]:
+    for item in items:
+        yield item
+        on_progress(found.name, found.duration_s)
 
 
 def _kind(notice: Notice) -> str:

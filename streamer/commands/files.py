@@ -13,7 +13,9 @@ import msgspec
 from streamer.chunk import Chunk
 from streamer.commands.doubted import say_doubts, status_of
 from streamer.commands.examine import Job, examine
+from streamer.commands.progress import Bar
 from streamer.commands.recordings import open_recording
+from streamer.commands.warm import compile_once
 from streamer.context import Sidecar
 from streamer.doubts import written as as_texts
 from streamer.errors import ConfigError
@@ -37,9 +39,12 @@ def convert(
         raise ConfigError(f"{out}: is the recording itself; name another file")
     job = Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context)
     recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)
-    found = examine(job)
+    compile_once()
+    with Bar("reading") as bar:
+        found = examine(job, on_progress=bar.reached)
     stated = msgspec.structs.replace(recording.sidecar.recording, doubts=as_texts(found.doubts))
-    written = write(out, recording.items, msgspec.structs.replace(recording.sidecar, recording=stated))
+    with Bar("writing"):
+        written = write(out, recording.items, msgspec.structs.replace(recording.sidecar, recording=stated))
     damage = f", {recording.damaged_rows} damaged rows left as missing samples" if recording.damaged_rows else ""
     say(f"{out}: {written[0].rows} samples from {path} ({recording.format}){damage}")
     say_others(written)

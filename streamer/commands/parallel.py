@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -51,16 +52,22 @@ def examine_all(
     jobs: int,
     on_breath: Callable[[Row], None] | None,
     on_summary: Callable[[Row], None] | None,
+    on_progress: Callable[[str, float], None] | None = None,
 ) -> Iterator[Findings]:
-    """Findings in the order of ``plan``, each after its rows. Raises ``DataError`` if a worker is killed."""
+    """Findings in the order of ``plan``, each after its rows. Raises ``DataError`` if a worker is killed.
+
+    ``on_progress`` as for ``examine``; it is called with one worker only.
+    """
     workers = min(jobs, len(plan))
     if workers <= 1 and on_breath is None and on_summary is None:
-        yield from map(examine, plan)
+        for job in plan:
+            yield examine(job, on_progress=on_progress)
         return
     with _temporary() as folder:
         parts = [Path(folder) / str(number) for number in range(len(plan))]
         wanted = [[on_breath is not None] * len(plan), [on_summary is not None] * len(plan)]
-        with closing(spread(_examine_apart, workers, plan, parts, *wanted, remedy="; use fewer --jobs")) as findings:
+        apart = partial(_examine_apart, on_progress=on_progress if workers <= 1 else None)
+        with closing(spread(apart, workers, plan, parts, *wanted, remedy="; use fewer --jobs")) as findings:
             for part, found in zip(parts, findings, strict=True):
                 _copy(part.with_suffix(".breaths"), on_breath, found.doubts.codes)
                 _copy(part.with_suffix(".summaries"), on_summary, found.doubts.codes)
@@ -80,7 +87,14 @@ def _let_interrupts_kill() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _examine_apart(job: Job, part: Path, want_breaths: bool, want_summaries: bool) -> Findings:  # noqa: FBT001 (from map)
+def _examine_apart(
+    job: Job,
+    part: Path,
+    want_breaths: bool,  # noqa: FBT001 (from map)
+    want_summaries: bool,  # noqa: FBT001
+    *,
+    on_progress: Callable[[str, float], None] | None,
+) -> Findings:
     encode = msgspec.json.Encoder().encode
     with Output(str(part.with_suffix(".breaths"))) as breaths, Output(str(part.with_suffix(".summaries"))) as summaries:
 
@@ -94,6 +108,7 @@ def _examine_apart(job: Job, part: Path, want_breaths: bool, want_summaries: boo
             job,
             on_breath=keep_breath if want_breaths else None,
             on_summary=keep_summary if want_summaries else None,
+            on_progress=on_progress,
         )
 
 

@@ -12,7 +12,9 @@ from streamer.breath import Breath
 from streamer.commands.doubted import say_doubts, status_of
 from streamer.commands.examine import Job, examine
 from streamer.commands.findings import Findings
+from streamer.commands.progress import Bar
 from streamer.commands.recordings import open_recording, runs_of
+from streamer.commands.warm import compile_once
 from streamer.errors import ConfigError, DecodeError, OutputError
 from streamer.metrics import Given
 from streamer.output import say
@@ -51,7 +53,10 @@ def plot(
     figure = _figure_module()
     job = Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context)
     wanted = _Wanted(number, None if moment is None else _on_tables_clock(moment, job))
-    found = examine(job, observer=wanted.see)
+    open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)  # what it is, before the long part
+    compile_once()
+    with Bar("reading") as bar:
+        found = examine(job, observer=wanted.see, on_progress=bar.reached)
     if wanted.chosen is None:
         raise found.error or DecodeError(f"{path}: {wanted.absent(found)}")
     breath, record, given = wanted.chosen

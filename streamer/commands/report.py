@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from streamer.commands.doubted import about_doubt, installed, status_of
 from streamer.commands.findings import plain_console
+from streamer.commands.progress import Bar
 from streamer.commands.report_text import show
+from streamer.commands.warm import compile_once, is_compiled
 from streamer.doubts import DoubtList
 from streamer.errors import ConfigError
 from streamer.faults import one_line
@@ -24,8 +23,10 @@ from streamer.output import Output, say, warn
 from streamer.rows import Column
 from streamer.study import Results, Study, measure, read_study
 from streamer.study.collect import Course
+from streamer.study.placing import jobs_of
 from streamer.tables import SUFFIXES as TABLES
 from streamer.tables import open_table
+from streamer.units import S_PER_MIN
 
 PAGES: Mapping[str, Callable[[Any, Results], bytes]] = {
     ".html": lambda report, results: report.html(results).encode(),
@@ -105,12 +106,14 @@ def _report_module() -> Any:
 
 def measured(study: Study, jobs: int | None) -> Results:
     """The results, with a bar on a terminal meanwhile, and nothing in a pipe. Raises as ``measure``."""
-    total = sum(len(session.recordings) for session in study.sessions)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("reading", total=total)
+    if not is_compiled():
+        for session in study.sessions:  # mistakes in its times, before a minute of compiling
+            jobs_of(session, S_PER_MIN * study.points.settle_min)
+        compile_once()
+    with Bar("reading", sum(len(session.recordings) for session in study.sessions)) as bar:
 
         def on_read(_: Course) -> None:
-            bar.advance(task)
+            bar.advance()
 
         return measure(study, jobs=jobs or os.cpu_count() or 1, on_read=on_read)
 

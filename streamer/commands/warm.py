@@ -1,21 +1,48 @@
-"""The compiled core, made ready before samples are waiting for it. Floor 4."""
+"""The compiled core, made ready before samples are waiting for it, with its progress. Floor 4."""
 
 from __future__ import annotations
 
-import numpy as np
+import hashlib
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from streamer import jit
 from streamer.bed import Bed
 from streamer.chunk import Channel, Chunk
+from streamer.output import warn
 
 RATE_HZ = 100.0
 BREATHS, BREATH_S = 4, 2.0
+LOOK_S = 0.2
 
 
 def warm_up() -> None:
-    """Run a few made-up breaths through a core that is then forgotten, which compiles or loads every kernel.
+    """Compile or load every kernel, so that samples do not wait: a minute or two once, a second or two later."""
+    with _followed():
+        _breathe()
+    _mark()
 
-    Takes some seconds the first time after installation (the result is cached on disk), a fraction of one later.
-    """
+
+def compile_once() -> None:
+    """Compile every kernel if that was never done here; else they are loaded as they are needed."""
+    if not _marker().exists():
+        warm_up()
+
+
+def is_compiled() -> bool:
+    """Whether the kernels were compiled here before."""
+    return _marker().exists()
+
+
+def _breathe() -> None:
+    """A few made-up breaths through a core that is then forgotten."""
     phase = np.arange(int(BREATHS * BREATH_S * RATE_HZ)) / (BREATH_S * RATE_HZ) * 2.0 * np.pi
     flow = 0.5 * np.sin(phase)
     bed = Bed("warm-up")
@@ -28,3 +55,49 @@ def warm_up() -> None:
         ),
     )
     bed.close()
+
+
+@contextmanager
+def _followed() -> Iterator[None]:
+    """How many kernels are compiled, on a terminal; a line in the end where their code cannot be kept."""
+    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    over = threading.Event()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("preparing the core", total=None)
+
+        def look() -> None:
+            while not over.wait(LOOK_S):
+                if jit.TALLY.compiled:
+                    total = max(jit.TALLY.kernels, jit.TALLY.compiled)
+                    count = f"{jit.TALLY.compiled} of about {total} functions"
+                    bar.update(task, description=f"compiling the core, once after installing: {count}")
+
+        watcher = threading.Thread(target=look, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+    if jit.TALLY.problem:
+        remedy = f"name a folder of yours in {jit.VARIABLE}, or delete that one"
+        warn(f"compiled code is not kept, and each start takes a minute: {jit.TALLY.problem}; {remedy}")
+
+
+def _marker() -> Path:
+    """Stands beside the kernels once all of them are compiled; an edit, an upgrade or a move needs another one."""
+    folders = sorted({str(jit.folder_of(path)) for path in jit.PACKAGE.rglob("*.py") if _has_kernels(path)})
+    digest = hashlib.sha256("".join(folders).encode()).hexdigest()[:16]
+    return Path(folders[0]).parent / f"complete-{digest}"
+
+
+def _has_kernels(path: Path) -> bool:
+    return "@kernel" in path.read_text(encoding="utf-8")
+
+
+def _mark() -> None:
+    if not jit.TALLY.problem:
+        with suppress(OSError):
+            marker = _marker()
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
