@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, btps_factor
+from streamer.bed_label import check_bed_id
 from streamer.breath import Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
-from streamer.context import BloodGas, Context, SessionEvent
+from streamer.context import BloodGas, Context, SessionEvent, check_told
+from streamer.errors import ConfigError
+from streamer.faults import out_of_range
 from streamer.labels import Labeller, completed
 from streamer.metrics import (
     HELD,
@@ -62,6 +65,12 @@ class CoreSettings:
     """Left at its defaults, it follows the patient class."""
     rolling: RollingSettings = field(default_factory=RollingSettings)
 
+    def __post_init__(self) -> None:
+        for name, settings in (("align", self.align), ("segment", self.segment)):
+            for one in fields(settings):
+                if problem := out_of_range(one.name, getattr(settings, one.name)):
+                    raise ConfigError(f"{name} {one.name} = {getattr(settings, one.name)!r}: {problem}")
+
 
 class Bed:
     """The stream of one bed: samples in, breath records, summaries and notices out. No clock, no input or output.
@@ -75,7 +84,8 @@ class Bed:
         on_breath: Is given each breath, what was found in it, and against what, just before its record comes out.
 
     Raises:
-        ConfigError: The context declares gas conditions that cannot be converted.
+        ConfigError: A label that is none, what is no ``Context``, ``SessionEvent`` or ``BloodGas``, a context that
+            declares gas conditions which cannot be converted.
     """
 
     def __init__(
@@ -88,7 +98,8 @@ class Bed:
         settings: CoreSettings | None = None,
         on_breath: Callable[[Breath, BreathRecord, Given], None] | None = None,
     ) -> None:
-        self._bed = bed_id
+        self._bed = check_bed_id(bed_id)
+        check_told(context, events, blood_gases)
         self._on_breath = on_breath
         self._context = context or Context()
         settings = settings or CoreSettings()
@@ -115,10 +126,16 @@ class Bed:
         self._suspicions = Suspicions(self._context.patient_class)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
-        """Feed samples, or a notice of the source or the operator; returns what is settled by them."""
+        """Feed samples, or a notice of the source or the operator; returns what is settled by them.
+
+        Raises:
+            TypeError: What is neither a ``Chunk`` nor a ``Notice``.
+        """
         if isinstance(item, Notice):
             self._wait(item)
             return [*self._due(self._watermark_s)]
+        if not isinstance(item, Chunk):
+            raise TypeError(f"expected a Chunk or a Notice, not a {type(item).__name__}")
         return [event for part in item.parts(MAX_PART_S) for event in self._sift(part)]
 
     def _sift(self, chunk: Chunk) -> list[Event]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.faults import did_you_mean
 from streamer.records import Notice
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -43,7 +44,8 @@ class Chunk:
         received_ns: UTC of arrival in nanoseconds, for the time base only; None in recordings.
 
     Raises:
-        ValueError: Arrays of unequal length or not one-dimensional; a rate or start that is not a usable number.
+        ValueError: What is no array of numbers, arrays of unequal length or not one-dimensional, a channel that is not
+            known; a rate or start that is not a usable number.
     """
 
     source: str
@@ -57,7 +59,10 @@ class Chunk:
             raise ValueError(f"rate {self.rate_hz!r} Hz is outside {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
         if not math.isfinite(self.start_s):
             raise ValueError(f"start {self.start_s!r} s is not a time")
-        locked = {_channel(name): _locked(samples) for name, samples in self.channels.items()}
+        if not isinstance(self.channels, Mapping):
+            found = type(self.channels).__name__  # type: ignore[unreachable]
+            raise ValueError(f"channels is a {found}: expected {{'flow': array, 'paw': array}}")  # noqa: TRY004 (one kind)
+        locked = {_channel(name): _locked(samples, name) for name, samples in self.channels.items()}
         if len({samples.size for samples in locked.values()}) > 1:
             sizes = {name.value: samples.size for name, samples in locked.items()}
             raise ValueError(f"channels differ in length: {sizes}")
@@ -91,10 +96,18 @@ class Chunk:
 
 
 def _channel(name: str) -> Channel:
-    return name if isinstance(name, Channel) else Channel(name)
+    try:
+        return name if isinstance(name, Channel) else Channel(name)
+    except ValueError:
+        raise ValueError(
+            f"unknown channel {name!r}; {did_you_mean(str(name), {known.value: None for known in Channel})}"
+        ) from None
 
 
-def _locked(samples: FloatArray) -> FloatArray:
+def _locked(samples: FloatArray, name: str) -> FloatArray:
+    if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "fiu":
+        what = f"an array of {samples.dtype}" if isinstance(samples, np.ndarray) else f"a {type(samples).__name__}"
+        raise ValueError(f"channel {str(name)!r} is {what}: give it as np.asarray(samples, dtype=float)")
     array = np.ascontiguousarray(samples, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"samples must be one-dimensional, not {array.ndim}-dimensional")

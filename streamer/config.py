@@ -19,6 +19,7 @@ from streamer.bed import CoreSettings
 from streamer.connection import BrokerSettings, RecordSettings, RunSettings
 from streamer.context import BloodGas, Context, SessionEvent, Sidecar
 from streamer.errors import ConfigError
+from streamer.faults import out_of_range
 from streamer.lookup import find_adapter
 from streamer.outbox import OutboxSettings
 from streamer.rolling import RollingSettings
@@ -156,11 +157,10 @@ def load_config(path: Path) -> Config:
 
 
 def _refuse_negative(document: Document, table: str) -> None:
-    """Durations, flows and volumes are not below zero, counts not below one; only a lower limit may be anything."""
+    """Of thresholds that cannot be so, the line."""
     for key, found in document.tree.get(table, {}).items():
-        least = 1 if isinstance(found, int) and key.endswith("_breaths") else 0
-        if not key.startswith("min_p") and found < least:
-            raise document.error((table, key), f"expected a number >= {least}")
+        if problem := out_of_range(key, found):
+            raise document.error((table, key), problem)
 
 
 def _bed(document: Document, index: int, bed: _Bed, folder: Path) -> BedConfig:

@@ -6,11 +6,16 @@ What is unknown stays None: it costs quality and is never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from functools import cache
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
+
+from streamer.errors import ConfigError
+from streamer.faults import friendly, literal, one_line
 
 EventKind: TypeAlias = Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
 Minutes: TypeAlias = Annotated[float, Meta(ge=-10_080, le=10_080)]
@@ -22,7 +27,31 @@ UNUSUALLY_LOW = {"pco2_art_mmhg": 15.0, "po2_art_mmhg": 20.0}
 """mmHg below which a value is hardly an arterial sample's, but a usual one in kPa."""
 
 
-class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Checked(msgspec.Struct, frozen=True):
+    """Base of all that people state: a value outside its limits is a ``ConfigError`` in Python as it is in TOML."""
+
+    def __post_init__(self) -> None:
+        for name, kind, default in _rules(type(self)):
+            value = getattr(self, name)
+            if value is default:
+                continue
+            if hasattr(value, "item"):  # a number of NumPy's
+                value = value.item()
+                msgspec.structs.force_setattr(self, name, value)
+            try:
+                msgspec.convert(value, kind, builtin_types=(datetime,))
+            except msgspec.ValidationError as error:
+                problem = friendly(str(error).partition(" - at `$")[0], inspect.type_info(type(self)), (name,))
+                raise ConfigError(one_line(f"{type(self).__name__}: {name} = {literal(value)}: {problem}")) from None
+
+
+@cache
+def _rules(kind: type[Checked]) -> tuple[tuple[str, Any, object], ...]:
+    """Name, type with its limits, and default of each field."""
+    return tuple((field.name, field.type, field.default) for field in msgspec.structs.fields(kind))
+
+
+class RecordingInfo(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[recording]``: where the samples come from.
 
     ``columns``: name, or number from 0, of a column in the file → its canonical name, which has the unit.
@@ -49,7 +78,7 @@ class RecordingInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     doubts: Annotated[tuple[Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=200)] = ()
 
 
-class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Context(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[context]``: everything optional (contract.md §2).
 
     ``apparatus_volume_ml``: between the wye and the CO2 sensor (filter, tube), which fresh gas has to clear first.
@@ -76,7 +105,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     allow_sidestream_vcap: bool | None = None
 
 
-class SessionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SessionEvent(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[[event]]``: at ``at_s`` on the device clock, or ``at`` as an aware date-time."""
 
     kind: EventKind
@@ -85,7 +114,7 @@ class SessionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     text: Annotated[str, Meta(max_length=500)] = ""
 
 
-class BloodGas(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BloodGas(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[[blood_gas]]``: an arterial sample by its draw time."""
 
     at_s: float | None = None
@@ -105,7 +134,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     blood_gas: tuple[BloodGas, ...] = ()
 
 
-class PointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PointSettings(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[points]``: which time points, and how they are cut (algorithms §8.2).
 
     Attributes:
@@ -134,3 +163,12 @@ def doubts(gas: BloodGas) -> dict[str, str]:
         for key, least in UNUSUALLY_LOW.items()
         if (value := getattr(gas, key)) is not None and value < least
     }
+
+
+def check_told(context: Context | None, events: Sequence[SessionEvent], blood_gases: Sequence[BloodGas]) -> None:
+    """Refuse what is of another type: a dict with the keys of a context, say. Raises ``ConfigError``."""
+    told = ((context or Context(), Context), *((one, SessionEvent) for one in events))
+    for found, kind in (*told, *((one, BloodGas) for one in blood_gases)):
+        if not isinstance(found, kind):
+            expected = f"expected a {kind.__name__}(…), not a {type(found).__name__}"
+            raise ConfigError(f"{expected}: {kind.__name__}(**table) makes one of a dict")

@@ -138,8 +138,10 @@ class DoubtList:
     _kept: dict[tuple[DoubtKind, str, str], Doubt] = field(default_factory=dict)
     _overlap: int = 0
 
-    def hear(self, notice: Notice) -> None:
-        """Take a notice of the source or of the core."""
+    def hear(self, notice: Notice, *, forget_over: bool = False) -> None:
+        """Take a notice of the source or of the core; ``forget_over``: a suspicion that is over leaves the list."""
+        if forget_over and notice.kind is NoticeKind.SUSPICION and "over" in notice.values:
+            self._kept.pop((DoubtKind.SUSPICION, _word(notice.values.get("rule"), DoubtKind.SUSPICION), ""), None)
         for doubt in doubts_of(notice):
             if "damaged_rows" in notice.values:  # a reader's last word: how many in all
                 self.damaged_rows = _whole(notice.values["damaged_rows"])

@@ -35,6 +35,13 @@ def did_you_mean(word: str, known: Mapping[str, object]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
 
 
+def out_of_range(key: str, found: object) -> str:
+    """Why a threshold cannot be so, or nothing: durations, flows and volumes are not below 0, counts not below 1."""
+    least = 1 if isinstance(found, int) and key.endswith("_breaths") else 0
+    is_limit = key.startswith("min_p")  # of a pressure, which may be below zero
+    return "" if is_limit or not isinstance(found, int | float) or found >= least else f"expected a number >= {least}"
+
+
 def friendly(problem: str, kind: types.Type, where: KeyPath) -> str:
     """What msgspec says, in the words of a person who has never heard of it."""
     if missing := re.match("Object missing required field `(.*)`", problem):

@@ -110,6 +110,8 @@ class Board:
         elif received.kind == "state":
             if row.get("state") != view.state.get("state"):
                 line = _clean(f"{bed}  {row.get('state')} {row.get('reason') or ''}")
+            elif _doubts(row) != _doubts(view.state):
+                line = _clean(f"{bed}  doubts: {_doubts(row) or 'none any more'}")
             view.state = row
         elif received.kind == "event":
             line = _clean(f"{bed}  {_seconds(row.get('at_s'))}  {row.get('kind')}: {row.get('detail')}")
@@ -128,7 +130,9 @@ class Board:
         table.add_column("last\nhold", justify="right", no_wrap=True)
         for bed in sorted(self.beds):
             table.add_row(*_bed_cells(bed, self.beds[bed], keys))
-        below = [*self.recent, f"{self.unreadable} unreadable messages"] if self.unreadable else self.recent
+        doubted = {bed: _doubts(view.state) for bed, view in sorted(self.beds.items())}
+        below = [_clean(f"{bed}  doubts: {told}") for bed, told in doubted.items() if told] + self.recent
+        below += [f"{self.unreadable} unreadable messages"] if self.unreadable else []
         return Group(table, *(Text(line, style="dim") for line in below), Text(SAFETY, style="dim italic"))
 
     def rolling(self, bed: str) -> RenderableType:
@@ -212,6 +216,11 @@ def _bed_cells(bed: str, view: BedView, keys: Sequence[str]) -> list[Text]:
         cells.append(Text(_number(key, last), style="dim") if value is None else Text(_number(key, value)))
     measured = view.breath.get(HELD[0]) is not None
     return [*cells, Text("now" if measured else _age(shortest.get(f"{HELD[0]}_age_s")), style="dim")]
+
+
+def _doubts(state: Mapping[str, Any]) -> str:
+    found = state.get("doubts")
+    return ", ".join(map(str, found)) if isinstance(found, list) else ""
 
 
 def _span(row: Mapping[str, Any]) -> float:

@@ -202,6 +202,26 @@ async def test_counters_are_told_as_time_goes_by() -> None:
     assert [row["breaths"] for row in rows(messages, "a/state")][:3] == [0, 1, 1]
 
 
+async def test_doubts_stand_in_the_state_until_they_are_over() -> None:
+    def told(kind: NoticeKind, **values: float | str) -> Notice:
+        return Notice(bed="", at_s=0.5, kind=kind, detail="x", values=values)
+
+    def stream(*items: Chunk | Notice) -> Settings:
+        return lines(chunk(0.0, BREATH), *items)
+
+    doubted = (
+        told(NoticeKind.SUSPICION, rule="flow_reversed"),
+        told(NoticeKind.NOTE),
+        told(NoticeKind.DROPPED, rows=3.0),
+    )
+    _, messages = await play(plan("a", stream(*doubted)))
+    assert rows(messages, "a/state")[0]["doubts"] == []
+    assert rows(messages, "a/state")[-1]["doubts"] == ["flow_reversed", "dropped_rows", "assumption"]
+    assert [row["kind"] for row in rows(messages, "a/event")][:3] == ["suspicion", "note", "dropped"]
+    _, messages = await play(plan("a", stream(*doubted, told(NoticeKind.SUSPICION, rule="flow_reversed", over=1.0))))
+    assert rows(messages, "a/state")[-1]["doubts"] == ["dropped_rows", "assumption"]
+
+
 class Narrow(MemoryPublisher):
     """A publisher whose lane is full until ``open`` is set."""
 

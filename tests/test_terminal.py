@@ -127,7 +127,7 @@ def test_a_bed_that_ended_stays_until_there_are_many() -> None:
     assert list(board.beds) == ["icu-04"]
     assert re.search(r"icu-04 ended .*812\.4 s", text_of(board.table()))
     for number in range(100):
-        row = {"schema": "state/1", "state": "online"}
+        row = {"schema": "state/2", "state": "online"}
         board.take(f"{WIRE.prefix}/bed-{number}/state", msgspec.json.encode(row))
         board.take(f"{WIRE.prefix}/bed-{number}/state", b"")
     assert len(board.beds) == 20

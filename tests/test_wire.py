@@ -261,7 +261,7 @@ def test_every_kind_fits_its_published_schema() -> None:
     )
     payload = numbered(encode_state(state, ORIGIN, utc_of, policy=Policy.EVERY)).payload
     assert json.loads(payload)["last_seq_summary_1m"] == 2
-    assert not problems(json.loads(payload), schemas["state/1"])
+    assert not problems(json.loads(payload), schemas["state/2"])
     status = json.loads(encode_status(online=True, session="ab", version="1.0"))
     assert not problems(status, schemas["status/1"])
     assert problems(status | {"extra": 1}, schemas["status/1"])  # the check can fail

@@ -11,7 +11,19 @@ from typing import Annotated, Any
 
 import typer
 
-from streamer.cli._options import Broker, Context, Format, OneRecording, Rate, Recordings, Speed, Strict, speed_of
+from streamer.cli._options import (
+    Broker,
+    BrokerConfig,
+    Context,
+    Format,
+    OneRecording,
+    PasswordFile,
+    Rate,
+    Recordings,
+    Speed,
+    Strict,
+    speed_of,
+)
 from streamer.output import say
 
 app = typer.Typer(
@@ -44,11 +56,20 @@ def _top(
 
 
 @app.command(epilog="Example: ventstream demo --speed 5")
-def demo(speed: Speed = "1", broker: Broker = None, context: Context = None) -> int:
+def demo(
+    *,
+    speed: Speed = "1",
+    broker: Broker = None,
+    config: BrokerConfig = None,
+    password_file: PasswordFile = None,
+    context: Context = None,
+) -> int:
     """Play a bundled session through the whole pipeline and publish it."""
+    from streamer.commands.brokers import Named
     from streamer.commands.demo import demo as command
 
-    return command(speed=speed_of(speed), broker_url=broker, context=context)
+    named = Named(url=broker, config=config, password_file=password_file)
+    return command(speed=speed_of(speed), named=named, context=context)
 
 
 @app.command(epilog="Example: ventstream run config/ward.toml")
@@ -61,16 +82,21 @@ def run(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; con
 
 @app.command(epilog="Example: ventstream replay session.csv --speed 10 --broker mqtt://127.0.0.1:1883 --bed icu-04")
 def replay(
+    *,
     recordings: Recordings,
     speed: Speed = "1",
     broker: Broker = None,
+    config: BrokerConfig = None,
+    password_file: PasswordFile = None,
     bed: Annotated[str | None, typer.Option(metavar="ID", help="Bed label; default: the file's name.")] = None,
     context: Context = None,
 ) -> int:
     """Publish recorded sessions over MQTT, one bed each."""
+    from streamer.commands.brokers import Named
     from streamer.commands.service import replay as command
 
-    return command(recordings, speed=speed_of(speed), broker_url=broker, bed=bed, context=context)
+    named = Named(url=broker, config=config, password_file=password_file)
+    return command(recordings, speed=speed_of(speed), named=named, bed=bed, context=context)
 
 
 @app.command(epilog="Example: ventstream analyze recordings/ -o breaths.parquet --summaries minutes.csv --jobs 4")
@@ -211,11 +237,17 @@ def emulate(
 
 
 @app.command(epilog="Example: ventstream watch --broker mqtt://127.0.0.1:1883")
-def watch(broker: Annotated[str | None, typer.Option(metavar="URL", help="Default: this machine.")] = None) -> int:
+def watch(
+    *,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Default: this machine.")] = None,
+    config: BrokerConfig = None,
+    password_file: PasswordFile = None,
+) -> int:
     """Show the beds of a broker, one line each, live."""
+    from streamer.commands.brokers import Named
     from streamer.commands.watch import watch as command
 
-    return command(broker)
+    return command(Named(url=broker, config=config, password_file=password_file))
 
 
 @app.command(epilog="Example: ventstream metrics")

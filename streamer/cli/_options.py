@@ -26,6 +26,16 @@ Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="
 OneRecording = Annotated[Path, typer.Argument(metavar="RECORDING", help="A file of any readable format.")]
 Speed = Annotated[str, typer.Option(help="1 for real time, 10 for ten times as fast, or max.")]
 Broker = Annotated[str | None, typer.Option(metavar="URL", help="mqtt://HOST[:PORT]; without it a broker is started.")]
+BrokerConfig = Annotated[
+    Path | None, typer.Option("--config", metavar="CONFIG", help="Configuration whose [broker] and [wire] are used.")
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Its first line is the broker's password, for mqtt://USER@HOST; else the variable VENTSTREAM_PASSWORD.",
+    ),
+]
 Format = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Format, where recognition fails; see formats.")
 ]

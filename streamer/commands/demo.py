@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from streamer.commands.brokers import broker_for, broker_from
+from streamer.commands.brokers import Named, broker_for
 from streamer.commands.plans import plans_of_recordings
 from streamer.commands.service import CONNECT_S, announce, status_of
-from streamer.commands.warm import warm_up
+from streamer.commands.warm import is_compiled, warm_up
 from streamer.commands.watch import follow
 from streamer.connection import BrokerSettings
 from streamer.errors import BrokerError
@@ -26,19 +26,16 @@ FAREWELL_S = 2.0
 """Longest wait for the viewer to see the last messages."""
 
 
-def demo(*, speed: float, broker_url: str | None, context: Path | None = None) -> int:
+def demo(*, speed: float, named: Named, context: Path | None = None) -> int:
     """Play the bundled session; the exit status."""
-    settings = broker_from(broker_url)
+    settings, wire = named.settings(), named.wire()
     plans = plans_of_recordings([bundled(SESSION)], speed=speed, bed=BED, context=context)
     warn(f"ventstream demo. {SAFETY}")
-    warn("preparing the compiled core (ten seconds or so the first time, then cached) …")
+    if not is_compiled():
+        warn("compiling the core, once after installing: this takes a minute or two …")
     warm_up()
-    wire = WireSettings()
-    with broker_for(settings, may_move=True) as broker:
-        announce(broker, wire, plans)
-        warn("Ctrl-C ends it; a session takes about three minutes at real speed")
-        with Display(wire, rolling_of=BED) as display:
-            return asyncio.run(_play(plans, broker, wire, display))
+    with broker_for(settings, may_move=True) as broker, Display(wire, rolling_of=BED) as display:
+        return asyncio.run(_play(plans, broker, wire, display))
 
 
 async def _play(plans: list[BedPlan], broker: BrokerSettings, wire: WireSettings, display: Display) -> int:
@@ -54,6 +51,8 @@ async def _play(plans: list[BedPlan], broker: BrokerSettings, wire: WireSettings
     with stop_on_signals() as stop:
         async with publisher:
             await publisher.wait_connected(CONNECT_S)
+            announce(broker, wire, plans)
+            warn("Ctrl-C ends it; a session takes about three minutes at real speed")
             viewer = asyncio.create_task(follow(broker, wire, take), name="viewer")
             try:
                 await _first(viewer, listening)

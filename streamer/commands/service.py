@@ -11,10 +11,10 @@ from typing import Self
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from streamer.commands.brokers import broker_for, broker_from
+from streamer.commands.brokers import Named, broker_for
 from streamer.commands.plans import plans_of, plans_of_recordings
 from streamer.commands.recordings import expand
-from streamer.commands.warm import warm_up
+from streamer.commands.warm import is_compiled, warm_up
 from streamer.config import load_config
 from streamer.connection import EMBEDDED, BrokerSettings, RecordSettings, RunSettings
 from streamer.errors import BrokerError
@@ -33,9 +33,12 @@ def run(path: Path) -> int:
     """The service; the exit status."""
     config = load_config(path)
     plans = plans_of(config)
-    warm_up()
+    _prepare()
     with broker_for(config.broker, config.embedded) as broker:
-        announce(broker, config.wire, plans)
+        if config.broker.url == EMBEDDED:
+            announce(broker, config.wire, plans)
+        else:
+            warn(f"connecting to the MQTT broker {broker.url}; samples are read meanwhile")
         return asyncio.run(
             serve(
                 plans,
@@ -50,19 +53,22 @@ def run(path: Path) -> int:
         )
 
 
-def replay(
-    paths: Sequence[Path], *, speed: float, broker_url: str | None, bed: str | None, context: Path | None = None
-) -> int:
+def replay(paths: Sequence[Path], *, speed: float, named: Named, bed: str | None, context: Path | None = None) -> int:
     """Recordings over MQTT; the exit status."""
-    settings = broker_from(broker_url)
+    settings, wire = named.settings(), named.wire()
     recordings, skipped = expand(paths)
     for reason in skipped:
         warn(f"skipped: {reason}")
     plans = plans_of_recordings(recordings, speed=speed, bed=bed, context=context)
-    warm_up()
+    _prepare()
     with broker_for(settings, may_move=True) as broker:
-        announce(broker, WireSettings(), plans)
-        return asyncio.run(serve(plans, broker, linger_s=LINGER_S if settings.url == EMBEDDED else 0.0))
+        return asyncio.run(serve(plans, broker, wire=wire, linger_s=LINGER_S if settings.url == EMBEDDED else 0.0))
+
+
+def _prepare() -> None:
+    if not is_compiled():
+        warn("compiling the core, once after installing: this takes a minute or two …")
+    warm_up()
 
 
 def announce(broker: BrokerSettings, wire: WireSettings, plans: Sequence[BedPlan]) -> None:
@@ -99,6 +105,7 @@ async def serve(
         async with publisher:
             if must_connect:
                 await publisher.wait_connected(CONNECT_S)
+                announce(broker, wire or WireSettings(), plans)
             outcomes = await run_beds(
                 plans, publisher, settings=run, record=record, wire=wire, stop=stop, on_progress=bars.at
             )

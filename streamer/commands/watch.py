@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 
-from streamer.connection import BrokerSettings
+from streamer.commands.brokers import Named
+from streamer.config import load_config
+from streamer.connection import EMBEDDED, BrokerSettings
 from streamer.errors import ConfigError
 from streamer.publish import subscribe
 from streamer.run import stop_on_signals
@@ -17,12 +20,14 @@ DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
 KINDS = ("+/breath", "+/summary/+", "+/event", "+/state", "status")
 
 
-def watch(broker_url: str | None) -> int:
+def watch(named: Named) -> int:
     """Show what a broker delivers until Ctrl-C; the exit status."""
-    settings = BrokerSettings(url=broker_url or DEFAULT_BROKER)
-    if settings.url == "embedded":
-        raise ConfigError("--broker: name a running broker, mqtt://HOST[:PORT]")
-    wire = WireSettings()
+    settings, wire = named.settings(DEFAULT_BROKER), named.wire()
+    if settings.url == EMBEDDED:
+        if named.config is None or named.url is not None:
+            raise ConfigError("--broker: name a running broker, mqtt://HOST[:PORT]")
+        inside = load_config(named.config).embedded
+        settings = replace(settings, url=f"mqtt://{inside.host}:{inside.port}")
     with Display(wire) as display:
         asyncio.run(_until_stopped(settings, wire, display))
     return 0

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from streamer.chunk import Chunk
 from streamer.clocks import OneClock
+from streamer.doubts import DoubtList
 from streamer.errors import BrokerError, OutputError
 from streamer.outbox import WhenFull
 from streamer.publish import Arrived
@@ -55,7 +56,7 @@ class Session:
     """
 
     def __init__(self, plan: BedPlan, shell: Shell, *, told: int = 0, is_retry: bool = False) -> None:
-        self.counters = Counters()
+        self.counters, self._doubts = Counters(), DoubtList()
         self.retained: set[str] = set()
         self.newest_s: float | None = None
         self.told, self._is_quiet = told, is_retry
@@ -200,6 +201,8 @@ class Session:
     async def _emit(self, event: Event, when_full: WhenFull | None = None) -> None:
         await self._publish(encode(event, self.origin, self._time.utc_ns), when_full or self._when_full)
         self.counters.event(event)
+        if isinstance(event, Notice):
+            self._doubts.hear(event, forget_over=True)
 
     async def _tell_dropped(self) -> None:
         """Publish how many messages were lost, once the broker is back to hear it."""
@@ -234,6 +237,7 @@ class Session:
             clock_offset_s=self._time.offset_s,
             clock_drift_ppm=self._time.drift_ppm,
             counters=self.counters.totals(),
+            doubts=self._doubts.codes,
             last_seq=self._last_seq() if self._presence is Presence.OFFLINE else {},
         )
         message = encode_state(state, self.origin, self._time.utc_ns, policy=policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamer.bed_label import check_bed_id
 from streamer.wire.asyncapi import asyncapi_document
 from streamer.wire.command import MAX_PAYLOAD, Command, ContextCommand, EventCommand, GasCommand, Refusal, parse_command
 from streamer.wire.decode import Received, decode
@@ -16,7 +17,6 @@ from streamer.wire.topics import (
     Presence,
     Source,
     WireSettings,
-    check_bed_id,
     utc_text,
 )
 

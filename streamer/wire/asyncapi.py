@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from streamer.bed_label import BED_ID
 from streamer.wire.schema import json_schemas
-from streamer.wire.topics import BED_ID, VERSION, WireSettings
+from streamer.wire.topics import VERSION, WireSettings
 
 Json: TypeAlias = dict[str, Any]
 
@@ -19,7 +20,7 @@ CHANNELS: dict[str, tuple[str, str, bool, str]] = {
     "breath": ("{bed}/breath", "breath/1", False, "One breath: every metric key with a number or null and a reason"),
     "summary": ("{bed}/summary/{window}", "summary/1", True, "One sealed window of breaths"),
     "event": ("{bed}/event", "event/1", False, "Gaps, holds, positions, blood gases and other notices; never an alarm"),
-    "state": ("{bed}/state", "state/1", True, "Presence of the bed's source, counters and, at its end, last numbers"),
+    "state": ("{bed}/state", "state/2", True, "Presence of the bed's source, counters and, at its end, last numbers"),
     COMMAND: (
         "{bed}/command",
         "command/1",

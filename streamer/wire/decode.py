@@ -12,7 +12,7 @@ from streamer.errors import DecodeError
 from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
 from streamer.wire.encode import BREATH_FIELDS, ENVELOPE, EVENT_FIELDS, SUMMARY_FIELDS
 
-KINDS = {"breath": 1, "summary": 1, "event": 1, "state": 1, "status": 1, "schema": 1}
+KINDS = {"breath": 1, "summary": 1, "event": 1, "state": 2, "status": 1, "schema": 1}
 """Kind of payload → newest schema number known here. A higher one only adds fields (contract.md §5)."""
 
 _STATS = ("median", "mean", "p25", "p75", "last", "age_s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -43,6 +43,7 @@ class BedState:
         clock_offset_s: UTC minus device clock, or None.
         clock_drift_ppm: How much faster the device's clock runs than arrivals say, in millionths; None in a replay.
         counters: samples, breaths, notices, damaged, gaps … since the session began.
+        doubts: Codes of what is doubtful about the source, as in the column of tables; the texts came on ``event``.
         last_seq: At the end: topic below the bed (``breath``, ``summary/1m``) → its last ``seq``.
     """
 
@@ -56,6 +57,7 @@ class BedState:
     clock_offset_s: float | None = None
     clock_drift_ppm: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
     last_seq: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -90,9 +92,10 @@ def encode_state(state: BedState, origin: Origin, utc_of: UtcOf, *, policy: Poli
         "clock_offset_s": _ms(state.clock_offset_s),
         "clock_drift_ppm": _six(state.clock_drift_ppm),
         **state.counters,
+        "doubts": list(state.doubts),
         **{f"last_seq_{topic.replace('/', '_')}": seq for topic, seq in state.last_seq.items()},
     }
-    return _message(origin, "state", "state/1", row, policy=policy, retain=True)
+    return _message(origin, "state", "state/2", row, policy=policy, retain=True)
 
 
 def clear(topic: str, origin: Origin) -> Message:

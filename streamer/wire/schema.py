@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeAlias
 
+from streamer.bed_label import BED_ID
 from streamer.records import Flag, NoticeKind
 from streamer.wire.command import command_schema
 from streamer.wire.keys import key_table
-from streamer.wire.topics import BED_ID, Presence, Source
+from streamer.wire.topics import Presence, Source
 
 Json: TypeAlias = dict[str, Any]
 
@@ -44,7 +45,7 @@ def json_schemas() -> dict[str, Json]:
         "breath/1": _breath(),
         "summary/1": _summary(),
         "event/1": _event(),
-        "state/1": _state(),
+        "state/2": _state(),
         "status/1": _status(),
         "command/1": {"$schema": DIALECT, **command_schema()},
     }
@@ -143,8 +144,9 @@ def _state() -> Json:
             "number", "how much faster the device's clock runs than arrivals say, in millionths"
         ),
         **dict.fromkeys(COUNTERS, _COUNT),
+        "doubts": {"type": "array", "items": _TEXT, "description": "what is doubtful about the source"},
     }
-    return _object("state/1", fields, patternProperties={"^last_seq_[A-Za-z0-9_]+$": _COUNT})
+    return _object("state/2", fields, patternProperties={"^last_seq_[A-Za-z0-9_]+$": _COUNT})
 
 
 def _status() -> Json:

@@ -11,8 +11,6 @@ from streamer.errors import ConfigError
 
 VERSION = "v1"
 """Level of every topic that changes when a field is removed or its unit changes."""
-BED_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-RESERVED_BEDS = frozenset({"status", "schema"})
 DEFAULT_PERIOD_S = 10.0
 """As in ``rolling.RollingSettings``."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,19 +139,6 @@ class Message:
         published = utc_text(self.published_ns)
         stamp = f',"seq":{self.seq if self.seq is not None else "null"},"published_utc":'
         return self.body[:-1] + stamp.encode() + (f'"{published}"}}'.encode() if published else b"null}")
-
-
-def check_bed_id(text: str) -> str:
-    """The text, if it can be a bed's label and a level of a topic.
-
-    Raises:
-        ConfigError: Another character, more than 64 of them, or a reserved word.
-    """
-    if not BED_ID.fullmatch(text):
-        raise ConfigError(f"bed id {text[:80]!r}: use 1 to 64 letters, digits, '_', '.' or '-'")
-    if text in RESERVED_BEDS:
-        raise ConfigError(f"bed id {text!r} is the name of a topic; choose another")
-    return text
 
 
 def utc_text(utc_ns: int | None) -> str | None:
