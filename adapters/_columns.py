@@ -83,6 +83,7 @@ class Columns:
         time_divisor: Of the time to seconds.
         notes: What is assumed, for whoever reads the recording.
         context: What the names say of the gas.
+        names: Channel → canonical name.
     """
 
     time: int | None
@@ -91,6 +92,7 @@ class Columns:
     time_divisor: float = 1.0
     notes: tuple[str, ...] = ()
     context: Context = field(default_factory=Context)
+    names: Mapping[Channel, str] = field(default_factory=dict)
 
     def channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         """``values (n, columns)`` → channels in canonical units."""
@@ -150,7 +152,9 @@ def _meaning(canonical: Mapping[int, str], barometric_mmhg: float) -> Columns:
     divisor = TIMES[canonical[times[0]]] if times else 1.0
     names = set(canonical.values())
     notes = () if OF_BAROMETER.isdisjoint(names) else (barometer_note(barometric_mmhg),)
-    return Columns(times[0] if times else None, waveforms, frozenset(canonical), divisor, notes, conditions_of(names))
+    own = {channel: canonical[at] for channel, (at, *_) in waveforms.items()}
+    time = times[0] if times else None
+    return Columns(time, waveforms, frozenset(canonical), divisor, notes, conditions_of(names), own)
 
 
 def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:

@@ -32,6 +32,7 @@ class RowReader:
         """Raises ``DecodeError`` or ``ConfigError`` for a header that cannot be used."""
         self._dialect, self._width = dialect, len(dialect.names)
         self._meaning = known = meaning(dialect, options.columns, options.barometric_mmhg)
+        options.units.update(known.columns.names)
         table = known.columns
         if table.time is None and options.rate_hz is None:
             raise DecodeError(f"no {' or '.join(TIMES)} column and no rate; {REMEDY}")

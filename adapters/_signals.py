@@ -93,6 +93,7 @@ def choose(signals: Sequence[Signal], options: ReadOptions, *, co2_alone: bool =
             if others := [_shown(signals[at].label) for at in found if at != best]:
                 chosen.notes.append(f"{channel}: {_shown(signals[best].label)} is used, not {', '.join(others[:5])}")
             chosen.uses[channel] = Use(best, *scale(found[best], options.barometric_mmhg))
+            options.units[channel] = found[best]
             if channel is Channel.FLOW:
                 chosen.context = conditions_of([found[best]], signals[best].unit)
                 chosen.notes += [STANDARD_GAS] if chosen.context.flow_conditions == "STPD" else []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from streamer.chunk import Chunk
+from streamer.chunk import Channel, Chunk
 from streamer.errors import ConfigError
 from streamer.records import Notice
 from streamer.units import STANDARD_MMHG
@@ -54,12 +54,14 @@ class ReadOptions:
             file or the sidecar; empty when nobody said.
         barometric_mmhg: What CO2 in % is a share of.
         table: How a text table is written, from the context file or the sidecar.
+        units: Filled by the reader: channel → canonical name, with the unit, of what the file has.
     """
 
     rate_hz: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     barometric_mmhg: float = STANDARD_MMHG
     table: TextTable = TextTable()
+    units: dict[Channel, str] = field(default_factory=dict, compare=False)
 
 
 class Decoder(Protocol):

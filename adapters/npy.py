@@ -130,6 +130,7 @@ def _table(array: _Array, path: Path, options: ReadOptions) -> Columns:
     if not options.columns and not (array.dtype.names and set(array.names) <= set(CANONICAL)):
         raise DecodeError(_untold(array, path, options))
     table = columns(array.names, options.columns, options.barometric_mmhg)
+    options.units.update(table.names)
     for at in table.used:
         name = array.names[at]
         if array.dtype.names and not _is_number(array.dtype[name]):

@@ -63,6 +63,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
         _check_size(file.metadata, path.stat().st_size)
         schema = file.schema_arrow
         table = columns(schema.names, options.columns, options.barometric_mmhg)
+        options.units.update(table.names)
         for field in map(schema.field, sorted(table.used)):
             if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
                 raise DecodeError(f"column {field.name!r} holds {field.type}, not numbers")

@@ -72,6 +72,7 @@ class Decoder:
         if options.rate_hz not in {None, RATE_HZ}:
             given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
             raise ConfigError(f"{given}, but a PB 840 always sends 50; leave it out")
+        options.units[Channel.FLOW] = "flow_l_min"
         self._scanner = Scanner(2, ",", decimals=2)
         self._samples = Samples("pb840", RATE_HZ, _channels, refill_s=LIVE_REFILL_S if live else math.inf)
         self._seen: tuple[float, float] | None = None

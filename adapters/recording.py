@@ -12,19 +12,20 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters import _containers as containers
 from adapters._alternate import alternated
+from adapters._columns import EXACT, scale
 from adapters._sidecar import find_sidecar, merged
 from adapters._wrapped import Plain, unwrapped
 from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, TextTable, named
-from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
+from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk
 from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice, NoticeKind
 from streamer.sidecar import read_sidecar
-from streamer.units import STANDARD_MMHG
+from streamer.units import LABELS, STANDARD_MMHG
 from streamer.zones import dated
 
 _TABLES = {".csv", ".tsv", ".txt"}
@@ -59,6 +60,14 @@ async def chunks(settings: Settings) -> AsyncIterator[Chunk | Notice]:
         await asyncio.sleep(0)  # a block takes some 10 ms; others get their turn between two
 
 
+class Shown(NamedTuple):
+    """A unit of a file: how it is written, and multiplier and divisor from it to the canonical unit."""
+
+    label: str
+    multiplier: float
+    divisor: float
+
+
 @dataclass
 class Recording:
     """A recording that was recognised and not read yet.
@@ -80,6 +89,14 @@ class Recording:
     plain: Plain
     damaged_rows: int = field(default=0, init=False)
     dropped_rows: int = field(default=0, init=False)
+
+    @property
+    def units(self) -> dict[Channel, Shown]:
+        """After ``items``: channel → the file's own unit, where it has another than the canonical one."""
+        named = {channel: name for channel, name in self.options.units.items() if name != EXACT[channel]}
+        return {
+            channel: Shown(LABELS[name], *scale(name, self.options.barometric_mmhg)) for channel, name in named.items()
+        }
 
     def items(self) -> Iterator[Chunk | Notice]:
         """Chunks and notices from the beginning, every time the same.

@@ -100,6 +100,12 @@ SHOWN: Mapping[str, str] = {
     "pco2": "mmHg, kPa, mbar, %",
 }
 """Signal → its units, as an error lists them."""
+LABELS: Mapping[str, str] = {
+    f"{signal}_{unit}": label
+    for signal, units in SCALES.items()
+    for unit, label in zip(units, SHOWN[signal].split(", "), strict=True)
+}
+"""Canonical name → its unit for a reader: ``flow_l_min`` → ``L/min``."""
 _SPELLED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "paw": {
         "cmh2o": ("cmh2o", "cmh20", "cmaq", "cmwc", "cmws", "cmwg", "cmh2o(4c)"),

@@ -12,7 +12,7 @@ from streamer.chunk import Channel
 from streamer.commands.check_config import check_config
 from streamer.commands.doubted import listed, status_of
 from streamer.commands.examine import Job, examine
-from streamer.commands.findings import GAPS, Extent, Findings
+from streamer.commands.findings import GAPS, Findings
 from streamer.commands.progress import Bar
 from streamer.commands.recordings import expand, open_recording
 from streamer.commands.report import has_pictures, measured
@@ -36,7 +36,7 @@ TOLD = GAPS | {
     NoticeKind.NOTE,
 }
 UNITS = {Channel.FLOW: "L/s", Channel.PAW: "cmH2O", Channel.PCO2: "mmHg"}
-"""Of what every reader gives; a file may have had others."""
+"""Of what every reader gives, where a file has no other."""
 
 
 def check(
@@ -139,7 +139,7 @@ def _described(found: Findings) -> list[tuple[str, str]]:
         ("recording", found.name),
         ("format", found.format),
         ("rate", f"{found.rate} Hz"),
-        *((str(channel), _extent(channel, extent)) for channel, extent in sorted(found.channels.items())),
+        *((str(channel), _extent(found, channel)) for channel in sorted(found.channels)),
         ("duration", f"{found.duration_s:.1f} s, {found.samples} samples"),
         ("breaths", str(found.breaths)),
         ("gaps", str(found.gaps)),
@@ -148,9 +148,12 @@ def _described(found: Findings) -> list[tuple[str, str]]:
     ]
 
 
-def _extent(channel: Channel, extent: Extent) -> str:
-    """``-0.912 to 1.04 L/s, 0.3 % missing``."""
+def _extent(found: Findings, channel: Channel) -> str:
+    """``-54.7 to 62.4 L/min, 0.3 % missing``: in the file's own unit."""
+    extent = found.channels[channel]
+    unit, multiplier, divisor = found.units.get(channel, (UNITS[channel], 1.0, 1.0))
+    low, high = (value * divisor / multiplier for value in (extent.low, extent.high))
     if extent.missing == extent.samples:
         return "all samples missing"
     missing = f", {100 * extent.missing / extent.samples:.2g} % missing" if extent.missing else ""
-    return f"{extent.low:.3g} to {extent.high:.3g} {UNITS[channel]}{missing}"
+    return f"{low:.3g} to {high:.3g} {unit}{missing}"

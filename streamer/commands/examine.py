@@ -154,4 +154,5 @@ def _through_core(
             keep(bed.push(item))
     finally:
         keep(bed.close())
+        found.units = dict(recording.units)
         found.doubts.settle(recording.damaged_rows, recording.dropped_rows)

@@ -58,6 +58,7 @@ class Findings:
         format: How it was read.
         rates_hz: Sampling rates seen.
         channels: Waveforms seen, each with its lowest, its highest and how many of its samples are missing.
+        units: Waveform → the file's own unit, multiplier and divisor to the canonical one, where it is another.
         first_s: Device clock of the first sample.
         last_s: Device clock after the last sample.
         samples: Samples read, filled gaps not among them.
@@ -76,6 +77,7 @@ class Findings:
     sidecar: Sidecar = field(default_factory=Sidecar)
     rates_hz: set[float] = field(default_factory=set)
     channels: dict[Channel, Extent] = field(default_factory=dict)
+    units: dict[Channel, tuple[str, float, float]] = field(default_factory=dict)
     first_s: float | None = None
     last_s: float = 0.0
     samples: int = 0

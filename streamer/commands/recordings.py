@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 
-from streamer.chunk import Chunk
+from streamer.chunk import Channel, Chunk
 from streamer.context import BloodGas, SessionEvent, Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice, NoticeKind
@@ -39,6 +39,11 @@ class Recording(Protocol):
     @property
     def dropped_rows(self) -> int:
         """Rows left out because their time does not advance, likewise."""
+        ...
+
+    @property
+    def units(self) -> Mapping[Channel, tuple[str, float, float]]:
+        """After ``items``: channel → the file's own unit, multiplier and divisor to the canonical one."""
         ...
 
     def items(self) -> Iterator[Chunk | Notice]:
