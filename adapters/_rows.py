@@ -59,9 +59,9 @@ class RowReader:
 
     @property
     def told(self) -> Sidecar:
-        """What the file says of itself: gas conditions, and its start where it has an offset from UTC."""
+        """What the file says of itself: gas conditions, and its start, in UTC where it has an offset."""
         start = self._stamps.start if self._stamps else None
-        known = RecordingInfo(start_utc=start if start and start.tzinfo else None)
+        known = RecordingInfo(start_utc=start) if start and start.tzinfo else RecordingInfo(start_local=start)
         return Sidecar(recording=known, context=self._meaning.columns.context)
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:

@@ -35,6 +35,7 @@ class TextTable:
         header_line: Number, from 1, of the line of names; 0: there is none.
         missing: Further words or numbers that stand for a missing value.
         dates: Order of the numbers in dates: ``"ymd"``, ``"dmy"`` or ``"mdy"``.
+        sheet: Of a workbook.
     """
 
     delimiter: str | None = None
@@ -42,6 +43,7 @@ class TextTable:
     header_line: int | None = None
     missing: tuple[str, ...] = ()
     dates: str | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,10 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
     "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
+    "npz": Format("adapters.npz", (".npz",), "NumPy archive, an array a signal", _MAPPED),
+    "matlab": Format("adapters.matlab", (".mat",), "MATLAB file, also LabChart's and AcqKnowledge's", _MAPPED),
+    "hdf5": Format("adapters.hdf5", (".h5", ".hdf5", ".nc"), "HDF5, MATLAB 7.3", f"ventstream[hdf5]; {_MAPPED}"),
+    "excel": Format("adapters.excel", (".xlsx", ".xlsb", ".ods"), "workbook, read as CSV is", "ventstream[excel]"),
     "edf": Format("adapters.edf", (".edf", ".wmedf"), "EDF, EDF+ with flow; ResMed's SD card (BRP), WMEDF"),
     "poly5": Format("adapters.poly5", (".poly5",), "TMSi Poly5, channels of 32-bit floats"),
     "wfdb": Format("adapters.wfdb_record", (".hea",), "WFDB (PhysioNet) record, its .hea named", "ventstream[wfdb]"),

@@ -55,7 +55,8 @@ class RecordingInfo(Checked, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Table ``[recording]``: where the samples come from.
 
     ``columns``: name, or number from 0, of a column in the file → its canonical name, which has the unit.
-    ``delimiter``, ``decimal``, ``header_line`` (0: there is none), ``missing``, ``dates``: how a text table is written.
+    ``delimiter``, ``decimal``, ``header_line`` (0: there is none), ``missing``, ``dates``: how a text table is written;
+    ``sheet``: of a workbook.
     ``start_local``: when its first sample was taken by the device's own clock, whose zone the file does not say;
     ``zone`` says it: a name as Europe/Berlin, or an offset as +02:00. Both together make ``start_utc``.
     ``doubts``: what was doubtful when this recording was made from another, as ``convert`` writes it.
@@ -75,6 +76,7 @@ class RecordingInfo(Checked, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     header_line: Annotated[int, Meta(ge=0, le=1000)] | None = None
     missing: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=12)], ...], Meta(max_length=16)] = ()
     dates: Literal["ymd", "dmy", "mdy"] | None = None
+    sheet: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     doubts: Annotated[tuple[Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=200)] = ()
 
 

@@ -25,7 +25,9 @@ from adapters.pb840 import RATE_HZ
 from adapters.pb840 import Decoder as Pb840
 from adapters.recording import Recording, open_recording
 from tests.adapters import (
+    test_arrays,
     test_edf,
+    test_excel,
     test_json_lines,
     test_pb840,
     test_pirds,
@@ -196,6 +198,12 @@ def _found() -> dict[str, Seed]:
         ),
         "vital": Seed("vital", "x.vital", _vital(), is_text=False),
         "poly5": Seed("poly5", "x.Poly5", test_poly5.small(22), is_text=False),
+        "npz": Seed("npz", "x.npz", test_arrays.npz(**test_arrays.waves(60)), is_text=False),
+        "matlab": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.waves(60)), is_text=False),
+        "matlab packed": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.labchart(60), packed=True), is_text=False),
+        "hdf5": Seed("hdf5", "x.h5", test_arrays.hdf5(test_arrays.waves(60), fs=50.0), is_text=False),
+        "hdf5 packed": Seed("hdf5", "x.h5", test_arrays.hdf5(test_arrays.waves(60), compression="gzip"), is_text=False),
+        "excel": Seed("excel", "x.xlsx", test_excel.workbook(test_excel.rows(40)), is_text=False),
     }
 
 

@@ -129,7 +129,9 @@ def test_junk_behind_what_is_valid_takes_nothing_of_it(seed: Seed, tmp_path: Pat
     whole = read(seed, tmp_path, seed.content)
     for junk in (b"\0" * 5000, b"\n" * 500, np.random.default_rng(3).bytes(30_000), b"x" * 70_000, seed.content[:99]):
         found = read(seed, tmp_path, seed.content + junk)
-        if seed.format not in {"parquet", "wfdb"} and seed.is_alone:  # these have what they need at their end
+        if (
+            seed.format not in {"parquet", "wfdb", "npz", "excel"} and seed.is_alone
+        ):  # these have what they need at their end
             assert found.n >= whole.n - 1
             assert begins_alike(found, whole)
 
