@@ -31,8 +31,8 @@ _LOADED = frozenset({
     "double", "single", "struct", "char", "cell",
     "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
 })  # fmt: skip
-_HEADER, _VARIABLES = 128, frozenset({14, 15})
-"""Bytes before the first variable; kinds of elements that are one."""
+_HEADER, _TAG, _VARIABLES = 128, 8, frozenset({14, 15})
+"""Bytes before the first variable and before each; kinds of elements that are one."""
 _LEAST = 8
 """A shorter array is no waveform."""
 
@@ -94,11 +94,11 @@ def _whole(path: Path) -> int:
         order: Literal["big", "little"] = "big" if head[126:128] == b"MI" else "little"
         at, size = len(head), path.stat().st_size
         for _ in range(MAX_ARRAYS):
-            tag = file.read(8)
+            tag = file.read(_TAG)
             kind, length = (int.from_bytes(part, order) for part in (tag[:4], tag[4:]))
-            if len(tag) < 8 or kind not in _VARIABLES or at + 8 + length > size:
+            if len(tag) < _TAG or kind not in _VARIABLES or at + _TAG + length > size:
                 break
-            at += 8 + length
+            at += _TAG + length
             file.seek(at)
     return at
 
