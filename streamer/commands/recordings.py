@@ -92,6 +92,9 @@ def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 recordings.append(found)
             else:
                 skipped.append(reason)
+    if not recordings and skipped:
+        count = f"{len(skipped)} files, " if len(skipped) > 1 else ""
+        raise DecodeError(f"{paths[0]}: there is no recording in this folder: {count}{skipped[0]}")
     return recordings, skipped
 
 
