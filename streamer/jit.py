@@ -39,12 +39,10 @@ class Tally:
     """What became of the kernels of this process.
 
     Attributes:
-        kernels: How many there are.
         compiled: How many were compiled, rather than found in their folder.
         problem: Why machine code cannot be kept or found; empty when all is well.
     """
 
-    kernels: int = 0
     compiled: int = 0
     problem: str = ""
 
@@ -98,7 +96,6 @@ def _compiled(function: Function, options: dict[str, Any]) -> Function:
     folder = str(folder_of(Path(function.__code__.co_filename)))
     dispatcher: Any = numba.njit(error_model="numpy", **options)(function)
     if hasattr(dispatcher, "_cache"):  # not where the compiler is switched off
-        TALLY.kernels += not options
         kept = _kept(function, folder)
         if kept is None:
             TALLY.problem = TALLY.problem or f"{folder} cannot be written"

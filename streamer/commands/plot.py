@@ -65,7 +65,8 @@ def plot(
         caption += f" · run {found.run_of(record.start_s)} of {len(found.runs)}"
     if found.doubts:
         caption += f" · doubts: {', '.join(found.doubts.codes)}"
-    picture = figure.rendered(figure.breath_figure(breath, record, given, caption=caption), out.suffix.lower())
+    with Bar("drawing"):  # the first time, matplotlib looks for fonts
+        picture = figure.rendered(figure.breath_figure(breath, record, given, caption=caption), out.suffix.lower())
     try:
         out.write_bytes(picture)
     except OSError as error:

@@ -55,7 +55,7 @@ def report(path: Path, *, outs: Sequence[str], jobs: int | None, strict: bool = 
         warn(error)
     for out in outs:
         if _suffix(out) in PAGES:
-            with Output(out) as output:
+            with Output(out) as output, Bar(f"drawing {Path(out).name}"):
                 output.write(PAGES[_suffix(out)](pages, results))
         else:
             _write_numbers(out, results)

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from streamer.commands.files import say_others, write
 from streamer.commands.parallel import spread
+from streamer.commands.progress import Bar
 from streamer.errors import ConfigError, OutputError
 from streamer.output import Output, say
 
@@ -30,8 +31,10 @@ def simulate(scenario: str, out: Path, truth: Path | None) -> int:
     simulator: Any = importlib.import_module("adapters.simulator")
     if out.suffix.lower() not in RECORDINGS and (out.is_dir() or not out.suffix):
         raise ConfigError(f"{out}: {scenario} is one patient: name a file, .parquet or .csv; folders are for cohorts")
-    simulation = simulator.simulate(simulator.load_scenario(scenario))
-    written = write(out, simulation.chunks, simulation.sidecar, decimals=simulator.DECIMALS)
+    loaded = simulator.load_scenario(scenario)
+    with Bar(f"simulating {out.name}"):
+        simulation = simulator.simulate(loaded)
+        written = write(out, simulation.chunks, simulation.sidecar, decimals=simulator.DECIMALS)
     _keep_truth(simulation, truth)
     say(f"{out}: {written[0].rows} samples")
     say_others(written)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from streamer.output import warn
 RATE_HZ = 100.0
 BREATHS, BREATH_S = 4, 2.0
 LOOK_S = 0.2
+_KERNEL = re.compile(r"^@kernel$", re.MULTILINE)
 
 
 def warm_up() -> None:
@@ -61,6 +64,7 @@ def _breathe() -> None:
 def _followed() -> Iterator[None]:
     """How many kernels are compiled, on a terminal; a line in the end where their code cannot be kept."""
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    total = sum(len(_KERNEL.findall(text)) for text in _sources().values())
     over = threading.Event()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("preparing the core", total=None)
@@ -68,8 +72,7 @@ def _followed() -> Iterator[None]:
         def look() -> None:
             while not over.wait(LOOK_S):
                 if jit.TALLY.compiled:
-                    total = max(jit.TALLY.kernels, jit.TALLY.compiled)
-                    count = f"{jit.TALLY.compiled} of about {total} functions"
+                    count = f"{jit.TALLY.compiled} of about {max(total, jit.TALLY.compiled)} functions"
                     bar.update(task, description=f"compiling the core, once after installing: {count}")
 
         watcher = threading.Thread(target=look, daemon=True)
@@ -86,13 +89,14 @@ def _followed() -> Iterator[None]:
 
 def _marker() -> Path:
     """Stands beside the kernels once all of them are compiled; an edit, an upgrade or a move needs another one."""
-    folders = sorted({str(jit.folder_of(path)) for path in jit.PACKAGE.rglob("*.py") if _has_kernels(path)})
+    folders = sorted({str(jit.folder_of(path)) for path, text in _sources().items() if _KERNEL.search(text)})
     digest = hashlib.sha256("".join(folders).encode()).hexdigest()[:16]
     return Path(folders[0]).parent / f"complete-{digest}"
 
 
-def _has_kernels(path: Path) -> bool:
-    return "@kernel" in path.read_text(encoding="utf-8")
+@cache
+def _sources() -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in jit.PACKAGE.rglob("*.py")}
 
 
 def _mark() -> None:
