@@ -48,7 +48,7 @@ MISTAKES: dict[str, Mistake] = {
     "a spreadsheet as output": Mistake("analyze a.csv -o a.xlsx", 2, "a.xlsx", ".csv", A),
     "output over the input": Mistake("analyze a.csv -o a.csv", 2, "a.csv", "name another output", A),
     "output in no folder": Mistake("analyze a.csv -o no/b.csv", 1, "no/b.csv", "create it first", A),
-    "no such format": Mistake("analyze a.csv --format excel", 2, "'excel'", "known are", A),
+    "no such format": Mistake("analyze a.csv --format word", 2, "'word'", "known are", A),
     "the wrong format": Mistake("analyze a.csv --format edf", 1, "a.csv", "EDF", A),
     "a rate of minutes": Mistake("analyze a.csv --rate 0.02", 2, "0.02 Hz", "5-2000 Hz", A),
     "a rate that the stamps contradict": Mistake("analyze a.csv --rate 100", 1, "100 Hz", "50 Hz", A),
