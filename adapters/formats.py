@@ -114,6 +114,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "csv": Format("adapters.csv_table", (".csv", ".tsv"), "canonical columns with units in the header", _MAPPED),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
+    "respiraworks_json": Format("adapters.respiraworks_json", (), "RespiraWorks test data (.json) with traces"),
     "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
     "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
     "npz": Format("adapters.npz", (".npz",), "NumPy archive, an array a signal", _MAPPED),

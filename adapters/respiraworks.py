@@ -1,47 +1,34 @@
 """RespiraWorks ventilator, trace saved as a table (`.dat`): `#` comments, a line of names, rows between blanks, 100 Hz.
 
-A trace holds whatever variables were chosen, in any order: columns are known by name. ``net_flow`` is the patient's,
-positive into the patient; ``pressure`` is measured in the ventilator; the rest (set point, volume, valves) is not used.
-A unit may stand in parentheses behind a name, but the device writes one for the time only: for the others its own
-units, cmH2O and mL/s, are taken, and a notice says so. It writes three decimals, so a number with fewer or more was
-cut short or has run into its neighbour: its row is damaged. Time is the table's own, from its first stamp.
+A trace holds whatever variables were chosen, in any order: columns are known by name (``_respiraworks.py``) or by the
+sidecar. ``net_flow`` is the patient's, positive into the patient; ``pressure`` is measured in the ventilator; what is
+not needed (set point, valves) is not used. A unit may stand in parentheses behind a name, but the device writes one for
+the time only: for the others its own units are taken, and a notice says so. It writes three decimals, so a number with
+fewer or more was cut short or has run into its neighbour: its row is damaged. Time is the table's own, from its first
+stamp.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from adapters._clock import Clock
+from adapters._from_volume import FlowFromVolume
+from adapters._respiraworks import KNOWN, TIME, Layout, layout_of
 from adapters._samples import UNKNOWN_GAP_S, Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
-from streamer.records import Notice, NoticeKind
-from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, ML_PER_L, S_PER_MIN
+from streamer.records import Notice
 
 NOMINAL_HZ = 100.0
-TIME, PRESSURE, FLOW = "time", "pressure", "net_flow"
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NAME = re.compile(r"(\w+)(?:\(([^()]*)\))?")
 _NUMBER = re.compile(rb"[-+]?(?:\d{1,9}\.\d{3}|nan)")
-_OWN = {TIME: "sec", PRESSURE: "cmH2O", FLOW: "mL/s"}
-"""The unit of a column whose name has none."""
-_SCALES = {
-    TIME: {"sec": (1.0, 1.0), "s": (1.0, 1.0), "ms": (1.0, 1000.0)},
-    PRESSURE: {
-        "cmH2O": (1.0, 1.0),
-        "mbar": (CMH2O_PER_MBAR, 1.0),
-        "hPa": (CMH2O_PER_MBAR, 1.0),
-        "kPa": (CMH2O_PER_KPA, 1.0),
-    },
-    FLOW: {"mL/s": (1.0, ML_PER_L), "L/s": (1.0, 1.0), "L/min": (1.0, S_PER_MIN)},
-}
-"""Column → unit → multiplier and divisor to s, cmH2O, L/s (a division keeps decimals exact)."""
 _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 
 
@@ -59,10 +46,12 @@ class Decoder:
     """Bytes of a table → chunks and notices."""
 
     def __init__(self, options: ReadOptions) -> None:
+        self._options = options
+        self._volume: FlowFromVolume | None = None
         self._scanner = Scanner(0, " ")
         self._samples = Samples("respiraworks", NOMINAL_HZ, self._channels)
         self._clock = Clock(self._samples, options.rate_hz, _REMEDY)
-        self._layout: _Layout | None = None
+        self._layout: Layout | None = None
         self._header = b""
         self._lost = ""
         self._last_s: float | None = None
@@ -74,7 +63,7 @@ class Decoder:
             for part in self._scanner.feed(piece):
                 self._take(part)
             self._clock.settle()
-        return self._samples.take()
+        return self._given(self._samples.take())
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no header or no usable row."""
@@ -84,7 +73,12 @@ class Decoder:
             if self._layout is None:
                 raise DecodeError("there is no header line with the names of the columns")
             self._clock.settle(final=True)
-        return self._samples.close()
+        last = self._given(self._samples.close())
+        return last if self._volume is None else [*last, *self._volume.close()]
+
+    def _given(self, items: list[Chunk | Notice]) -> list[Chunk | Notice]:
+        """With flow, where there was volume alone."""
+        return items if self._volume is None else list(self._volume.push(items))
 
     def _take(self, part: Rows | Line) -> None:
         assert isinstance(part, Line)
@@ -98,12 +92,14 @@ class Decoder:
 
     def _open(self, line: int, text: bytes) -> None:
         try:
-            self._layout = _layout(_names(text))
+            known = layout_of(_names(text), self._options.columns, self._options.barometric_mmhg)
         except DecodeError as error:
             raise DecodeError(f"line {line}: {error}") from None
+        self._layout = known
+        self._volume = FlowFromVolume() if known.is_volume else None
         self._header = text
 
-    def _again(self, line: int, text: bytes, layout: _Layout) -> None:
+    def _again(self, line: int, text: bytes, layout: Layout) -> None:
         """Tables strung together. The time of each begins anew, so nobody knows how long the pause between was."""
         same = text.split() == self._header.split()
         if not same:
@@ -113,7 +109,7 @@ class Decoder:
         self._clock.damaged(line, what, len(layout.at) - 1)
         self._shift_s = None
 
-    def _row(self, line: int, text: bytes, layout: _Layout) -> None:
+    def _row(self, line: int, text: bytes, layout: Layout) -> None:
         fields = text.split()
         used = [fields[at] for at in layout.at] if len(fields) == layout.fields else []
         if used and all(map(_NUMBER.fullmatch, used)) and not used[0].endswith(b"nan") and not self._lost:
@@ -128,37 +124,23 @@ class Decoder:
             wrong = "is not a row of numbers with three decimals each" if used else wrong
             self._clock.damaged(line, f"{shown(text)} {self._lost or wrong}", len(layout.at) - 1)
 
-    def _seconds(self, stamp: float, layout: _Layout) -> float:
+    def _seconds(self, stamp: float, layout: Layout) -> float:
         """A stamp in seconds, behind the recordings before this one. The first of all brings the notice on units."""
-        multiplier, divisor = layout.scales[0]
-        now_s = stamp * multiplier / divisor
+        now_s = stamp / layout.time_divisor
         if self._shift_s is None:
             self._shift_s = 0.0 if self._last_s is None else self._last_s + UNKNOWN_GAP_S - now_s
         now_s += self._shift_s
-        if self._last_s is None and layout.assumed:
+        if self._last_s is None and layout.notes:
             self._samples.restart(now_s)
-            self._samples.note(NoticeKind.NOTE, layout.assumed)
+            self._samples.told(layout.notes)
         self._last_s = now_s
         return now_s
 
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         assert self._layout is not None
-        names = (Channel.FLOW, Channel.PAW)
-        scales = self._layout.scales[1:]
         return {
-            name: values[:, at] * scale[0] / scale[1]
-            for at, (name, scale) in enumerate(zip(names, scales, strict=False))
+            channel: wave.of(values) * wave.multiplier / wave.divisor for channel, wave in self._layout.waves.items()
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Of time, flow and, where there is one, pressure: positions, scales; fields of a row; units nobody named."""
-
-    at: tuple[int, ...]
-    scales: tuple[tuple[float, float], ...]
-    fields: int
-    assumed: str
 
 
 def _names(header: bytes) -> list[tuple[str, str | None]]:
@@ -169,29 +151,4 @@ def _names(header: bytes) -> list[tuple[str, str | None]]:
 
 def _is_header(line: bytes) -> bool:
     names = dict(_names(line[:MAX_LINE]))
-    return names.get(TIME) is not None and not names.keys().isdisjoint({FLOW, "pc_setpoint"})
-
-
-def _layout(names: list[tuple[str, str | None]]) -> _Layout:
-    """Find time, flow and pressure by name. Raises ``DecodeError``."""
-    plain = [name for name, _ in names]
-    for name in (TIME, FLOW):
-        if name not in plain:
-            seen = ascii(", ".join(plain))[1:-1][:80]
-            raise DecodeError(f"no column {name}({_OWN[name]}) in this RespiraWorks table; columns seen: {seen}")
-    used = [name for name in (TIME, FLOW, PRESSURE) if name in plain]
-    scales = []
-    for name in used:
-        if plain.count(name) > 1:
-            raise DecodeError(f"column {name} appears twice; leave one")
-        unit = names[plain.index(name)][1]
-        known = {word.lower(): scale for word, scale in _SCALES[name].items()}
-        scale = known.get((_OWN[name] if unit is None else unit).strip().lower())
-        if scale is None:
-            wrong = f"column {name} has the unknown unit {ascii(unit)[:20]}"
-            raise DecodeError(f"{wrong}; known are {', '.join(_SCALES[name])}")
-        scales.append(scale)
-    unnamed = [name for name in used if names[plain.index(name)][1] is None]
-    assumed = f"the header names no unit for {' and '.join(unnamed)}: taken as {' and '.join(_OWN[n] for n in unnamed)}"
-    at = tuple(plain.index(name) for name in used)
-    return _Layout(at, tuple(scales), len(names), assumed if unnamed else "")
+    return names.get(TIME) is not None and not names.keys().isdisjoint(KNOWN)

@@ -198,6 +198,9 @@ def _found() -> dict[str, Seed]:
         ),
         "vital": Seed("vital", "x.vital", _vital(), is_text=False),
         "poly5": Seed("poly5", "x.Poly5", test_poly5.small(22), is_text=False),
+        "respiraworks_json": Seed(
+            "respiraworks_json", "x.json", test_respiraworks.saved(**test_respiraworks.json_waves()), is_text=False
+        ),
         "npz": Seed("npz", "x.npz", test_arrays.npz(**test_arrays.waves(60)), is_text=False),
         "matlab": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.waves(60)), is_text=False),
         "matlab packed": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.labchart(60), packed=True), is_text=False),

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +17,16 @@ from adapters.recording import Settings, chunks, open_recording
 from streamer.chunk import Channel, Chunk
 from streamer.records import NoticeKind
 from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR
-from tests.adapters.contract import Stream, closes_promptly, decoded, prefix_rule, recordings, refused, same_twice
+from tests.adapters.contract import (
+    Stream,
+    closes_promptly,
+    decoded,
+    prefix_rule,
+    recordings,
+    refused,
+    same_twice,
+    stream,
+)
 from tests.helpers import segmented
 
 NAMES = "time(sec)  pc_setpoint  pressure  volume  net_flow"
@@ -178,10 +190,10 @@ def test_a_long_table_is_read_in_bounded_memory() -> None:
         (transcript([]), "no usable row"),
         (transcript(rows(1)), "the time stamps do not advance, so they give no rate; give --rate HZ"),
         (transcript(["0.000  1"]), "line 5: '0.000  1' has 2 fields, the header 5; no usable row"),
-        (transcript(rows(3), "time(sec)  pc_setpoint  pressure"), "line 4: no column net_flow(mL/s)"),
+        (transcript(rows(3), "time(sec)  pc_setpoint  pressure"), "line 4: no column net_flow(mL/s), nor another flow"),
         (transcript(rows(3), "pressure net_flow"), "line 4: no column time(sec) in this RespiraWorks table"),
         (transcript(rows(3), "time(sec) pressure(psi) net_flow"), "line 4: column pressure has the unknown unit 'psi'"),
-        (transcript(rows(3), "time(sec) pressure net_flow()"), "unit ''; known are mL/s, L/s, L/min"),
+        (transcript(rows(3), "time(sec) pressure net_flow()"), "unit ''; known are L/s, L/min, mL/s"),
         (transcript(rows(3), "time(h) pressure net_flow"), "unknown unit 'h'; known are sec, s, ms"),
         (transcript(rows(3), "time(sec) net_flow pressure net_flow"), "line 4: column net_flow appears twice"),
         (b"\xffhello\n", "line 1: no column time(sec) in this RespiraWorks table; columns seen: \\ufffdhello"),
@@ -264,3 +276,86 @@ def test_real_recordings(path: Path) -> None:
     reach = [pressure[(time >= breath.start_s) & (time < breath.end_s)].max() > half for breath in breaths]
     assert 6 <= given_breaths <= 11
     assert sum(reach) == given_breaths
+
+
+UNCORRECTED = "flow is the device's before it takes its offset out: volumes drift"
+
+
+@pytest.mark.parametrize(
+    ("names", "flow", "note"),
+    [
+        ("time(sec) pc_setpoint pressure net_flow_uncorrected", (0, 1), UNCORRECTED),
+        ("time(sec) pc_setpoint pressure flow_uncorrected", (0, 1), UNCORRECTED),
+        ("time(sec) outflow pressure inflow", (-1, 1), "flow is what the inlets give less"),
+        ("time(sec) net_flow pressure flow_uncorrected", (1, 0), ""),
+    ],
+)
+def test_without_net_flow_the_next_best_is_taken_and_told(names: str, flow: tuple[int, int], note: str) -> None:
+    table = [f"{k / 100:.3f}  {10.0 * k:.3f}  {5.0 + k:.3f}  {100.0 * (k % 9):.3f}" for k in range(40)]
+    found = read(transcript(table, names))
+    a, b = 10.0 * np.arange(40), 100.0 * (np.arange(40) % 9)
+    assert found.samples(Channel.FLOW) * 1000 == pytest.approx(flow[0] * a + flow[1] * b)
+    assert any(detail.startswith(note) for detail in details(found))
+
+
+def test_volume_alone_gives_flow() -> None:
+    volume = 500 * np.sin(np.arange(300) / 30) ** 2
+    table = [f"{k / 100:.3f}  15.000  {5 + k % 8:.3f}  {volume[k]:.3f}" for k in range(300)]
+    text = transcript(table, "time(sec) pc_setpoint pressure volume")
+    found = read(text)
+    assert found.samples(Channel.FLOW)[5:-5] * 10 == pytest.approx(np.gradient(volume)[5:-5], abs=0.05)
+    assert any("slope of volume" in detail for detail in details(found))
+    prefix_rule(make, text[:900])
+
+
+def test_the_sidecar_says_which_columns_are_which() -> None:
+    columns = {"volume": "flow_ml_s", "pressure": "paw_mbar"}
+    found = decoded(lambda: respiraworks.Decoder(ReadOptions(columns=columns)), [transcript(rows(9))])
+    assert found.samples(Channel.FLOW) * 1000 == pytest.approx(-np.arange(9.0))
+    assert found.samples(Channel.PAW) == pytest.approx((5 + np.arange(9) % 8 / 8) * CMH2O_PER_MBAR)
+
+
+def saved(**traces: Any) -> bytes:
+    """A test as the device's tools save it; a trace is its unit and its samples."""
+    found = [
+        {"variable_name": name, "variable_units": unit, "data": list(data)} for name, (unit, data) in traces.items()
+    ]
+    known = {"start_time_utc": "2022-04-22T17:46:59.700328", "tester_name": "Jane Doe", "scenario": {}}
+    return json.dumps({**known, "traces": found}, indent=4).encode()
+
+
+def json_waves(n: int = 60) -> dict[str, Any]:
+    k = np.arange(n)
+    return {
+        "time": ("s", (k / 100).tolist()),
+        "net_flow": ("mL/s", (250.0 * (k % 8)).tolist()),
+        "patient_pressure_dp": ("cmH2O", (5.0 + k % 8).tolist()),
+    }
+
+
+def test_traces_of_json(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(saved(**json_waves()))
+    recording = open_recording(path)
+    found = same_twice(recording.items)
+    assert (recording.format, found.n, found.stretches[0].rate_hz) == ("respiraworks_json", 60, 100.0)
+    assert found.samples(Channel.FLOW) * 4 == pytest.approx(np.arange(60) % 8)
+    assert recording.sidecar.recording.start_utc == datetime(2022, 4, 22, 17, 46, 59, 700328, UTC)
+    assert "Jane" not in f"{recording.sidecar} {details(found)}"
+
+
+@pytest.mark.parametrize(
+    ("traces", "says"),
+    [
+        ({}, "no trace of time; there are"),
+        ({"time": ("s", [0.0, 0.1])}, "no trace of net_flow, nor another flow; there are 'time'"),
+        (json_waves() | {"net_flow": ("psi", [1.0])}, "'net_flow' has the unknown unit 'psi'"),
+        (json_waves() | {"net_flow": ("mL/s", [1.0])}, "bring them to one rate"),
+    ],
+)
+def test_traces_that_cannot_be_used(traces: dict[str, Any], says: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(saved(**traces))
+    if not traces:
+        path.write_bytes(saved(**traces)[:-1] + b', "trace_variable_names": []}')
+    assert says in (stream(open_recording(path).items()).error or "")
