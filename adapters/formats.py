@@ -90,12 +90,14 @@ class Format:
         suffixes: Of file names, where the content does not tell.
         about: What it is, in one line.
         needs: What the user must add: a sidecar's keys, an extra as ``ventstream[wfdb]``.
+        is_fixed: Its signals are what they are: ``columns`` say nothing of them.
     """
 
     module: str
     suffixes: tuple[str, ...]
     about: str
     needs: str = ""
+    is_fixed: bool = False
 
     def load(self) -> Any:
         """The format's module."""
@@ -104,8 +106,8 @@ class Format:
 
 _MAPPED = "columns in the sidecar, unless canonical"
 FORMATS: Mapping[str, Format] = MappingProxyType({
-    "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz"),
-    "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture: flow, pressure lines; 50 Hz"),
+    "servo_u": Format("adapters.servo_u", (), "Getinge Servo-U recording [REC], any language; 100 Hz", is_fixed=True),
+    "pb840": Format("adapters.pb840", (), "Puritan Bennett 840 serial capture; 50 Hz", is_fixed=True),
     "pirds": Format("adapters.pirds", (), "PIRDS text log (VentMon monitor): airway pressure and flow; about 16 Hz"),
     "rapidvent": Format("adapters.rapidvent", (), "RapidVent, RapidAlarm recording (#samplerate,N): pressure, flow"),
     "vscapture": Format("adapters.vscapture", (), "VSCapture waveforms, a signal a file: Draeger, Philips IntelliVue"),
@@ -115,7 +117,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "respiraworks_json": Format("adapters.respiraworks_json", (), "RespiraWorks test data (.json) with traces"),
-    "session": Format("adapters.session", (), "a folder that ventstream run wrote while streaming, lossless"),
+    "session": Format("adapters.session", (), "a folder that ventstream run wrote, lossless", is_fixed=True),
     "npy": Format("adapters.npy", (".npy",), "NumPy array, one row a sample", f"{_MAPPED}; rate_hz"),
     "npz": Format("adapters.npz", (".npz",), "NumPy archive, an array a signal", _MAPPED),
     "matlab": Format("adapters.matlab", (".mat",), "MATLAB file, also LabChart's and AcqKnowledge's", _MAPPED),

@@ -1,9 +1,10 @@
 """PIRDS text log of VentMon monitors: `time:M:type:place:number:ms:value`, `time:E:kind:ms:"text"`; about 16 Hz.
 
-Two signals of the airway (place A, number 0) are used. ``D`` is pressure against ambient, cmH2O times 10; ``F`` is flow
-in slm times 1000. Absolute pressure, temperature, oxygen, clock and all other places are passed over. A measurement is
-also accepted as JSON: flat objects, one a line, or in an array, or over several lines each. Signals of one instant
-follow one another with the same stamp: they make one row, in any order; a signal that its row lacks is NaN.
+Two signals of the airway (place A, number 0), or those that ``columns`` name as ``F:B:1``, are used. ``D`` is pressure
+against ambient, cmH2O times 10; ``F`` is flow in slm times 1000. Absolute pressure, temperature, oxygen, clock and all
+other places are passed over. A measurement is also accepted as JSON: flat objects, one a line, or in an array, or over
+several lines each. Signals of one instant follow one another with the same stamp: they make one row, in any order; a
+signal that its row lacks is NaN.
 
 slm, the standard litre per minute, is a litre of dry gas at 1013 hPa and a standard temperature: 0 °C in the data
 standard, 20 °C in the papers of flow sensors. At body conditions it is 21 or 13 % more. Which one is meant stands
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from itertools import islice
 
 import msgspec
@@ -30,6 +32,7 @@ from adapters._uneven import Uneven
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.context import Context, Sidecar
+from streamer.errors import ConfigError
 from streamer.records import Notice, NoticeKind
 from streamer.units import S_PER_MIN
 
@@ -46,6 +49,10 @@ _MEASUREMENT = re.compile(rb"\d{1,12}:M:([A-Za-z]):([A-Za-z]):(\d{1,3}):(\d{1,10
 _EVENT = re.compile(rb'\d{1,12}:E:([A-Za-z]):(\d{1,10}):"([^"]*)"')
 _OTHER = re.compile(rb"\d{1,12}:[A-DF-LN-Z!]:[\x20-\x7e]*")
 _FLAT = re.compile(rb"\{[^{}\[\]]*\}")
+_NAMED = re.compile(r"([DF]):([A-Za-z]):(\d{1,3})")
+_COLUMNS = {"paw_cmh2o": "D", "flow_slm": "F"}
+_WRITE = 'a log says what its numbers are; name one by type, place and number, as { "D:B:1" = "paw_cmh2o" } or '
+_WRITE += '{ "F:A:1" = "flow_slm" }'
 _OWN_WORDS = re.compile(rb"[A-Z0-9 _.:,%/+-]*")
 _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 _GRID = "the device does not measure evenly: rows are interpolated between their own stamps"
@@ -101,6 +108,7 @@ class Decoder:
     """Bytes of a log → chunks and notices."""
 
     def __init__(self, options: ReadOptions) -> None:
+        self._wanted = _wanted(options.columns)
         self._scanner: Scanner | Objects | None = None
         self._head = b""
         self._samples = Samples("pirds", NOMINAL_HZ, self._channels)
@@ -175,8 +183,10 @@ class Decoder:
 
     def _measured(self, line: int, kind: bytes, place: tuple[bytes, bytes], ms: int, value: int) -> None:
         """A member of a row. One that is there already, or is stamped elsewhere, begins the next row."""
-        if place != _AIRWAY or kind not in _SIGNALS:
+        meant = self._wanted.get((kind, *place))
+        if meant is None:
             return
+        kind = meant
         if not (0 <= ms < ROLL_OVER_MS and -(2**31) <= value < 2**31):
             self._damaged(line, f"{ms} ms, {value} do not fit into 32 bits")
             return
@@ -230,6 +240,19 @@ class Decoder:
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         used = self._used or tuple(kind for kind in _ORDER if kind in self._seen)
         return {_SIGNALS[kind][0]: values[:, _ORDER.index(kind)] / _SIGNALS[kind][1] for kind in used}
+
+
+def _wanted(columns: Mapping[str, str]) -> dict[tuple[bytes, bytes, bytes], bytes]:
+    """Type, place and number → the type that it is used as. Raises ``ConfigError``."""
+    if not columns:
+        return {(kind, *_AIRWAY): kind for kind in _SIGNALS}
+    found: dict[tuple[bytes, bytes, bytes], bytes] = {}
+    for key, name in columns.items():
+        named = _NAMED.fullmatch(key.strip())
+        if named is None or _COLUMNS.get(name) != named[1]:
+            raise ConfigError(f"columns: {key[:40]!r} = {name[:40]!r}: {_WRITE}")
+        found[named[1].encode(), named[2].encode(), str(int(named[3])).encode()] = named[1].encode()
+    return found
 
 
 def _message(text: bytes) -> str:

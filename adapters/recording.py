@@ -30,6 +30,7 @@ from streamer.zones import dated
 
 _TABLES = {".csv", ".tsv", ".txt"}
 """Suffixes of text that is a table as soon as somebody says which of its columns are which."""
+_FIXED = "what the signals of this format are is fixed"
 _REMEDY = "name its format with --format; ventstream formats lists what can be read"
 
 
@@ -108,6 +109,8 @@ class Recording:
         module = FORMATS[self.format].load()
         try:
             found = self._read(module) if hasattr(module, "read") else self._decoded(module)
+            if self.options.columns and FORMATS[self.format].is_fixed:
+                yield Notice(bed="", at_s=0.0, kind=NoticeKind.NOTE, detail=f"columns are not used: {_FIXED}")
             for item in found if hasattr(module, "KEEPS_ORDER") else alternated(found):
                 if isinstance(item, Notice) and "damaged_rows" in item.values:
                     self.damaged_rows = int(item.values["damaged_rows"])

@@ -17,7 +17,8 @@ from adapters.formats import FORMATS, ReadOptions
 from adapters.recording import Settings, chunks, open_recording
 from streamer.align import btps_factor
 from streamer.chunk import Channel, Chunk
-from streamer.context import Context, Sidecar
+from streamer.context import Context, RecordingInfo, Sidecar
+from streamer.errors import ConfigError
 from streamer.records import NoticeKind
 from tests.adapters.contract import Stream, closes_promptly, decoded, prefix_rule, recordings, refused, same_twice
 from tests.helpers import segmented
@@ -348,3 +349,22 @@ def test_standard_gas_is_converted_and_what_the_user_says_wins(tmp_path: Path) -
     assert btps_factor(open_recording(path, context=said).sidecar.context) == pytest.approx(1.1277, abs=1e-4)
     said = Sidecar(context=Context(flow_conditions="BTPS"))
     assert btps_factor(open_recording(path, context=said).sidecar.context) == 1.0
+
+
+def test_other_places_are_named_by_the_sidecar() -> None:
+    text = b"".join(b"1:M:F:B:1:%d:%d\n1:M:D:B:1:%d:%d\n" % (64 * k, 6000 * k, 64 * k, 10 * k) for k in range(9))
+    columns = {"F:B:1": "flow_slm", "D:B:1": "paw_cmh2o"}
+    found = decoded(lambda: pirds.Decoder(ReadOptions(columns=columns)), [text])
+    assert found.samples(Channel.FLOW) * 10 == pytest.approx(np.arange(9.0))
+    assert "no usable row" in refused(make, text)
+    for wrong in ({"F:B:1": "flow_l_min"}, {"F": "flow_slm"}, {"D:A:0": "flow_slm"}):
+        with pytest.raises(ConfigError, match="name one by type, place and number"):
+            pirds.Decoder(ReadOptions(columns=wrong))
+
+
+def test_columns_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"BS, S:1,\n1.00, 5.00\n2.00, 6.00\nBE\n")
+    told = Sidecar(recording=RecordingInfo(columns={"0": "flow_l_min"}))
+    notices = [item for item in open_recording(path, context=told).items() if not isinstance(item, Chunk)]
+    assert notices[0].detail == "columns are not used: what the signals of this format are is fixed"
