@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from streamer.context import UNUSUALLY_LOW, BloodGas, SessionEvent, Sidecar
@@ -45,6 +45,8 @@ KINDS = {
 }
 ROWS = frozenset({"damaged_rows", "dropped_rows"})
 """Codes that stand for counted rows: one entry each, with the first of them as its text."""
+ONCE = ROWS | {str(kind) for kind in (NoticeKind.CLOCK_RESET, NoticeKind.CLOCK_OFFSET, NoticeKind.IMPLAUSIBLE)}
+"""Codes of what comes again and again: one entry each, and how often it came."""
 
 
 _WRITTEN = re.compile(rf"(?P<code>\w+) (?P<kind>{'|'.join(DoubtKind)}): ?(?P<detail>.*)")
@@ -69,7 +71,7 @@ class Doubt:
     rows: int = 0
 
     def __str__(self) -> str:
-        since = f" (from {self.at_s:.0f} s on)" if self.kind is DoubtKind.SUSPICION and self.at_s is not None else ""
+        since = f" (from {round(self.at_s)} s on)" if self.kind is DoubtKind.SUSPICION and self.at_s is not None else ""
         rows = f"{self.rows} rows: " if self.rows else ""
         return f"{self.kind}: {rows}{self.detail}{since}"
 
@@ -136,6 +138,7 @@ class DoubtList:
     dropped_rows: int = 0
     more: dict[DoubtKind, int] = field(default_factory=dict)
     _kept: dict[tuple[DoubtKind, str, str], Doubt] = field(default_factory=dict)
+    _again: dict[tuple[DoubtKind, str, str], int] = field(default_factory=dict)
     _overlap: int = 0
 
     def hear(self, notice: Notice, *, forget_over: bool = False) -> None:
@@ -155,9 +158,10 @@ class DoubtList:
             self.add(doubt)
 
     def add(self, doubt: Doubt) -> None:
-        """Add one; what is in the list already, and a second run of rows of a kind, is passed over."""
-        key = doubt.kind, doubt.code, "" if doubt.code in ROWS or doubt.kind is DoubtKind.SUSPICION else doubt.detail
+        """Add one; what is in the list already is counted there."""
+        key = doubt.kind, doubt.code, "" if doubt.code in ONCE or doubt.kind is DoubtKind.SUSPICION else doubt.detail
         if key in self._kept:
+            self._again[key] = self._again.get(key, 0) + 1
             return
         if sum(kind is doubt.kind for kind, *_ in self._kept) >= MAX_DETAILS:
             self.more[doubt.kind] = self.more.get(doubt.kind, 0) + 1
@@ -172,13 +176,17 @@ class DoubtList:
     def __iter__(self) -> Iterator[Doubt]:
         """The gravest first; counted rows with their number."""
         totals = {"damaged_rows": self.damaged_rows, "dropped_rows": self.dropped_rows}
-        kept = list(self._kept.values())
+        kept = [self._counted(key, doubt) for key, doubt in self._kept.items()]
         for code, kind in (("damaged_rows", DoubtKind.DAMAGE), ("dropped_rows", DoubtKind.DROPPED)):
             if totals[code] and not any(doubt.code == code for doubt in kept):
                 kept.append(Doubt(kind, code, "not told one by one"))
         order = list(DoubtKind)
         for doubt in sorted(kept, key=lambda one: order.index(one.kind)):
             yield Doubt(doubt.kind, doubt.code, doubt.detail, doubt.at_s, totals.get(doubt.code, doubt.rows))
+
+    def _counted(self, key: tuple[DoubtKind, str, str], doubt: Doubt) -> Doubt:
+        again = self._again.get(key, 0) if doubt.code in ONCE - ROWS else 0
+        return replace(doubt, detail=f"{doubt.detail} (and {again} more)") if again else doubt
 
     def __bool__(self) -> bool:
         return bool(self._kept or self.damaged_rows or self.dropped_rows)

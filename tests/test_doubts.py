@@ -211,6 +211,18 @@ def test_what_is_a_doubt_and_what_is_none() -> None:
     assert (doubt.kind, doubt.code) == (DoubtKind.SUSPICION, "blood_gas_unit")
 
 
+def test_what_comes_again_is_counted() -> None:
+    found = DoubtList()
+    for at_s in (-0.3, 5.0, 9.0):
+        found.hear(notice(NoticeKind.CLOCK_RESET, f"back at {at_s}"))
+        found.hear(notice(NoticeKind.SUSPICION, "odd", rule="r"))
+    assert [str(doubt) for doubt in found] == [
+        "suspicion: odd (from 1 s on)",
+        "assumption: back at -0.3 (and 2 more)",
+    ]
+    assert str(Doubt(DoubtKind.SUSPICION, "r", "odd", -0.3)) == "suspicion: odd (from 0 s on)"
+
+
 ODD = st.one_of(st.floats(), st.text(max_size=3))
 
 
