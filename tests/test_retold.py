@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_events_and_gases_in_the_order_of_time() -> None:
 
 
 def test_a_clock_without_a_date_gives_device_seconds() -> None:
-    dated = SessionEvent(kind="prone", at="2024-03-01T08:00:00Z")  # type: ignore[arg-type]
+    dated = SessionEvent(kind="prone", at=datetime(2024, 3, 1, 8, tzinfo=UTC))
     retold = Retold("b", [SessionEvent(kind="supine", at_s=5.0), dated], [], lambda _: None)
     assert "at_s = 5.0" in retold.text()
     assert "prone" not in retold.text()  # nobody can place it
