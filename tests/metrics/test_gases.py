@@ -172,7 +172,7 @@ def test_quality_of_enghoff(of: dict[str, object], grade: str) -> None:
     assert enghoff(**of).quality == grade  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("arterial", [26.0, 27.0, 550.0])
+@pytest.mark.parametrize("arterial", [26.0, 27.0])
 def test_an_implausible_fraction(arterial: float) -> None:
     low, high = METRICS["vd_vt_enghoff"].bounds
     assert (low, high) == (0.05, 0.95)
