@@ -289,3 +289,38 @@ def test_entries_after_the_end_are_told() -> None:
     assert [doubt.at_s for doubt in found] == [70.0]
     assert "lies after the end of the recording at 60.0 s" in found[0].detail
     assert np.isfinite(found[0].at_s or np.nan)
+
+
+def test_check_takes_folders_as_analyze_does(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(outward(rows())) + "\n")
+    (tmp_path / "b.csv").write_text("\n".join(rows()) + "\n")
+    (tmp_path / "notes.docx").write_bytes(b"\xd0\xcf\x11\xe0" * 40)
+    status, out, err = run(capsys, "check", tmp_path)
+    assert status == 0
+    assert [line for line in out.splitlines() if line.startswith("recording ")] == [
+        f"recording {tmp_path / name}" for name in ("a.csv", "b.csv")
+    ]
+    assert out.count("doubt     suspicion: ") == 1
+    assert err.startswith("skipped: ")
+    assert run(capsys, "check", tmp_path, "--strict")[0] == 1
+    (tmp_path / "c.csv").write_text("paw_cmh2o,flow_l_min\n1,2\n")
+    status, out, err = run(capsys, "check", tmp_path)
+    assert (status, out.count("recording ")) == (1, 2)
+    assert f"{tmp_path / 'c.csv'}: " in err
+
+
+def test_waveforms_are_shown_in_the_units_of_the_file(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(rows()) + "\n")
+    _, out, _ = run(capsys, "check", tmp_path / "a.csv")
+    flow = next(line.split() for line in out.splitlines() if line.startswith("flow "))
+    assert flow[-1] == "L/min"
+    assert 40 < float(flow[3]) < 80
+    times = [line.split(",") for line in rows()]
+    at = times[0].index("paw_cmh2o")
+    for cells in times[1:]:
+        cells[at] = f"{float(cells[at]) / 10.19716:.6f}"
+    times[0][at] = "paw_kpa"
+    (tmp_path / "k.csv").write_text("\n".join(map(",".join, times)) + "\n")
+    _, out, _ = run(capsys, "check", tmp_path / "k.csv")
+    assert "paw       0.7" in out  # 7.6 cmH2O
+    assert next(line for line in out.splitlines() if line.startswith("paw ")).endswith(" kPa")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, Self
 
+from streamer.commands.brokers import Named
 from streamer.commands.endpoints import Endpoint, Hear, Pty, Tcp
 from streamer.connection import BrokerSettings
 from streamer.errors import BrokerError, ConfigError, SourceLost
@@ -91,7 +92,7 @@ def endpoint_at(port: str, module: ModuleType, hear: Hear) -> Endpoint:
         broker, _, topic = rest.partition("/")
         if not topic or set(topic) & {"#", "+"}:
             raise ConfigError(f"--port {port!r}: expected a topic behind the broker: mqtt://127.0.0.1:1883/ward/flow")
-        return Topic(hear, BrokerSettings(url=f"{scheme}://{broker}"), topic)
+        return Topic(hear, Named(url=f"{scheme}://{broker}").settings(), topic)
     if "://" not in port:
         settings: Any = getattr(module, "Settings", None)
         fields = dataclasses.fields(settings) if settings is not None else ()
