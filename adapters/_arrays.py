@@ -90,7 +90,9 @@ def chunks(source: str, arrays: Sequence[Array], options: ReadOptions) -> Iterat
     """The samples of the arrays that are used. Raises ``DecodeError`` or ``ConfigError``."""
     found = _meanings(arrays, options.columns)
     used = [arrays[at] for at in found]
-    slope = not any(name.startswith(("flow_", "pco2_")) for name in found.values())
+    slope = any(name in VOLUMES for name in found.values()) and not any(
+        name.startswith("flow_") for name in found.values()
+    )
     names = [_SLOPES.get(name, name) if slope else name for name in found.values()]
     table = columns(names, None, options.barometric_mmhg)
     _check_sizes(used)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from adapters._arrays import Array
+from adapters._blocks import measured
 from adapters.npz import table_of
 from streamer.errors import DecodeError
 
@@ -35,9 +36,9 @@ def _labchart(variables: Mapping[str, Any]) -> list[Array]:
     Blocks are placed by their dates, in days; the times of several are an array of their own.
     """
     data = np.ravel(variables["data"])
+    nothing = np.full(np.shape(variables["datastart"]), -1)
     starts, ends, places = (
-        np.atleast_2d(variables.get(name, np.full(np.shape(variables["datastart"]), -1))).astype(np.int64)
-        for name in ("datastart", "dataend", "unittextmap")
+        _whole(variables.get(name, nothing), data.size) for name in ("datastart", "dataend", "unittextmap")
     )
     titles = [str(title).strip() for title in np.ravel(variables["titles"])]
     units = [str(unit).strip() for unit in np.ravel(variables.get("unittext", ""))]
@@ -56,6 +57,12 @@ def _labchart(variables: Mapping[str, Any]) -> list[Array]:
         stamps = [start_s + np.arange(size) / rate_hz for start_s, size in zip(began_s, sizes, strict=True)]
         found += table_of("time_s", np.concatenate(stamps))
     return found
+
+
+def _whole(numbers: Any, most: int) -> Any:
+    """Places ``(channels, blocks)``, counted from 1; -1 where there is none."""
+    plain = np.nan_to_num(measured(np.atleast_2d(numbers)), nan=-1.0)
+    return plain.clip(-1, most + 1).astype(np.int64)
 
 
 def _acqknowledge(variables: Mapping[str, Any]) -> list[Array]:

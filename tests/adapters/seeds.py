@@ -201,6 +201,11 @@ def _found() -> dict[str, Seed]:
         "respiraworks_json": Seed(
             "respiraworks_json", "x.json", test_respiraworks.saved(**test_respiraworks.json_waves()), is_text=False
         ),
+        "pirds array": Seed("pirds", "x.json", test_pirds.as_json(*test_pirds.rows(70), indent=1), is_text=False),
+        "csv packed": Seed("csv", "x.csv.gz", gzip.compress(_csv(), mtime=0), is_text=False),
+        "edf narrow": Seed(
+            "edf", "x.wmedf", test_edf.narrow("#1", "#1", "#2", n=20) + test_edf.NARROW * 60, is_text=False
+        ),
         "npz": Seed("npz", "x.npz", test_arrays.npz(**test_arrays.waves(60)), is_text=False),
         "matlab": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.waves(60)), is_text=False),
         "matlab packed": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.labchart(60), packed=True), is_text=False),

@@ -522,24 +522,27 @@ def test_who_was_recorded_is_told_nowhere(tmp_path: Path) -> None:
     assert not any(word in told for word in ("Jane", "0234567", "1951"))
 
 
-def narrow(*widths: str) -> bytes:
+def narrow(*widths: str, n: int = 1) -> bytes:
     """Flow of unsigned, pressure of signed bytes, and a signal of two bytes, as Loewenstein's devices write them."""
     signals = (
-        ("RespFlow", "L/min", "-127", "128", "0", "255", 4),
-        ("Pressure", "hPa", "-12.8", "12.7", "-128", "127", 4),
+        ("RespFlow", "L/min", "-127", "128", "0", "255", 4 * n),
+        ("Pressure", "hPa", "-12.8", "12.7", "-128", "127", 4 * n),
     )
-    raw = bytearray(header(*signals, ("SPRStatus", "", "0", "1", "0", "32767", 2), records=1))
+    raw = bytearray(header(*signals, ("SPRStatus", "", "0", "1", "0", "32767", 2 * n), records=1))
     at = 256 + 224 * 3
     for k, width in enumerate(widths):
         raw[at + 32 * k : at + 32 * (k + 1)] = width.encode().ljust(32)
     return bytes(raw)
 
 
+NARROW = bytes([127, 128, 129, 255]) + np.array([-128, 0, 50, 127], "i1").tobytes() + words(1, 2)
+"""A record of these."""
+
+
 def test_samples_of_one_byte() -> None:
-    record = bytes([127, 128, 129, 255]) + np.array([-128, 0, 50, 127], "i1").tobytes() + words(1, 2)
-    found = read(narrow("#1", "#1", "#2") + record * 3)
+    found = read(narrow("#1", "#1", "#2") + NARROW * 3)
     assert (found.n, found.error) == (12, None)
     assert found.samples(Channel.FLOW)[:4] * 60 == pytest.approx([0.0, 1.0, 2.0, 128.0])
     assert found.samples(Channel.PAW)[:4] / CMH2O_PER_MBAR == pytest.approx([-12.8, 0.0, 5.0, 12.7])
     assert any("samples of 8 bits" in detail for detail in details(found))
-    prefix_rule(lambda: edf.Decoder(ReadOptions()), narrow("#1", "#1", "#2") + record * 3)
+    prefix_rule(lambda: edf.Decoder(ReadOptions()), narrow("#1", "#1", "#2") + NARROW * 3)
