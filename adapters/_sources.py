@@ -58,6 +58,9 @@ class Sources:
         if alone:
             self._co2 = Samples(f"{label}.co2", lanes.co2_hz, _chosen(table, [Channel.PCO2]))
             self._co2_clock = Clock(self._co2, None, remedy)
+        self._held: list[Chunk | Notice] = []
+        self._held_co2: list[Chunk | Notice] = []
+        self._have_begun = False
 
     def rows(self, stamps: FloatArray | None, values: FloatArray) -> None:
         """Good rows; ``stamps (n,)`` s where they have a time."""
@@ -115,14 +118,29 @@ class Sources:
             self._co2_clock.settle(final=final)
 
     def take(self) -> list[Chunk | Notice]:
-        """What is ready."""
-        return [*self._flowing(self.samples.take()), *(self._co2.take() if self._co2 is not None else ())]
+        """What is ready; nothing before both sources have begun, so that their chunks can be given in turn."""
+        return self._together(self._flowing(self.samples.take()), final=False)
 
     def close(self) -> list[Chunk | Notice]:
         """The last of it. Raises ``DecodeError`` when no row had a number."""
         found = self._flowing(self.samples.close())
         found += self._slope.close() if self._slope is not None else ()
-        return found + (self._co2.take() if self._co2 is not None else [])
+        return self._together(found, final=True)
+
+    def _together(self, found: list[Chunk | Notice], *, final: bool) -> list[Chunk | Notice]:
+        if self._co2 is None:
+            return found
+        self._held += found
+        self._held_co2 += self._co2.take()
+        if not final and not self._have_begun:
+            first, co2 = _first_chunk(self._held), _first_chunk(self._held_co2)
+            if not first or not co2:
+                return []
+            self._have_begun = True
+        main, others = self._held, self._held_co2
+        self._held, self._held_co2 = [], []
+        first, co2 = _first_chunk(main), _first_chunk(others)
+        return [*main[:first], *others[:co2], *main[first:], *others[co2:]]
 
     def _flowing(self, items: list[Chunk | Notice]) -> list[Chunk | Notice]:
         return items if self._slope is None else list(self._slope.push(items))
@@ -134,3 +152,8 @@ def _chosen(table: Columns, channels: list[Channel]) -> ToChannels:
         return {channel: found[channel] for channel in channels}
 
     return to_channels
+
+
+def _first_chunk(items: list[Chunk | Notice]) -> int:
+    """How many items there are up to the first chunk; 0 where there is none."""
+    return next((at + 1 for at, item in enumerate(items) if isinstance(item, Chunk)), 0)

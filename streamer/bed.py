@@ -115,6 +115,7 @@ class Bed:
         self._rolling = Rolling(bed_id, settings.rolling, keys=tuple(METRICS), weighted_by=WEIGHTED_BY, held=HELD)
         self._agenda = Agenda(bed_id, events, blood_gases)
         self._noisy, self._told_noise = 0, False
+        self._worst = ""
         self._end_s = self._flow_s = -math.inf
         self._draws = Draws()
         self._before: tuple[float, Fold] | None = None
@@ -226,6 +227,7 @@ class Bed:
         for notice in due:
             self._draws.hear(notice)
             self._doubts.hear(notice)
+            self._worst = max(self._worst, str(notice.values.get("grade", "")))
             self._context = changed(self._context, notice)
         return due
 
@@ -301,4 +303,5 @@ class Bed:
             blood_gas=gas,
             blood_gas_age_s=age_s,
             around=around,
+            worst=self._worst,
         )

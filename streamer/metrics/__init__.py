@@ -101,7 +101,7 @@ def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag])
     estimate = estimate_of(breath, folded, given, start)
     capnogram = capnogram_of(breath, folded, given)
     balance = balance_of(breath, folded, given, flags)
-    worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else ""
+    worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else given.worst
     found = Measures({}, missing, {}, {}, estimate)
     _plan()(breath, folded, given, start, flags, estimate, capnogram, worst, *balance, *found[:4])
     if given.context.passive == "asserted":

@@ -51,6 +51,7 @@ class Given:
         before: The fold of the breath that ended where this one begins; None after a gap or at a start.
         past: What the breaths before it have in common.
         capnograph: How the breath's capnogram was aligned.
+        worst: The best quality of any number of this source: ``B`` where flow is the slope of volume.
     """
 
     context: Context = field(default_factory=Context)
@@ -60,6 +61,7 @@ class Given:
     before: Fold | None = None
     past: Past = NO_PAST
     capnograph: Capnograph = NO_CAPNOGRAPH
+    worst: str = ""
 
 
 class Start(NamedTuple):
