@@ -127,7 +127,7 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     table = [fields[line.number] for line in below[:LINES]]
     _refuse_grouped(table, point, delimiter, said)
     fitted, fitted_units = _fitted(names, units, table)
-    trailing = _trails(table, without_end(names))
+    trailing = _trails(table, len(fitted))
     _refuse_wider(table, len(fitted), delimiter, trailing=trailing)
     begin = below[0] if below else Line(lines[-1].number + 1, -1, "")
     above = [line for line in written if header and line.number < header.number]
@@ -229,15 +229,14 @@ _UNIT = re.compile(
 
 
 def _fitted(names: list[str], units: list[str], rows: Sequence[list[str]]) -> tuple[list[str], list[str]]:
-    """Names and units of the columns that the rows have: a header may leave out that of row names or of nothing."""
+    """Names and units of the columns that the rows have: a header may leave out that of row names, or of nothing."""
     plain = without_end(names)
-    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(plain)
-    full = [row for row in rows if len(row) == width]
-    if width == len(plain) + 1 and all(_is_label(row[0]) for row in full) and any(plain_of(row[-1]) for row in full):
+    usual = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    full = [row for row in rows if len(row) == usual]
+    used = max((len(without_end(row)) for row in full), default=len(plain))
+    if used == len(plain) + 1 and all(_is_label(row[0]) for row in full):
         return ["", *plain], ["", *units][: len(plain) + 1]
-    if width > len(plain) and len(names) > len(plain):  # columns without a name
-        used = max((len(without_end(row)) for row in rows if len(row) == width), default=len(plain))
-        plain = names[: max(min(used, len(names)), len(plain))]
+    plain = names[: max(min(used, len(names)), len(plain))]  # columns without a name
     return plain, units[: len(plain)]
 
 
@@ -247,10 +246,10 @@ def _is_label(text: str) -> bool:
     return plain.isdigit() or not any(letter.isdigit() for letter in plain) or text.strip().startswith('"')
 
 
-def _trails(rows: Sequence[list[str]], names: list[str]) -> bool:
+def _trails(rows: Sequence[list[str]], width: int) -> bool:
     """Whether rows end in delimiters that part nothing."""
-    wider = [row for row in rows if len(row) > len(names)]
-    return len(wider) > _MOST * len(rows) and all(not plain_of(one) for row in wider for one in row[len(names) :])
+    wider = [row for row in rows if len(row) > width]
+    return len(wider) > _MOST * len(rows) and all(not plain_of(one) for row in wider for one in row[width:])
 
 
 def _refuse_grouped(rows: Sequence[list[str]], point: str, delimiter: str, said: TextTable) -> None:

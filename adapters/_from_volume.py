@@ -18,12 +18,14 @@ HALF_S = 0.02
 """Steps are averaged so far to either side, but over one at least."""
 RESET_L, RESET_RATIO = 0.005, 2.0
 """A step beyond this, and beyond so many times its neighbours, and quanta, is a volume that was set back."""
+FLOW_FROM_VOLUME = "flow_from_volume"
+"""The word for it beside every number."""
 NOTE = Notice(
     bed="",
     at_s=0.0,
     kind=NoticeKind.NOTE,
-    detail="there is no flow: it is the slope of volume, and numbers are of quality B at best",
-    values={"assumes": "flow_from_volume", "grade": "B"},
+    detail="its flow is the slope of a volume (quality B)",
+    values={"assumes": FLOW_FROM_VOLUME, "grade": "B"},
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from adapters._columns import TIMES
 from adapters._dialect import Dialect, text_of
 from adapters._fields import BLANK, COMMENTS, is_missing, is_number, plain_of, split
-from adapters._from_volume import FlowFromVolume
+from adapters._from_volume import FLOW_FROM_VOLUME, FlowFromVolume
 from adapters._lanes import Lanes, find_lanes
 from adapters._sources import Sources
 from adapters._stamps import Stamps
@@ -103,7 +103,7 @@ class RowReader:
         notes += [*self._meaning.notes, *(self._stamps.notes() if self._stamps else [])]
         notes += [("rates", note) for note in lanes.notes()]
         for assumes, detail in notes:
-            grade: dict[str, float | str] = {"grade": "B"} if assumes == "flow_from_volume" else {}
+            grade: dict[str, float | str] = {"grade": "B"} if assumes == FLOW_FROM_VOLUME else {}
             self._sources.samples.note(NoticeKind.NOTE, printable(detail), {"assumes": assumes, **grade})
 
     def _take(self, part: Rows | Line) -> None:

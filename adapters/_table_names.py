@@ -30,6 +30,7 @@ from adapters._columns import (
 )
 from adapters._dialect import Dialect
 from adapters._fields import is_missing, is_number, is_stamp, plain_of
+from adapters._from_volume import FLOW_FROM_VOLUME
 from adapters._signals import meant
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ
 from streamer.errors import ConfigError, DecodeError
@@ -130,9 +131,7 @@ def meaning(dialect: Dialect, mapping: Mapping[str, str], barometric_mmhg: float
     from_volume = from_volume and bool(volumes)
     if from_volume:
         at = volumes[0]
-        notes.append(
-            ("flow_from_volume", f"there is no flow: it is the slope of {dialect.names[at][:40]!r} (quality B)")
-        )
+        notes.append((FLOW_FROM_VOLUME, f"there is no flow: it is the slope of {dialect.names[at][:40]!r} (quality B)"))
     read = {at: name for at, name in found.items() if name not in VOLUMES}
     if from_volume:
         read[volumes[0]] = {"volume_ml": "flow_ml_s", "volume_l": "flow_l_s"}[found[volumes[0]]]
@@ -171,6 +170,8 @@ def _mapped(dialect: Dialect, mapping: Mapping[str, str]) -> dict[int, str]:
 
 def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
     """Position → canonical name, as the names and units say."""
+    if dialect.header is None:
+        raise DecodeError(f"there are no names above its {len(dialect.names)} columns of numbers; give {MAPPING}")
     units = [*dialect.units, *[""] * (len(dialect.names) - len(dialect.units))]
     found = {
         at: canonical

@@ -29,6 +29,15 @@ from streamer.records import Notice
 from streamer.units import S_PER_MIN
 
 GROUP_ROWS = 65_536
+PLAIN: dict[str, Any] = {
+    "columns": None,
+    "delimiter": None,
+    "decimal": None,
+    "header_line": None,
+    "missing": (),
+    "dates": None,
+}
+"""What a sidecar says of how another file is written."""
 _STAMP_DECIMALS = 6
 
 
@@ -69,7 +78,7 @@ def write_recording(
         )
     with _drafts(path) as draft, draft(path).open("wb") as file, contextlib.closing(table):
         layout = _write_rows(path, items, table, file)
-        known = msgspec.structs.replace(sidecar.recording, rate_hz=layout.rate_hz)
+        known = msgspec.structs.replace(sidecar.recording, rate_hz=layout.rate_hz, **PLAIN)
         sidecar = msgspec.structs.replace(sidecar, recording=known)
         table.finish(FileNotes(rate_hz=layout.rate_hz, segments=tuple(layout.segments), sidecar=sidecar))
         file.flush()

@@ -3,16 +3,19 @@
 A block begins with lines `Interval=`, `ExcelDateTime=`, `TimeFormat=`, `ChannelTitle=`, `Range=`, `UnitName=` and
 others; all channels have one rate. Channels are known by title and unit, or by ``columns`` (`_signals.py`); a unit is
 that of `UnitName=`, or, where it is `*` or missing, that of `Range=`. Volts are no signal until ``columns`` says what
-they stand for. Time is a block's own (`StartOfBlock`): blocks are placed by their `ExcelDateTime=`, in days, so that
-the pause between two is a gap of its length; one that cannot lie behind those before follows a pause of unknown
-length. Text behind `#` is a comment, which may hold anything, and is not read.
+they stand for. An export without its Time column is known by its first rows, which are counted by `Interval=`. Time is
+a block's own (`StartOfBlock`): blocks are placed by their `ExcelDateTime=`, in days, so that the pause between two is a
+gap of its length; one that cannot lie behind those before follows a pause of unknown length. Text behind `#` is a
+comment, which may hold anything, and is not read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,10 +27,14 @@ from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk, FloatArray
 from streamer.context import Context, RecordingInfo, Sidecar
 from streamer.errors import ConfigError, DecodeError
-from streamer.records import Notice
+from streamer.records import Notice, NoticeKind
 from streamer.zones import plausible
 
 MAX_FIELDS = 512
+FIRST_ROWS = 8
+"""Of a block, which show whether it has a time."""
+NEAR = 0.2
+"""Of a sample: steps of time are rounded."""
 S_PER_DAY = 86_400.0
 EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 (of an unknown zone)
 """Day 0 of Excel."""
@@ -77,6 +84,9 @@ class Decoder:
         self._first_day: float | None = None
         self._shift_s = 0.0
         self._is_placed = False
+        self._titles = 0
+        self._first_rows: list[tuple[Line, str]] | None = None
+        self._count: int | None = None
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete."""
@@ -92,6 +102,7 @@ class Decoder:
         with self._samples.good_first():
             for part in self._scanner.close():
                 self._take(part)
+            self._look()
             if self._clock is not None:
                 self._clock.settle(final=True)
         return self._samples.close()
@@ -105,11 +116,32 @@ class Decoder:
         elif text.strip():
             if self._header:
                 self._open(part.line)
+            if self._first_rows is None:
+                self._row(part, text)
+                return
+            self._first_rows.append((part, text[: MAX_LINE + 1]))
+            if len(self._first_rows) == FIRST_ROWS:
+                self._look()
+
+    def _look(self) -> None:
+        """Whether the first rows of a block have a time: one field more than titles, or one that advances."""
+        rows, self._first_rows = self._first_rows or [], None
+        self._count = None
+        if self._clock is not None and rows:
+            fields = [_fields(text) for _, text in rows]
+            width = Counter(map(len, fields)).most_common(1)[0][0]
+            if width == self._titles and not _advances([_stamp_s(row[0]) for row in fields], self._samples.rate_hz):
+                self._count = 0
+                what = f"there is no Time column: rows are taken as even at {self._samples.rate_hz:g} Hz, by Interval="
+                self._samples.note(NoticeKind.NOTE, what, {"assumes": "rate"})
+        for part, text in rows:
             self._row(part, text)
 
     def _open(self, line: int) -> None:
         """A block: its rate, its channels, and where it lies in time. One that cannot be used is damage."""
+        self._look()
         header, self._header = self._header, {}
+        self._first_rows, self._titles = [], len(header.get("ChannelTitle", []))
         if self._clock is not None:
             self._clock.settle(final=True)
             self._samples.restart(self._samples.now_s)  # what was collected goes out as it was
@@ -142,11 +174,15 @@ class Decoder:
         if len(part.text) > MAX_LINE:
             self._clock.damaged(part.line, f"longer than {MAX_LINE} bytes", len(self._uses))
             return
-        fields = text.partition("#")[0].rstrip("\t ").split("\t")
-        stamp_s = _stamp_s(fields[0])
-        values = [_value(fields, use.at + 1) for use in self._uses.values()]
+        fields = _fields(text)
+        if self._count is None:
+            stamp_s, first = _stamp_s(fields[0]), 1
+        else:
+            stamp_s, first = self._count / self._samples.rate_hz, 0
+            self._count += 1
+        values = [_value(fields, use.at + first) for use in self._uses.values()]
         if stamp_s is None or None in values:
-            what = f"{shown(part.text)} is not a row of a time and the channels"
+            what = f"{shown(part.text)} is not a row of {'a time and ' if first else ''}the channels"
             self._clock.damaged(part.line, what, len(self._uses))
             return
         if not self._is_placed:
@@ -165,6 +201,19 @@ class Decoder:
             channel: values[:, at] * use.multiplier / use.divisor
             for at, (channel, use) in enumerate(self._uses.items())
         }
+
+
+def _fields(text: str) -> list[str]:
+    """Of a row, without its comment and the tab before it."""
+    plain, sign, _ = text.partition("#")
+    return (plain.rstrip(" ").removesuffix("\t") if sign else plain.rstrip(" ")).split("\t")
+
+
+def _advances(stamps: Sequence[float | None], rate_hz: float) -> bool:
+    """Whether most of them go on by a sample."""
+    steps = [after - before for before, after in pairwise(stamps) if before is not None and after is not None]
+    even = sum(abs(step * rate_hz - 1.0) <= NEAR for step in steps)
+    return 2 * even >= max(len(stamps) - 1, 1)
 
 
 def _rate_hz(header: Mapping[str, list[str]]) -> float:

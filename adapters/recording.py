@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from adapters import _containers as containers
 from adapters._alternate import alternated
 from adapters._columns import EXACT, scale
+from adapters._from_volume import FLOW_FROM_VOLUME, NOTE
 from adapters._sidecar import find_sidecar, merged
 from adapters._wrapped import Plain, unwrapped
 from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, TextTable, named
@@ -106,6 +107,8 @@ class Recording:
             DecodeError: There is no usable row, or the rest cannot be read; what was good has been given before.
         """
         self.damaged_rows = self.dropped_rows = 0
+        if any(text.startswith(FLOW_FROM_VOLUME) for text in self.sidecar.recording.doubts):
+            yield NOTE
         module = FORMATS[self.format].load()
         try:
             found = self._read(module) if hasattr(module, "read") else self._decoded(module)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamer.chunk import Chunk
+from streamer.chunk import Channel, Chunk
 from streamer.commands.doubted import say_doubts, status_of
 from streamer.commands.examine import Job, examine
 from streamer.commands.progress import Bar
@@ -55,7 +55,7 @@ def convert(
 def write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Sidecar, **options: Any) -> list[Written]:
     """A file for each source, since a file has one rate; ``items`` gives the same each time."""
     canonical: Any = importlib.import_module("adapters.canonical")
-    sources: list[str] = []
+    sources = _main_first(items())
     written = [Written(out, canonical.write_recording(out, _of_source(items(), sources, 0), sidecar, **options), "")]
     for n, source in enumerate(sources[1:], start=1):
         beside = out.with_name(f"{out.stem}.{re.sub(r'[^A-Za-z0-9_-]+', '-', source)}{out.suffix}")
@@ -70,12 +70,17 @@ def say_others(written: Sequence[Written]) -> None:
         say(f"{one.path}: {one.rows} samples of {one.source}, which has a rate of its own")
 
 
-def _of_source(items: Iterable[Chunk | Notice], sources: list[str], which: int) -> Iterator[Chunk | Notice]:
-    """What one source of a recording gave; ``sources`` are named as they come."""
+def _main_first(items: Iterable[Chunk | Notice]) -> list[str]:
+    """The sources of a recording, the one of flow first: its file has the name that was asked for."""
+    found: dict[str, bool] = {}
     for item in items:
         if isinstance(item, Chunk):
-            if item.source not in sources:
-                sources.append(item.source)
-            if item.source != sources[which]:
-                continue
-        yield item
+            found[item.source] = found.get(item.source, False) or Channel.FLOW in item.channels
+    return sorted(found, key=lambda source: not found[source])
+
+
+def _of_source(items: Iterable[Chunk | Notice], sources: Sequence[str], which: int) -> Iterator[Chunk | Notice]:
+    """What one source of a recording gave."""
+    for item in items:
+        if not isinstance(item, Chunk) or item.source == sources[which]:
+            yield item
