@@ -40,7 +40,7 @@ _UNIT = re.compile(r"(?P<label>.*?)[\s_]*[\[({](?P<unit>[^\[\](){}]{1,24})[\])}]
 _TAIL = re.compile(
     r"(?P<label>[^\s_/,;]+(?:[ _][A-Za-z]+)??)(?:[ _]*/ ?|, ?|[ _]in[ _]|[ _])(?P<unit>\S{1,12}(?: \S{1,8})?)"
 )
-_TIMES = frozenset({
+TIME_LABELS = frozenset({
     "time", "t", "zeit", "temps", "tiempo", "tempo", "timestamp", "time stamp", "time_stamp", "datetime", "date time",
     "date_time", "date/time", "sec", "secs", "seconds", "elapsed", "elapsed time", "elapsed_time", "reltime", "ts",
     "rel time", "clock", "uhrzeit", "datum/zeit", "local time", "time of day",
@@ -64,9 +64,10 @@ def knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
     if mapping:
         lower = {name.lower() for name in plain}
         return any(key.strip().lower() in lower and number(key) is None for key in mapping)
-    if any(name.lower() in KNOWN for name in plain):
+    numbers = sum(is_number(name, ".") or is_number(name, ",") for name in plain)
+    if any(name.lower() in KNOWN for name in plain) and 2 * numbers < len(plain):
         return True
-    if any(is_number(name, ".") or is_number(name, ",") for name in plain):  # a row with words in it
+    if numbers:  # a row with words in it
         return False
     return looks_like_header(plain) or any(named(name, "") is not None for name in plain if name)
 
@@ -88,7 +89,7 @@ def named(name: str, unit: str) -> str | None:
 
 def _with_unit(label: str, unit: str) -> str | None:
     plain, unit = label.strip(" _:").lower(), unit.strip()
-    if plain in _TIMES:
+    if plain in TIME_LABELS:
         return "time_s" if unit.lower() in _SECONDS else "time_ms" if unit.lower() in _MILLIS else None
     if plain in _VOLUMES:
         return {"ml": "volume_ml", "l": "volume_l", "cc": "volume_ml"}.get(unit.lower())
@@ -135,12 +136,12 @@ def meaning(dialect: Dialect, mapping: Mapping[str, str], barometric_mmhg: float
     read = {at: name for at, name in found.items() if name not in VOLUMES}
     if from_volume:
         read[volumes[0]] = {"volume_ml": "flow_ml_s", "volume_l": "flow_l_s"}[found[volumes[0]]]
-    table = _placed(read, barometric_mmhg)
+    table = placed(read, barometric_mmhg)
     notes += [("barometer", note) for note in table.notes]
     return Meaning(table, is_stamped, from_volume, tuple(notes))
 
 
-def _placed(canonical: Mapping[int, str], barometric_mmhg: float) -> Columns:
+def placed(canonical: Mapping[int, str], barometric_mmhg: float) -> Columns:
     """Position → canonical name, as a table."""
     places = sorted(canonical)
     table = columns([canonical[at] for at in places], None, barometric_mmhg)
@@ -185,7 +186,7 @@ def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
     left_out = []
     for at, name in enumerate(map(plain_of, dialect.names)):
         if at not in found:
-            if not is_table or _is_wanted(name, found):
+            if not is_table or is_wanted(name, found):
                 has = f", with the unit {units[at][:20]!r}" if units[at] else ""
                 raise DecodeError(
                     f"unknown column {name[:40].lower()!r}{has}; {suggestion(name.lower())}; or give {MAPPING}"
@@ -212,7 +213,7 @@ def _refuse_twice(names: Sequence[str], found: Mapping[int, str]) -> None:
         seen[kind] = at
 
 
-def _is_wanted(name: str, found: Mapping[int, str]) -> bool:
+def is_wanted(name: str, found: Mapping[int, str]) -> bool:
     """Whether a column without a unit may be a signal that no other column is."""
     channel = meant(name)
     kinds = [kind for kind, starts in _STARTS if name.lower().startswith(starts)] or (
@@ -225,7 +226,7 @@ def _vague_time(dialect: Dialect, found: Mapping[int, str], notes: list[tuple[st
     """A time without a unit, if there is one: date-times, or numbers whose steps say what they are."""
     free = [at for at in range(len(dialect.names)) if at not in found]
     stamped = [at for at in free if _holds_stamps(dialect, at)]
-    named = [at for at in free if plain_of(dialect.names[at]).lower() in _TIMES]
+    named = [at for at in free if plain_of(dialect.names[at]).lower() in TIME_LABELS]
     best = [at for at in stamped if at in named] or stamped
     if best:
         return {best[0]: "time_s"}

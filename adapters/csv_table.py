@@ -13,11 +13,13 @@ of its columns may hold text, fields in quotes may hold the separator, and it ma
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from adapters._columns import KNOWN
 from adapters._dialect import HEAD, find_dialect, lines_of
 from adapters._fields import BLANK
+from adapters._long_form import LongReader, is_long, long_form
 from adapters._rows import REMEDY, RowReader
 from adapters._table_names import knows, named
 from adapters._text import MAX_LINE
@@ -35,7 +37,7 @@ def recognise(head: bytes, name: str) -> bool:
     del name
     lines, _ = lines_of(head[:HEAD], 1, final=True)
     try:
-        dialect = find_dialect(lines, ReadOptions().table, partial(knows, mapping={}))
+        dialect = find_dialect(lines, ReadOptions().table, partial(_knows, mapping={}))
     except DecodeError:
         return any(knows(line.text.split(delimiter), {}) for line in lines[:1] for delimiter in ",;\t")
     header = dialect.header
@@ -43,7 +45,14 @@ def recognise(head: bytes, name: str) -> bool:
         return False
     if dialect.delimiter == BLANK:  # other programs part their own names so
         return any(one.lower() in KNOWN for one in dialect.names)
+    if long_form(dialect) is not None:
+        return True
     return knows(dialect.names, {}) if not dialect.above else any(named(one, "") for one in dialect.names)
+
+
+def _knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
+    """Whether a line is a header, of a column a channel or of a channel a row."""
+    return knows(names, mapping) or is_long(names)
 
 
 def told(head: bytes, options: ReadOptions) -> Sidecar:
@@ -64,7 +73,7 @@ class Decoder:
         self._options = options
         self._head = b""
         self._line = 1
-        self._reader: RowReader | None = None
+        self._reader: RowReader | LongReader | None = None
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete."""
@@ -112,9 +121,10 @@ class Decoder:
             raise DecodeError(f"line {self._line}: longer than {MAX_LINE} bytes: this is no header")
         line = first.number if first else 0
         try:
-            dialect = find_dialect(lines, self._options.table, partial(knows, mapping=self._options.columns))
+            dialect = find_dialect(lines, self._options.table, partial(_knows, mapping=self._options.columns))
             line = dialect.header.number if dialect.header else dialect.line
-            self._reader = RowReader(dialect, self._options)
+            places = long_form(dialect)
+            self._reader = LongReader(dialect, self._options, places) if places else RowReader(dialect, self._options)
         except DecodeError as error:
             raise DecodeError(f"line {line}: {error}" if line else str(error)) from None
         self._head = self._head[end if dialect.start < 0 else dialect.start :]
