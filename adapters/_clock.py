@@ -150,7 +150,12 @@ def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[floa
 
 
 class Clock:
-    """Rows with stamps, in order, into ``samples``: its rate, stretches, damage and drops."""
+    """Rows with stamps, in order, into ``samples``: its rate, stretches, damage and drops.
+
+    Attributes:
+        settled: Rows that are decided, damaged ones included.
+        shifts: What is added to the stamps, from which row on: it grows as a clock begins again.
+    """
 
     def __init__(
         self,
@@ -174,6 +179,8 @@ class Clock:
         """
         self._known = (given_hz, tolerance_s) if given_hz and tolerance_s else None
         self._learn, self._learn_within = learn, LEARN_WITHIN * learn // LEARN
+        self.settled = 0
+        self.shifts: list[tuple[int, float]] = [(0, 0.0)]
         self._shift_s = 0.0
         self._live = live
         self._packed, self._ahead, self._packet_s, self._last_s = False, AHEAD, 0.0, np.nan
@@ -194,13 +201,14 @@ class Clock:
         self._values.append(values)
         self._held += len(stamps)
 
-    def damaged(self, line: int, what: str, columns: int) -> None:
-        """A line that should have been a row of ``columns`` values. Before the first stamp it has no place in time."""
+    def damaged(self, line: int, what: str, columns: int) -> bool:
+        """A line that should have been a row of ``columns`` values; False: before the first stamp it is none."""
         if self._state is None and self._held == 0:
             self._samples.damaged(line, what, slots=0)
-            return
+            return False
         self._damage[self._held] = (line, what)
         self.rows(np.full(1, np.nan), np.full((1, columns), np.nan))
+        return True
 
     def _placed(self, stamps: FloatArray) -> FloatArray:
         """With packets: the stamps that place a row."""
@@ -233,6 +241,7 @@ class Clock:
         judged = (self._tolerance, self._ahead, self._packet_s, self._state, verdict)
         settled = _place(stamps, final, step_s, *judged)
         self._hand_on(stamps, values, verdict, settled)
+        self.settled += settled
         self._stamps, self._values, self._held = [stamps[settled:]], [values[settled:]], len(stamps) - settled
         self._damage = {row - settled: flaw for row, flaw in self._damage.items() if row >= settled}
 
@@ -242,13 +251,22 @@ class Clock:
         if good.size < self._learn and not final and stamps.size < self._learn_within:
             return None
         end = int(good[-1]) + 1
-        if self._known is None and is_packed(stamps[:end], values[:end]):
+        if self._known is None and (stamps[:end] != stamps[0]).any() and is_packed(stamps[:end], values[:end]):
             return self._start_packed(stamps, end, final=final)
-        self._samples.rate_hz, self._tolerance = self._known or learn(stamps[:end], self._given_hz, self._remedy)
+        self._samples.rate_hz, self._tolerance = self._known or self._learnt(stamps[:end])
         self._begin(float(stamps[0]))
         if self._tolerance == IRREGULAR_S:
             self._tell_loose()
         return stamps
+
+    def _learnt(self, stamps: FloatArray) -> tuple[float, float]:
+        """Rate and tolerance; a later recording too short to show its own has that of the one before."""
+        try:
+            return learn(stamps, self._given_hz, self._remedy)
+        except DecodeError:
+            if self._before_s is None:
+                raise
+        return self._samples.rate_hz, 0.5 / self._samples.rate_hz
 
     def _start_packed(self, stamps: FloatArray, end: int, *, final: bool) -> FloatArray | None:
         """Likewise where rows share stamps: a rate needs some packets."""
@@ -273,7 +291,7 @@ class Clock:
         """The first row of the clock; one of a later recording that is not behind the one before is a reset."""
         self._state = np.array([start_s, 0.0, 0.0, -np.inf, -np.inf if self._live else start_s])
         if self._before_s is not None and start_s <= self._before_s:
-            self._reset(start_s)
+            self._reset(start_s, 0)
         self._samples.restart(start_s + self._shift_s)
 
     def _tell_loose(self) -> None:
@@ -292,13 +310,14 @@ class Clock:
                 self._samples.dropped(f"the row stamped {stamps[row]:.6g} s is not later than the one before")
             else:
                 if verdict[row] == RESET:
-                    self._reset(float(stamps[row]))
+                    self._reset(float(stamps[row]), row)
                 self._samples.restart(float(stamps[row]) + self._shift_s)
                 done = row
         self._samples.rows(values[done:settled])
 
-    def _reset(self, stamp_s: float) -> None:
+    def _reset(self, stamp_s: float, row: int) -> None:
         """The stamps begin again; device time does not."""
         was_s = self._samples.now_s - self._shift_s
         what = f"the time stamps go back from {was_s:.6g} to {stamp_s:.6g} s"
         self._shift_s = self._samples.pause(what, stamp_s) - stamp_s
+        self.shifts.append((self.settled + row, self._shift_s))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +22,8 @@ HEAD = MAX_LINE + 1
 """Bytes that are looked at."""
 LINES = 200
 """Lines at their end that must agree, and rows whose columns are looked at."""
+LONG = 16_384
+"""Characters of a line; longer ones are not looked at."""
 ABOVE = 60
 """Lines among which a header with known names is looked for."""
 POINTED = ((",", "."), (";", "."), ("\t", "."), ("|", "."), (BLANK, "."))
@@ -110,12 +111,11 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     if lines and (found := _SEPARATOR.fullmatch(lines[0].text.strip(" "))):  # a spreadsheet says its delimiter
         said, lines = replace(said, delimiter=said.delimiter or found[1]), lines[1:]
     written = [line for line in lines if not line.is_comment]
+    written = [line for line in written if len(line.text) <= LONG] or written[:1]
     if not written:
         raise DecodeError("there is no header line")
-    delimiter, point = _written_with([line.text for line in written], said, knows)
+    delimiter, point, width = _written_with([line.text for line in written], said, knows)
     fields = {line.number: split(line.text, delimiter) for line in written}
-    widths = Counter(len(one) for one in list(fields.values())[-LINES:])
-    width = max(widths, key=lambda size: (widths[size], size))
     first = next((line for line in written if _is_row(fields[line.number], width, point, knows)), None)
     named = _Named(delimiter, width, knows)
     header = named.header(lines, written, first, said)
@@ -124,11 +124,13 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     names = split(_bare(header.text), delimiter) if header else [str(at) for at in range(width)]
     units = _units(fields[below[0].number], point, len(names), knows) if header and below else []
     below = below[bool(units) :]
-    table = [fields[line.number] for line in below[:LINES]]
-    _refuse_grouped(table, point, delimiter, said)
-    fitted, fitted_units = _fitted(names, units, table)
-    trailing = _trails(table, len(fitted))
-    _refuse_wider(table, len(fitted), delimiter, trailing=trailing)
+    table = [fields[line.number] for line in below]
+    rows = [row for row in table if len(row) == width]
+    _refuse_grouped(rows[:LINES], point, delimiter, said)
+    fitted, fitted_units = _fitted(names, units, rows[:LINES])
+    trailing = width > len(fitted) and all(not plain_of(one) for row in rows[:LINES] for one in row[len(fitted) :])
+    if width > len(fitted) and not trailing and len(rows) >= _FEW:
+        raise DecodeError(_wider(width, len(fitted), delimiter))
     begin = below[0] if below else Line(lines[-1].number + 1, -1, "")
     above = [line for line in written if header and line.number < header.number]
     dialect = Dialect(
@@ -145,26 +147,27 @@ def _bare(text: str) -> str:
     return plain.lstrip("#%/").strip(BLANK) if plain.startswith(("#", "%", "//")) else plain
 
 
-def _written_with(texts: Sequence[str], said: TextTable, knows: Knows) -> tuple[str, str]:
-    """Delimiter and decimal point: those with which most fields of most lines are values, and a header is known."""
-    tail = texts[-LINES:]
-    best, choice = (-1.0, 0), WRITTEN[0]
+def _written_with(texts: Sequence[str], said: TextTable, knows: Knows) -> tuple[str, str, int]:
+    """Delimiter, point and fields of a row: those with which most lines have equally many fields, most of them values.
+
+    A header that is known with a delimiter speaks for it. Damage at either end of these lines has no say.
+    """
+    some = texts if len(texts) <= 2 * LINES else [*texts[:LINES], *texts[-LINES:]]
+    best, choice = 0.0, (max(",;\t", key=texts[0].count), ".", 0)  # no values, no names: as names are written
     for delimiter, point in WRITTEN if said.delimiter is None else [(said.delimiter, "."), (said.delimiter, ",")]:
-        if said.decimal not in {None, point}:
+        if said.decimal not in {None, point} or (delimiter == point and not any('"' in text for text in some)):
             continue
-        if delimiter == point and not any('"' in text for text in tail):
-            continue
-        fields = [split(text, delimiter) for text in tail]
-        widths = Counter(map(len, fields))
-        width = max(widths, key=lambda size: (widths[size], size))
-        share = sum(share_of_values(one, point) for one in fields if len(one) == width) / len(fields)
+        values: dict[int, float] = {}
+        for text in some:
+            fields = split(text, delimiter)
+            values[len(fields)] = values.get(len(fields), 0.0) + share_of_values(fields, point)
+        width = max(values, key=lambda size: (values[size], size))
         header = any(knows(split(_bare(text), delimiter)) for text in texts[:ABOVE])
-        worth = (share + 0.5 * header + 1e-9 * (width > 1), width)
-        if worth > best:
-            best, choice = worth, (delimiter, point)
-    if best[0] < _NOTHING:  # no values, no names: as names are written most often
-        choice = (max(",;\t", key=texts[0].count), ".")
-    return said.delimiter or choice[0], said.decimal or choice[1]
+        worth = values[width] + 0.5 * header * len(some) + _NOTHING * width
+        if values[width] + header and worth > best:
+            best, choice = worth, (delimiter, point, width)
+    delimiter, point, width = choice
+    return said.delimiter or delimiter, said.decimal or point, width or len(split(texts[0], delimiter))
 
 
 def _is_row(fields: list[str], width: int, point: str, knows: Knows) -> bool:
@@ -231,10 +234,8 @@ _UNIT = re.compile(
 def _fitted(names: list[str], units: list[str], rows: Sequence[list[str]]) -> tuple[list[str], list[str]]:
     """Names and units of the columns that the rows have: a header may leave out that of row names, or of nothing."""
     plain = without_end(names)
-    usual = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-    full = [row for row in rows if len(row) == usual]
-    used = max((len(without_end(row)) for row in full), default=len(plain))
-    if used == len(plain) + 1 and all(_is_label(row[0]) for row in full):
+    used = max((len(without_end(row)) for row in rows), default=len(plain))
+    if used == len(plain) + 1 and all(_is_label(row[0]) for row in rows):
         return ["", *plain], ["", *units][: len(plain) + 1]
     plain = names[: max(min(used, len(names)), len(plain))]  # columns without a name
     return plain, units[: len(plain)]
@@ -244,12 +245,6 @@ def _is_label(text: str) -> bool:
     """Whether it may name or count a row."""
     plain = plain_of(text)
     return plain.isdigit() or not any(letter.isdigit() for letter in plain) or text.strip().startswith('"')
-
-
-def _trails(rows: Sequence[list[str]], width: int) -> bool:
-    """Whether rows end in delimiters that part nothing."""
-    wider = [row for row in rows if len(row) > width]
-    return len(wider) > _MOST * len(rows) and all(not plain_of(one) for row in wider for one in row[width:])
 
 
 def _refuse_grouped(rows: Sequence[list[str]], point: str, delimiter: str, said: TextTable) -> None:
@@ -263,14 +258,10 @@ def _refuse_grouped(rows: Sequence[list[str]], point: str, delimiter: str, said:
         raise DecodeError(f'{what}: say decimal = "," or "." under [recording] in the sidecar')
 
 
-def _refuse_wider(rows: Sequence[list[str]], width: int, delimiter: str, *, trailing: bool) -> None:
-    """Raises ``DecodeError`` where rows have more fields than there are names: which is which is not known."""
-    wider = [len(row) for row in rows if len(row) > width]
-    if trailing or len(wider) <= _MOST * len(rows) or len(rows) < _FEW:
-        return
-    what = f"rows have {Counter(wider).most_common(1)[0][0]} fields, the header {width}"
+def _wider(fields: int, names: int, delimiter: str) -> str:
+    """What is wrong where rows have more fields than there are names: which is which is not known."""
     hint = "with decimal commas, fields need semicolons or tabs between them" if delimiter == "," else "name them all"
-    raise DecodeError(f"{what}: {hint}; or say header_line under [recording] in the sidecar")
+    return f"rows have {fields} fields, the header {names}: {hint}; or say header_line under [recording] in the sidecar"
 
 
 def _notes(dialect: Dialect, above: int, *, has_units: bool) -> list[str]:

@@ -35,6 +35,8 @@ from streamer.records import Notice, NoticeKind
 MAX_VALUES = 20_000_000
 """Of a table: 16 bytes each are held."""
 MAX_CHANNELS = 256
+HUGE = 1e15
+"""Neither a time nor a measurement."""
 _CHANNELS = frozenset({
     "channel", "signal", "variable", "parameter", "param", "name", "label", "measurement", "series", "metric", "key",
     "waveform", "sensor", "type", "kanal", "channel_name", "signal_name",
@@ -103,8 +105,7 @@ class LongReader:
     @property
     def told(self) -> Sidecar:
         """What the file says of itself."""
-        start = self._stamps.start if self._stamps else None
-        return Sidecar(recording=RecordingInfo(start_utc=start if start and start.tzinfo else None))
+        return Sidecar(recording=self._stamps.told if self._stamps else RecordingInfo())
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """Take rows in."""
@@ -122,7 +123,7 @@ class LongReader:
         if not any(name in WAVEFORMS or name in VOLUMES for name in channels):
             seen = ", ".join(repr(name[:24]) for name in list(self._left_out)[:8]) or "none"
             raise DecodeError(f"no channel that is known among {seen}; give {MAPPING}")
-        for name in self._left_out:
+        for name in () if self._options.columns else self._left_out:
             if is_wanted(name, dict(enumerate(channels))):
                 raise DecodeError(f"channel {name[:40]!r} has no unit that is known; give {MAPPING}")
         from_volume = not any(name.startswith("flow") for name in channels) and any(n in VOLUMES for n in channels)
@@ -150,8 +151,8 @@ class LongReader:
         stamp_s = self._seconds(time)
         if stamp_s is None or not (is_missing(value, self._words) or is_number(value, self._dialect.point)):
             self._damaged(part.line, f"{shown(part.text)} is not a row of time, channel, value")
-        elif not is_missing(value, self._words):
-            self._hold(name, stamp_s, float(value.replace(",", ".")))
+        elif not is_missing(value, self._words) and (number := _finite(value)) is not None:
+            self._hold(name, stamp_s, number)
 
     def _damaged(self, line: int, what: str) -> None:
         if len(self._damage) < MAX_NOTICES:
@@ -171,7 +172,7 @@ class LongReader:
         if self._stamps is not None:
             micros = self._stamps.read(text)
             return None if micros is None else float(self._stamps.seconds(np.array([micros]))[0])
-        return float(text.replace(",", ".")) if is_number(text, self._dialect.point) else None
+        return _finite(text) if is_number(text, self._dialect.point) else None
 
     def _named(self, fields: list[str]) -> str | None:
         """The canonical name of a row's channel, or None for one that is not read."""
@@ -226,7 +227,7 @@ class LongReader:
         for assumes, detail in self._notes(from_volume=from_volume):
             grade: dict[str, float | str] = {"grade": "B"} if assumes == FLOW_FROM_VOLUME else {}
             sources.samples.note(NoticeKind.NOTE, printable(detail), {"assumes": assumes, **grade})
-        with sources.samples.good_first():
+        with sources.good_first():
             sources.rows(stamps, values)
             sources.settle(values.shape[1], final=True)
         return sources.close()
@@ -252,6 +253,12 @@ class LongReader:
         if from_volume:
             found.append((FLOW_FROM_VOLUME, "there is no flow: it is the slope of volume (quality B)"))
         return found
+
+
+def _finite(text: str) -> float | None:
+    """A number that may be one of a table."""
+    number = float(text.replace(",", "."))
+    return number if abs(number) < HUGE else None
 
 
 def _runs(stamps: FloatArray) -> FloatArray:

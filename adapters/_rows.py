@@ -60,13 +60,12 @@ class RowReader:
     @property
     def told(self) -> Sidecar:
         """What the file says of itself: gas conditions, and its start, in UTC where it has an offset."""
-        start = self._stamps.start if self._stamps else None
-        known = RecordingInfo(start_utc=start) if start and start.tzinfo else RecordingInfo(start_local=start)
+        known = self._stamps.told if self._stamps else RecordingInfo()
         return Sidecar(recording=known, context=self._meaning.columns.context)
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete."""
-        with self._sources.samples.good_first():
+        with self._sources.good_first():
             for part in self._scanner.feed(piece):
                 self._take(part)
             self._sources.settle(self._width)
@@ -74,7 +73,7 @@ class RowReader:
 
     def close(self) -> list[Chunk | Notice]:
         """The rest. Raises ``DecodeError`` when there was no usable row."""
-        with self._sources.samples.good_first():
+        with self._sources.good_first():
             for part in self._scanner.close():
                 self._take(part)
             self._sources.settle(self._width, final=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters._clock import Clock
 from adapters._columns import Columns
@@ -12,7 +14,11 @@ from adapters._from_volume import FlowFromVolume
 from adapters._lanes import Between, Lanes
 from adapters._samples import Samples, ToChannels
 from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.errors import DecodeError
 from streamer.records import Notice
+
+TURN = 4096
+"""Rows after which the sources take turns."""
 
 
 class Sources:
@@ -58,9 +64,26 @@ class Sources:
         if alone:
             self._co2 = Samples(f"{label}.co2", lanes.co2_hz, _chosen(table, [Channel.PCO2]))
             self._co2_clock = Clock(self._co2, None, remedy)
-        self._held: list[Chunk | Notice] = []
-        self._held_co2: list[Chunk | Notice] = []
+        self._waiting: list[tuple[NDArray[np.intp], FloatArray, FloatArray]] = []
+        self._before = 0
+        self._main_held: list[Chunk | Notice] = []
+        self._co2_held: list[Chunk | Notice] = []
+        self._ready: list[Chunk | Notice] = []
         self._have_begun = False
+        self._failed: DecodeError | None = None
+
+    @contextmanager
+    def good_first(self) -> Iterator[None]:
+        """Around the reading of a piece: an error waits where there is something good to give before."""
+        if self._failed:
+            raise self._failed
+        try:
+            yield
+        except DecodeError as error:
+            self._collect(final=True)
+            if not self._ready:
+                raise
+            self._failed = error
 
     def rows(self, stamps: FloatArray | None, values: FloatArray) -> None:
         """Good rows; ``stamps (n,)`` s where they have a time."""
@@ -69,12 +92,44 @@ class Sources:
             return
         if stamps is None:
             stamps = (self._row + np.arange(len(values))) / self._rate_hz
-        self._row += len(values)
-        if self._co2 is not None:
-            there = np.isfinite(values[:, self._table.waveforms[Channel.PCO2][0]])
-            if there.any():
-                self._co2_clock.rows(stamps[there], values[there])
+        if self._co2 is None:
+            self._row += len(values)
+            self._main(stamps, values, final=False)
+            return
+        done = 0
+        while done < len(values):  # where the sources take turns is a matter of rows alone
+            end = min(done + TURN - self._row % TURN, len(values))
+            self._both(stamps[done:end], values[done:end])
+            self._row += end - done
+            done = end
+            if self._row % TURN == 0:
+                self._decide(final=False)
+                self._collect()
+
+    def _both(self, stamps: FloatArray, values: FloatArray) -> None:
+        there = np.isfinite(values[:, self._table.waveforms[Channel.PCO2][0]])
+        before = np.arange(len(values)) + self._before
+        if self._lanes.flow_rows:
+            lead = np.isfinite(values[:, self._leader])
+            before = self._before + np.cumsum(lead) - lead
+            self._before += int(lead.sum())
+        else:
+            self._before += len(values)
+        self._waiting.append((before[there], stamps[there], values[there]))
         self._main(stamps, values, final=False)
+
+    def _follow(self, *, final: bool) -> None:
+        """Give CO2 the rows that the main source has decided on, on its clock: a run is one of both."""
+        assert self._clock is not None
+        if not self._waiting:
+            return
+        before, stamps, values = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+        ready = before.size if final else int(np.searchsorted(before, self._clock.settled))
+        self._waiting = [(before[ready:], stamps[ready:], values[ready:])]
+        if ready:
+            first, shift_s = (np.array(one) for one in zip(*self._clock.shifts, strict=True))
+            shifted = stamps[:ready] + shift_s[np.searchsorted(first, before[:ready], side="right") - 1]
+            self._co2_clock.rows(shifted, values[:ready])
 
     def _main(self, stamps: FloatArray, values: FloatArray, *, final: bool) -> None:
         assert self._clock is not None
@@ -93,7 +148,8 @@ class Sources:
             return
         self._flush(columns)
         self._row += slots
-        self._clock.damaged(line, what, columns)
+        if self._clock.damaged(line, what, columns):
+            self._before += 1
 
     def _flush(self, columns: int) -> None:
         if self._between is not None:
@@ -105,42 +161,55 @@ class Sources:
             self.samples.pause(f"line {line}: the header again, so another recording begins")
             return
         self._flush(columns)
-        for clock in (self._clock, self._co2_clock) if self._co2 is not None else (self._clock,):
-            clock.begin_again()
+        self._clock.begin_again()
+        if self._co2 is not None:
+            self._follow(final=True)
+            self._co2_clock.begin_again()
 
     def settle(self, columns: int, *, final: bool = False) -> None:
         """Hand on what is decided."""
         if final:
             self._flush(columns)
+        if final or self._co2 is None:
+            self._decide(final=final)
+
+    def _decide(self, *, final: bool) -> None:
         if self._clock is not None:
             self._clock.settle(final=final)
         if self._co2 is not None:
+            self._follow(final=final)
             self._co2_clock.settle(final=final)
 
     def take(self) -> list[Chunk | Notice]:
-        """What is ready; nothing before both sources have begun, so that their chunks can be given in turn."""
-        return self._together(self._flowing(self.samples.take()), final=False)
+        """What is ready."""
+        if self._co2 is None:
+            self._collect()
+        ready, self._ready = self._ready, []
+        return ready
 
     def close(self) -> list[Chunk | Notice]:
         """The last of it. Raises ``DecodeError`` when no row had a number."""
-        found = self._flowing(self.samples.close())
-        found += self._slope.close() if self._slope is not None else ()
-        return self._together(found, final=True)
+        if self._failed:
+            raise self._failed
+        self._main_held += self._flowing(self.samples.close())
+        self._main_held += self._slope.close() if self._slope is not None else ()
+        self._collect(final=True)
+        return self.take()
 
-    def _together(self, found: list[Chunk | Notice], *, final: bool) -> list[Chunk | Notice]:
+    def _collect(self, *, final: bool = False) -> None:
+        """Make ready what is decided; nothing before both sources have begun, so that their chunks come in turn."""
+        self._main_held += self._flowing(self.samples.take())
         if self._co2 is None:
-            return found
-        self._held += found
-        self._held_co2 += self._co2.take()
-        if not final and not self._have_begun:
-            first, co2 = _first_chunk(self._held), _first_chunk(self._held_co2)
-            if not first or not co2:
-                return []
-            self._have_begun = True
-        main, others = self._held, self._held_co2
-        self._held, self._held_co2 = [], []
-        first, co2 = _first_chunk(main), _first_chunk(others)
-        return [*main[:first], *others[:co2], *main[first:], *others[co2:]]
+            self._ready += self._main_held
+            self._main_held = []
+            return
+        self._co2_held += self._co2.take()
+        first, other = _first_chunk(self._main_held), _first_chunk(self._co2_held)
+        self._have_begun = self._have_begun or bool(first and other)
+        if self._have_begun or final:
+            main, co2 = self._main_held, self._co2_held
+            self._main_held, self._co2_held = [], []
+            self._ready += [*main[:first], *co2[:other], *main[first:], *co2[other:]]
 
     def _flowing(self, items: list[Chunk | Notice]) -> list[Chunk | Notice]:
         return items if self._slope is None else list(self._slope.push(items))

@@ -15,7 +15,9 @@ import numpy as np
 from adapters._fields import STAMP
 from adapters._stamp_kernels import DAY, HOUR, MINUTE, MONTH, SECOND, YEAR, stamp
 from streamer.chunk import FloatArray
+from streamer.context import RecordingInfo
 from streamer.errors import DecodeError
+from streamer.zones import plausible
 
 ORDERS = {"ymd": (YEAR, MONTH, DAY), "dmy": (DAY, MONTH, YEAR), "mdy": (MONTH, DAY, YEAR)}
 """What ``dates`` in the sidecar says → the parts of a date in their order."""
@@ -73,6 +75,14 @@ class Stamps:
         if micros.size:
             self._last, self._shift = float(micros[-1]), float(shift[-1])
         return (micros - self._first + shift) / 1e6
+
+    @property
+    def told(self) -> RecordingInfo:
+        """The start, as a sidecar says it."""
+        start = plausible(self.start)
+        if start is not None and start.tzinfo is not None:
+            return RecordingInfo(start_utc=start)
+        return RecordingInfo(start_local=start)
 
     def notes(self) -> list[tuple[str, str]]:
         """What a reader should know, each behind a word for it."""

@@ -59,17 +59,17 @@ SHOWN = 8
 
 
 def knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
-    """Whether a line is a header whose names are known, or are meant to be."""
+    """Whether a line is a header whose names are known, or are meant to be; a row may have words in it too."""
     plain = [plain_of(name) for name in names]
+    numbers = sum(is_number(name, ".") or is_number(name, ",") for name in plain)
+    if 2 * numbers >= len(plain):
+        return False
     if mapping:
         lower = {name.lower() for name in plain}
         return any(key.strip().lower() in lower and number(key) is None for key in mapping)
-    numbers = sum(is_number(name, ".") or is_number(name, ",") for name in plain)
-    if any(name.lower() in KNOWN for name in plain) and 2 * numbers < len(plain):
+    if any(name.lower() in KNOWN for name in plain):
         return True
-    if numbers:  # a row with words in it
-        return False
-    return looks_like_header(plain) or any(named(name, "") is not None for name in plain if name)
+    return not numbers and (looks_like_header(plain) or any(named(name, "") is not None for name in plain if name))
 
 
 def named(name: str, unit: str) -> str | None:
@@ -251,5 +251,5 @@ def _rows_a_unit(dialect: Dialect, at: int) -> float:
 
 def _holds_stamps(dialect: Dialect, at: int) -> bool:
     fields = [plain for row in dialect.rows if len(row) > at and not is_missing(plain := plain_of(row[at]))]
-    stamps = sum(is_stamp(one) and not is_number(one, dialect.point) for one in fields)
-    return bool(stamps) and 2 * stamps >= len(fields)
+    stamps = sum(is_stamp(one) for one in fields)
+    return stamps > sum(is_number(one, dialect.point) for one in fields)

@@ -147,6 +147,38 @@ def _csv(n: int = 40) -> bytes:
     return _lines(["time_s,flow_l_s,paw_cmh2o,pco2_mmhg", *rows])
 
 
+def _spreadsheet() -> bytes:
+    rows = [f"{k};{k / 50:.2f};{k % 8 / 8};{5 + k % 8};".replace(".", ",") for k in range(40)]
+    return _lines(["sep=;", "Export;of a device", "", ";time;Flow [L/s];Paw [mbar];", *rows], "\r\n")
+
+
+def _dated() -> bytes:
+    rows = [f"27/10/2024 11:59:59.{20 * k:03d} PM,{k % 8 / 8},NA" for k in range(40)]
+    return _lines(["Timestamp,flow,paw", "s,L/s,cmH2O", *rows])
+
+
+def _packets() -> bytes:
+    return _lines(["time_s,flow_l_s", *(f"{k // 8 * 0.16:.2f},{k % 7 / 8}" for k in range(64))])
+
+
+def _two_rates() -> bytes:
+    rows = [f"{k / 50:.2f},{k % 8 / 8},{k % 9 if k % 4 == 0 else 'null'}" for k in range(80)]
+    return _lines(["time_s,flow_l_s,pco2_mmhg", *rows])
+
+
+def _volume() -> bytes:
+    return _lines(["time_ms\tvolume_ml", *(f"{20 * k}\t{k % 25 * 10}" for k in range(60))])
+
+
+def _long() -> bytes:
+    cells = [f"{k / 50:.2f},{name},{k % 8}" for k in range(30) for name in ("Flow", "Paw")]
+    return _lines(["time,channel,value,unit", *(f"{one},{'L/min' if 'F' in one else 'mbar'}" for one in cells)])
+
+
+def _blanks() -> bytes:
+    return _lines(["# time_s flow_l_s paw_cmh2o", *(f"  {k / 50:.2f}\t {k % 8}e-1   5" for k in range(40)), "% end"])
+
+
 def _found() -> dict[str, Seed]:
     time_s, wave = np.arange(120) / 50, np.arange(120) % 16 / 16
     known = b'{"rate_hz": 50, "segments": [[1.0, 0], [9.5, 60]]}'
@@ -178,6 +210,13 @@ def _found() -> dict[str, Seed]:
         "json_lines": Seed("json_lines", "x.jsonl", test_json_lines.samples(40)),
         "csv": Seed("csv", "x.csv", _csv()),
         "csv counted": Seed("csv", "x.csv", b"flow_l_min\tpaw_mbar\n" + b"6.5\t12\n-6\t4.25\n" * 20, rate_hz=50.0),
+        "csv of a spreadsheet": Seed("csv", "x.csv", _spreadsheet()),
+        "csv of date-times": Seed("csv", "x.csv", _dated()),
+        "csv of packets": Seed("csv", "x.csv", _packets()),
+        "csv of two rates": Seed("csv", "x.csv", _two_rates()),
+        "csv of volume": Seed("csv", "x.csv", _volume()),
+        "csv a channel a row": Seed("csv", "x.csv", _long()),
+        "csv between blanks": Seed("csv", "x.txt", _blanks()),
         "csv mapped": Seed("csv", "x.csv", _lines(['t;Flow;said;"p, mbar"', *mapped]), theirs),
         "parquet": Seed("parquet", "x.parquet", _parquet(known, flow_l_s=wave, paw_cmh2o=wave), is_text=False),
         "parquet stamped": Seed("parquet", "x.parquet", _parquet(None, time_s=time_s, flow_l_s=wave), is_text=False),

@@ -169,8 +169,11 @@ def test_a_time_without_a_unit_is_known_by_its_steps(step: float, rate: float) -
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("time_s;flow_ml_s\n" + "1,234;2,345\n3,456;4,567\n" * 4, 'decimals or thousands behind the comma: say decimal = "," or "."'),
-        ("time_s,paw_cmh2o,flow_l_min\n" + "0,02,7,9,-2,5\n" * 9, "rows have 6 fields, the header 3: with decimal commas, fields need semicolons"),
+        ("time_s;flow_ml_s\n" + "1,234;2,345\n" * 4, 'or thousands behind the comma: say decimal = "," or "."'),
+        (
+            "time_s,paw_cmh2o,flow_l_min\n" + "0,02,7,9,-2,5\n" * 9,
+            "rows have 6 fields, the header 3: with decimal commas, fields need semicolons",
+        ),
         ("1,2\n" * 9, "line 1: there are no names above its 2 columns of numbers; give columns = {"),
         ("flow_l_s,flow_l_s\n1,2\n", "appears twice"),
         ("Flow [L/s],Flow [L/min]\n1,2\n", "are the same signal"),

@@ -61,6 +61,31 @@ def test_channels_are_known_by_title_and_unit() -> None:
     assert found.error is None
 
 
+@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("comment", ["", "\t#1 turned"])
+def test_an_export_without_its_time_column_is_counted_by_its_interval(channels: int, comment: str) -> None:
+    titles = ["Flow", "Airway pressure", "CO2", "Trigger"][:channels]
+    units = ["L/min", "cmH2O", "mmHg", "V"][:channels]
+    said = {"ChannelTitle": "\t".join(titles), "UnitName": "\t".join(units), "Range": None}
+    row = ["\t".join([f"{6 * (k % 8)}", f"{5 + k % 8 / 8}", f"{k % 5}", "0"][:channels]) for k in range(60)]
+    row[30] += comment
+    text = block(row, **said)
+    found = prefix_rule(make, text.encode(), [range(1, len(text), 3)])
+    assert form(found) == [(0.0, 100.0, 60)]
+    assert found.samples(Channel.FLOW).tolist() == [6 * (k % 8) / 60 for k in range(60)]
+    assert [notice.detail for _, notice in found.notices] == [
+        "there is no Time column: rows are taken as even at 100 Hz, by Interval="
+    ]
+    timed = read(block([f"{k / 100:g}\t{one}" for k, one in enumerate(row)], **said))
+    assert timed.form()[0] == found.form()[0]
+    short = read(block(row[:3], **said))
+    assert form(short) == [(0.0, 100.0, 3)]
+    row[10] = "x" + row[10]
+    damaged = read(block(row, **said))
+    assert form(damaged) == [(0.0, 100.0, 60)]
+    assert np.flatnonzero(np.isnan(damaged.samples(Channel.FLOW))).tolist() == [10]
+
+
 def test_volts_need_a_word_from_the_user() -> None:
     volts = block(rows(9), Range="2 V\t10 V\t10 V\t10 V", UnitName=None)
     assert "no flow that can be used: 'Flow' has the unit 'V', none of L/s, L/min, mL/s" in (read(volts).error or "")
