@@ -185,14 +185,17 @@ class RowReader:
             if self._stamps is not None and at == self._time:
                 micros = self._stamps.read(fields[at].strip())
                 if micros is None:
-                    return None, f"{plain[:40]!r} in column {self._dialect.names[at].strip()} is no time"
+                    return None, f"{shown(plain.encode())} in column {plain_of(self._dialect.names[at])} is no time"
                 numbers[at] = micros
             elif is_number(plain, self._dialect.point):
                 numbers[at] = float(plain.replace(",", "."))
             else:
                 other = "," if self._dialect.point == "." else "."
                 hint = f"; decimals need a {'point' if other == ',' else 'comma'}" if is_number(plain, other) else ""
-                return None, f"{plain[:40]!r} in column {plain_of(self._dialect.names[at])} is not a number{hint}"
+                return (
+                    None,
+                    f"{shown(plain.encode())} in column {plain_of(self._dialect.names[at])} is not a number{hint}",
+                )
         return numbers, ""
 
 

@@ -80,7 +80,7 @@ def test_damaged_rows_keep_their_slot_and_name_the_column() -> None:
     found = prefix_rule(lambda: make({"flow": "flow_l_s"}, 50.0), text)
     assert np.isnan(found.samples(Channel.FLOW)).tolist() == [False, True, True, True, False]
     assert [notice.detail for _, notice in found.notices] == [
-        "line 3: 'oops' in column flow is not a number (and 2 more)",
+        "line 3: 'xxxx' in column flow is not a number (and 2 more)",
         "3 damaged, 0 dropped, 2 good rows in all",
     ]
 
