@@ -44,13 +44,15 @@ def breath_columns() -> list[Column]:
     """The columns of a table of breaths, in order."""
     return [
         *_columns("text", "recording", "bed", "session"),
-        *_columns("whole", "number", "run"),
+        *_columns("whole", "number"),
         *_columns("number", "start_s", "end_s"),
         *_columns("text", "start_utc", "start_local"),
         *_columns("number", *METRICS),
         *_columns("object", "missing", "quality"),
-        *_columns("words", "flags", "doubts"),
+        *_columns("words", "flags"),
         *_columns("text", *METHODS.values()),
+        *_columns("whole", "run"),
+        *_columns("words", "doubts"),
     ]
 
 
@@ -85,13 +87,13 @@ def summary_columns() -> list[Column]:
     """The columns of a table of summaries, in order."""
     return [
         *_columns("text", "recording", "bed", "session", "window"),
-        *_columns("whole", "run"),
         *_columns("number", "start_s", "end_s"),
         *_columns("text", "start_utc", "start_local"),
         *_columns("whole", "breaths"),
         *_columns("number", "coverage"),
         *(column for key in METRICS for column in _stat_columns(key)),
         *_columns("object", "missing"),
+        *_columns("whole", "run"),
         *_columns("words", "doubts"),
     ]
 

@@ -23,6 +23,7 @@ from streamer.output import warn
 RATE_HZ = 100.0
 BREATHS, BREATH_S = 4, 2.0
 LOOK_S = 0.2
+_IS_PLAIN = bool(jit.config.DISABLE_JIT)  # type: ignore[attr-defined]
 _KERNEL = re.compile(r"^@kernel$", re.MULTILINE)
 
 
@@ -35,13 +36,13 @@ def warm_up() -> None:
 
 def compile_once() -> None:
     """Compile every kernel if that was never done here; else they are loaded as they are needed."""
-    if not _marker().exists():
+    if not is_compiled():
         warm_up()
 
 
 def is_compiled() -> bool:
-    """Whether the kernels were compiled here before."""
-    return _marker().exists()
+    """Whether the kernels were compiled here before, or are not to be."""
+    return _IS_PLAIN or _marker().exists()
 
 
 def _breathe() -> None:
@@ -100,7 +101,7 @@ def _sources() -> dict[Path, str]:
 
 
 def _mark() -> None:
-    if not jit.TALLY.problem:
+    if not jit.TALLY.problem and not _IS_PLAIN:
         with suppress(OSError):
             marker = _marker()
             marker.parent.mkdir(parents=True, exist_ok=True)
