@@ -7,6 +7,7 @@ A format is recognised from the content first, by suffix second. What the file d
 from __future__ import annotations
 
 import asyncio
+import difflib
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -242,10 +243,20 @@ def _head(path: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        reason = f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise DecodeError(reason + (_meant(path) if isinstance(error, FileNotFoundError) else "")) from None
     if not head:
         raise DecodeError(f"{path}: is empty")
     return head
+
+
+def _meant(path: Path) -> str:
+    """The file beside it whose name is the nearest."""
+    try:
+        near = difflib.get_close_matches(path.name, [one.name for one in path.parent.iterdir()], n=1)
+    except OSError:
+        return f"; there is no folder {path.parent}"
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _recognised(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> str:

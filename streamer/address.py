@@ -47,7 +47,9 @@ def parse_url(url: str, *, username: str = "", or_else: str = "") -> Address:
     if parts.scheme not in DEFAULT_PORTS:
         raise ConfigError(f"broker URL {shown!r}: expected mqtt://HOST[:PORT], mqtts://HOST[:PORT]{alternative}")
     if parts.password is not None:
-        raise ConfigError(f"broker URL {shown!r}: keep the password out of it; use password_file or password_env")
+        raise ConfigError(
+            f"broker URL {shown!r}: keep the password out of it; use --password-file, password_file or password_env"
+        )
     if not _HOST.fullmatch(parts.hostname or "") or port == 0:
         raise ConfigError(f"broker URL {shown!r}: expected {parts.scheme}://HOST[:PORT]")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:

@@ -164,7 +164,8 @@ def _syntax_error(name: str, problem: str, text: str) -> ConfigError:
     what, _, place = problem.rpartition(" (at ")
     at = re.match(r"line (\d+), column (\d+)", place)
     line = at[1] if at else len(text.rstrip().split("\n"))  # "end of document": where the text stops
-    return ConfigError(one_line(f"{name}:{line}: not TOML: {what}" + (f" (column {at[2]})" if at else "")))
+    remedy = '; text stands in quotes: mode = "vcv"' if what == "Invalid value" else ""
+    return ConfigError(one_line(f"{name}:{line}: not TOML: {what}" + (f" (column {at[2]})" if at else "") + remedy))
 
 
 def _path_hook(kind: type, found: object) -> object:

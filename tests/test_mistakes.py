@@ -43,6 +43,8 @@ MISTAKES: dict[str, Mistake] = {
     "misspelt option": Mistake("analyze a.csv --ouput x", 2, "--ouput", "--help"),
     "no number": Mistake("analyze a.csv --rate fast", 2, "--rate", "--help"),
     "no such file": Mistake("analyze b.csv", 1, "'b.csv'", "No such file"),
+    "a misspelt file": Mistake("analyze pvc.csv", 1, "'pvc.csv'", "did you mean 'pcv.csv'?", {"pcv.csv": PCV}),
+    "a misspelt folder": Mistake("analyze rec/a.csv", 1, "'rec/a.csv'", "there is no folder rec"),
     "a folder of other files": Mistake("analyze sub", 1, "sub: there is no", "not a recording", {"sub/a.docx": b"x"}),
     "a table as a picture": Mistake("plot a.csv -o a.csv2", 2, "a.csv2", ".png, .svg, .pdf", A),
     "a spreadsheet as output": Mistake("analyze a.csv -o a.xlsx", 2, "a.xlsx", ".csv", A),
@@ -59,7 +61,7 @@ MISTAKES: dict[str, Mistake] = {
     # brokers
     "http for a broker": Mistake("replay a.csv --broker http://h", 2, "http://h", "mqtt://HOST", A),
     "a password in the URL": Mistake(
-        "replay a.csv --broker mqtt://u:secret@h", 2, "broker URL", "password_file", A
+        "replay a.csv --broker mqtt://u:secret@h", 2, "broker URL", "--password-file", A
     ),
     "a topic in the URL": Mistake("watch --broker mqtt://h/ward", 2, "mqtt://h/ward", "nothing may follow the port"),
     "a password file that is not there": Mistake(
@@ -92,7 +94,9 @@ MISTAKES: dict[str, Mistake] = {
     "hectopascals": Mistake(
         "check a.toml", 2, "a.toml:2", "1013 hPa is 760", {"a.toml": "[context]\nbarometric_mmhg = 1013\n"}
     ),
-    "a word without quotes": Mistake("check a.toml", 2, "a.toml:2", "not TOML", {"a.toml": "[context]\nmode = vcv\n"}),
+    "a word without quotes": Mistake(
+        "check a.toml", 2, "a.toml:2", "text stands in quotes", {"a.toml": "[context]\nmode = vcv\n"}
+    ),
     "per cent": Mistake(
         "check a.toml", 2, "a.toml:3", "60 % is 0.6", {"a.toml": "[[blood_gas]]\nat_s = 1\nfio2 = 60\n"}
     ),
