@@ -11,17 +11,16 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from streamer import jit
 from streamer.bed import Bed
-from streamer.chunk import Channel, Chunk
+from streamer.commands.recordings import open_recording
+from streamer.lookup import bundled
 from streamer.output import warn
 
-RATE_HZ = 100.0
-BREATHS, BREATH_S = 4, 2.0
+PLAYED = tuple(f"replay_data/{name}" for name in ("vcv_hold.csv", "demo.parquet", "leak.parquet", "dead_space.parquet"))
 LOOK_S = 0.2
 _IS_PLAIN = bool(jit.config.DISABLE_JIT)  # type: ignore[attr-defined]
 _KERNEL = re.compile(r"^@kernel$", re.MULTILINE)
@@ -46,19 +45,13 @@ def is_compiled() -> bool:
 
 
 def _breathe() -> None:
-    """A few made-up breaths through a core that is then forgotten."""
-    phase = np.arange(int(BREATHS * BREATH_S * RATE_HZ)) / (BREATH_S * RATE_HZ) * 2.0 * np.pi
-    flow = 0.5 * np.sin(phase)
-    bed = Bed("warm-up")
-    bed.push(
-        Chunk(
-            source="warm-up",
-            start_s=0.0,
-            rate_hz=RATE_HZ,
-            channels={Channel.FLOW: flow, Channel.PAW: 15.0 - 10.0 * np.cos(phase), Channel.PCO2: 20.0 - 20.0 * flow},
-        ),
-    )
-    bed.close()
+    """Bundled recordings through a core that is then forgotten: reading a table, holds, capnograms, windows."""
+    for name in PLAYED:
+        recording = open_recording(bundled(name))
+        bed = Bed("warm-up", context=recording.sidecar.context)
+        for item in recording.items():
+            bed.push(item)
+        bed.close()
 
 
 @contextmanager
@@ -97,7 +90,8 @@ def _marker() -> Path:
 
 @cache
 def _sources() -> dict[Path, str]:
-    return {path: path.read_text(encoding="utf-8") for path in jit.PACKAGE.rglob("*.py")}
+    folders = jit.PACKAGE, jit.PACKAGE.parent / "adapters"
+    return {path: path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")}
 
 
 def _mark() -> None:
