@@ -14,7 +14,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from streamer.commands.brokers import Named, broker_for
 from streamer.commands.plans import plans_of, plans_of_recordings
 from streamer.commands.recordings import expand
-from streamer.commands.warm import is_compiled, warm_up
+from streamer.commands.warm import warm_up
 from streamer.config import load_config
 from streamer.connection import EMBEDDED, BrokerSettings, RecordSettings, RunSettings
 from streamer.errors import BrokerError
@@ -33,8 +33,8 @@ def run(path: Path) -> int:
     """The service; the exit status."""
     config = load_config(path)
     plans = plans_of(config)
-    _prepare()
     with broker_for(config.broker, config.embedded) as broker:
+        warm_up()
         if config.broker.url == EMBEDDED:
             announce(broker, config.wire, plans)
         else:
@@ -60,15 +60,9 @@ def replay(paths: Sequence[Path], *, speed: float, named: Named, bed: str | None
     for reason in skipped:
         warn(f"skipped: {reason}")
     plans = plans_of_recordings(recordings, speed=speed, bed=bed, context=context)
-    _prepare()
     with broker_for(settings, may_move=True) as broker:
+        warm_up()
         return asyncio.run(serve(plans, broker, wire=wire, linger_s=LINGER_S if settings.url == EMBEDDED else 0.0))
-
-
-def _prepare() -> None:
-    if not is_compiled():
-        warn("compiling the core, once after installing: this takes a minute or two …")
-    warm_up()
 
 
 def announce(broker: BrokerSettings, wire: WireSettings, plans: Sequence[BedPlan]) -> None:
