@@ -20,8 +20,10 @@ from streamer.errors import DecodeError
 
 HEAD = MAX_LINE + 1
 """Bytes that are looked at."""
-LINES = 200
-"""Lines at their end that must agree, and rows whose columns are looked at."""
+LINES = 80
+"""Lines at either end of them that must agree."""
+ROWS = 600
+"""Rows whose columns are looked at."""
 LONG = 16_384
 """Characters of a line; longer ones are not looked at."""
 ABOVE = 60
@@ -124,11 +126,11 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     names = split(_bare(header.text), delimiter) if header else [str(at) for at in range(width)]
     units = _units(fields[below[0].number], point, len(names), knows) if header and below else []
     below = below[bool(units) :]
-    table = [fields[line.number] for line in below]
+    table = [fields[line.number] for line in below[:ROWS]]
     rows = [row for row in table if len(row) == width]
-    _refuse_grouped(rows[:LINES], point, delimiter, said)
-    fitted, fitted_units = _fitted(names, units, rows[:LINES])
-    trailing = width > len(fitted) and all(not plain_of(one) for row in rows[:LINES] for one in row[len(fitted) :])
+    _refuse_grouped(rows, point, delimiter, said)
+    fitted, fitted_units = _fitted(names, units, rows)
+    trailing = width > len(fitted) and all(not plain_of(one) for row in rows for one in row[len(fitted) :])
     if width > len(fitted) and not trailing and len(rows) >= _FEW:
         raise DecodeError(_wider(width, len(fitted), delimiter))
     begin = below[0] if below else Line(lines[-1].number + 1, -1, "")
@@ -155,6 +157,8 @@ def _written_with(texts: Sequence[str], said: TextTable, knows: Knows) -> tuple[
     some = texts if len(texts) <= 2 * LINES else [*texts[:LINES], *texts[-LINES:]]
     best, choice = 0.0, (max(",;\t", key=texts[0].count), ".", 0)  # no values, no names: as names are written
     for delimiter, point in WRITTEN if said.delimiter is None else [(said.delimiter, "."), (said.delimiter, ",")]:
+        if delimiter != BLANK and not any(delimiter in text for text in some) and choice[2]:
+            continue
         if said.decimal not in {None, point} or (delimiter == point and not any('"' in text for text in some)):
             continue
         values: dict[int, float] = {}

@@ -24,6 +24,7 @@ ALIKE = 0.95
 NEAR = 0.25
 """Of a step in time: others as near are equal to it."""
 MIN_PAW_HZ = 20.0
+ROUNDING = 1e-4
 REACH = 2.5
 """Steps of its own over which pressure is interpolated."""
 MAX_HELD = 4096
@@ -93,7 +94,8 @@ def find_lanes(stamps: FloatArray, there: Mapping[Channel, NDArray[np.bool_]]) -
 
 
 def _is_usable(channel: Channel, hz: float) -> bool:
-    return (MIN_PAW_HZ if channel is Channel.PAW else MIN_RATE_HZ) <= hz <= MAX_RATE_HZ
+    least = MIN_PAW_HZ if channel is Channel.PAW else MIN_RATE_HZ
+    return least * (1.0 - ROUNDING) <= hz <= MAX_RATE_HZ * (1.0 + ROUNDING)
 
 
 def _rate(stamps: FloatArray, mask: NDArray[np.bool_]) -> float:
