@@ -85,8 +85,10 @@ def learn_packets(stamps: FloatArray, given_hz: float | None, remedy: str, loose
         return Packets(given_hz, loose_s, usual, float(stamps[0]))
     middle = float(np.median(steps[forward]))
     near = forward & (np.abs(steps - middle) <= 0.5 * middle)
-    if near.sum() < 0.7 * steps.size and given_hz is None:
-        raise DecodeError(f"the time stamps of its packets are too irregular to give the rate; {remedy}")
+    if near.sum() < 0.7 * steps.size:
+        if given_hz is None:
+            raise DecodeError(f"the time stamps of its packets are too irregular to give the rate; {remedy}")
+        return Packets(given_hz, loose_s, usual, float(stamps[0]))
     counted, timed = rows[whole][near], passed_s[whole][near]
     mean = float(timed.sum() / counted.sum())
     off = np.abs(timed - counted * mean)

@@ -113,7 +113,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "vscapture": Format("adapters.vscapture", (), "VSCapture waveforms, a signal a file: Draeger, Philips IntelliVue"),
     "json_lines": Format("adapters.json_lines", (), "samples as lines of JSON with canonical names"),
     "labchart": Format("adapters.labchart", (), "LabChart (ADInstruments) exported as text"),
-    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "text table, units in its header; any dialect, or a channel a row", _MAPPED),
+    "csv": Format("adapters.csv_table", (".csv", ".tsv"), "text table in any dialect, units in its header", _MAPPED),
     "parquet": Format("adapters.parquet_table", (".parquet",), "canonical columns as Parquet, lossless", _MAPPED),
     "respiraworks": Format("adapters.respiraworks", (), "RespiraWorks trace saved as a table (.dat); 100 Hz"),
     "respiraworks_json": Format("adapters.respiraworks_json", (), "RespiraWorks test data (.json) with traces"),

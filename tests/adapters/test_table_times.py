@@ -200,6 +200,14 @@ def test_seconds_of_stacked_exports_begin_where_they_did() -> None:
     assert [notice.kind for _, notice in found.notices] == [NoticeKind.NOTE, NoticeKind.CLOCK_RESET]
 
 
+def test_packets_at_odd_times_need_a_rate() -> None:
+    stamps = np.repeat([0.0, 1.0, 1.1, 9.0, 9.01, 30.0, 30.2, 31.9], 4)
+    assert "too irregular to give the rate" in (read(packed(stamps)).error or "")
+    assert [one.n for one in read(packed(stamps), 50.0).stretches]
+    falling = np.repeat([5.0, 9.0, 8.0, 7.0], 4)
+    assert read(packed(falling), 50.0).n > 0
+
+
 def test_rows_written_twice_are_no_packets() -> None:
     rows = [f"{k // 2 / 50:.2f},{k // 2 % 9},{k // 2}" for k in range(600)]
     found = read("\n".join(["time_s,flow_l_s,paw_cmh2o", *rows, ""]))
