@@ -174,8 +174,8 @@ def open_recording(
     beside = [read_sidecar(one) if isinstance(one, Path) else one for one in known if one is not None]
     stated = _all(Sidecar(), beside)
     with _named_errors(path):
-        plain, head = _unwrapped(path, head, format)
-        name = _recognised(head, plain, format, mapped=stated.recording.columns is not None)
+        plain, head, name = _unwrapped(path, head, format)
+        name = name or _by_name(head, plain, format, mapped=stated.recording.columns is not None)
         if (plain.is_packed or plain.encoding) and hasattr(named(name).load(), "NEEDS_NEIGHBOURS"):
             what = "compressed" if plain.is_packed else "text of UTF-16 or UTF-32"
             raise DecodeError(f"is {what}, and is read with the files beside it: unpack all, save them as UTF-8")
@@ -193,15 +193,22 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise DecodeError(f"{path}: {error}") from None
 
 
-def _unwrapped(path: Path, head: bytes, format_name: str | None) -> tuple[Plain, bytes]:
-    """What is around the file, if no format knows it as it is, and its first bytes without that."""
-    known = [named(format_name)] if format_name else FORMATS.values()
-    if path.is_dir() or any(one.load().recognise(head, path.name) for one in known):
-        return Plain(path), head
+def _unwrapped(path: Path, head: bytes, wanted: str | None) -> tuple[Plain, bytes, str | None]:
+    """What is around the file, if no format knows it as it is, its first bytes without that, and whose they are."""
+    name = _by_content(head, path.name, wanted)
+    if name or path.is_dir():
+        return Plain(path), head, name
     plain, inside = unwrapped(path, head, HEAD)
     if not inside:
         raise DecodeError((plain.fault and f"is compressed, but damaged: {plain.fault}") or "is empty")
-    return plain, inside
+    is_wrapped = plain.is_packed or plain.encoding
+    return plain, inside, _by_content(inside, plain.name, wanted) if is_wrapped else None
+
+
+def _by_content(head: bytes, file_name: str, wanted: str | None) -> str | None:
+    """The format, or the one that is wanted, that knows the beginning."""
+    choices = FORMATS.items() if wanted is None else [(wanted, named(wanted))]
+    return next((name for name, known in choices if known.load().recognise(head, file_name)), None)
 
 
 def _all(sidecar: Sidecar, beside: Sequence[Sidecar]) -> Sidecar:
@@ -259,11 +266,8 @@ def _meant(path: Path) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _recognised(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> str:
-    """The format that is wanted, or whose content or name it is. Raises ``DecodeError`` for what is no recording."""
-    for name, known in FORMATS.items() if wanted is None else [(wanted, named(wanted))]:
-        if known.load().recognise(head, plain.name):
-            return name
+def _by_name(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> str:
+    """The format that is wanted, or that files of this name have. Raises ``DecodeError`` for what is no recording."""
     if what := containers.named(head):
         raise DecodeError(what)
     if wanted is not None:
