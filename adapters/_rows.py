@@ -168,6 +168,9 @@ class RowReader:
             return None, f"{shown(raw)} has a number too large"
         return numbers[None, :], ""
 
+    def _name(self, at: int) -> str:
+        return printable(plain_of(self._dialect.names[at]))[:40]
+
     def _hint(self, fields: list[str]) -> str:
         if self._dialect.delimiter == "," and len(fields) > self._width and not self._sources.samples.good_rows:
             return "; with decimal commas, fields need semicolons or tabs between them"
@@ -185,7 +188,7 @@ class RowReader:
             if self._stamps is not None and at == self._time:
                 micros = self._stamps.read(fields[at].strip())
                 if micros is None:
-                    return None, f"{shown(plain.encode())} in column {plain_of(self._dialect.names[at])} is no time"
+                    return None, f"{shown(plain.encode())} in column {self._name(at)} is no time"
                 numbers[at] = micros
             elif is_number(plain, self._dialect.point):
                 numbers[at] = float(plain.replace(",", "."))
@@ -194,7 +197,7 @@ class RowReader:
                 hint = f"; decimals need a {'point' if other == ',' else 'comma'}" if is_number(plain, other) else ""
                 return (
                     None,
-                    f"{shown(plain.encode())} in column {plain_of(self._dialect.names[at])} is not a number{hint}",
+                    f"{shown(plain.encode())} in column {self._name(at)} is not a number{hint}",
                 )
         return numbers, ""
 

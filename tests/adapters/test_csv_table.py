@@ -110,6 +110,13 @@ def test_refusals_name_the_remedy() -> None:
     assert "no usable row" in refused(timed, b"time_s,flow_l_s\n")
 
 
+def test_a_name_with_nul_bytes_is_shown_in_one_line() -> None:
+    found = read(b"flow_l_s,\0\0paw_mbar (mbar)\n1,2\n1,x\n1,3\n")
+    assert all(notice.detail.isprintable() for _, notice in found.notices)
+    found = read(b"flow_l_s\t\0\0\0paw_mbar\n6.5\t12\n-6\t5/25\n6.5\t12\n")
+    assert all(notice.detail.isprintable() for _, notice in found.notices)
+
+
 def test_comments_without_end_are_bounded() -> None:
     decoder = make()
     for _ in range(200):
