@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,8 @@ _STARTS = (
     ("pco2", ("pco2", "co2", "capno", "etco2")),
 )
 """What the names of a signal begin with, even if nothing else of them is known."""
+MAX_NAME = 80
+"""Characters of a name that are looked at."""
 SHOWN = 8
 """Names in a note."""
 
@@ -74,15 +77,15 @@ def knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
 
 def named(name: str, unit: str) -> str | None:
     """The canonical name of a column with a label and, in its name or a row of its own, a unit; None for any other."""
-    plain = plain_of(name)
-    if not any(map(str.isalpha, plain[:80])):
+    plain = unicodedata.normalize("NFKC", plain_of(name)[:MAX_NAME])  # CO₂ is CO2
+    if not any(map(str.isalpha, plain)):
         return None
     if plain.lower() in KNOWN:
         return plain.lower()
     if unit:
         return _with_unit(plain, unit)
     for pattern in (_UNIT, _TAIL):
-        if (found := pattern.fullmatch(plain[:80])) and (canonical := _with_unit(found["label"], found["unit"])):
+        if (found := pattern.fullmatch(plain)) and (canonical := _with_unit(found["label"], found["unit"])):
             return canonical
     return None
 
@@ -215,7 +218,7 @@ def _refuse_twice(names: Sequence[str], found: Mapping[int, str]) -> None:
 
 def is_wanted(name: str, found: Mapping[int, str]) -> bool:
     """Whether a column without a unit may be a signal that no other column is."""
-    channel = meant(name)
+    channel = meant(unicodedata.normalize("NFKC", name[:MAX_NAME]))
     kinds = [kind for kind, starts in _STARTS if name.lower().startswith(starts)] or (
         [channel.value] if channel else []
     )

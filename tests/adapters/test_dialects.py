@@ -149,6 +149,12 @@ def test_a_unit_of_the_header_or_the_row_below_counts(units: tuple[str, float]) 
         assert found.samples(Channel.FLOW).tolist() == [30 / divisor] * 9, text
 
 
+def test_letters_of_other_forms_are_the_same() -> None:
+    found = read("t [s],CO₂ [mmHg],Flow [L·s⁻¹]\n".encode() + b"".join(b"%.2f,38,1\n" % (k / 50) for k in range(9)))
+    assert found.samples(Channel.PCO2).tolist() == [38.0] * 9
+    assert found.samples(Channel.FLOW).tolist() == [1.0] * 9
+
+
 def test_a_signal_without_a_unit_is_refused() -> None:
     for header in ("time_s,flow", "time_s,Flow,paw_cmh2o", "time_s,flow_l_s,Pressure", "time_s,flow_l_s,CO2"):
         width = header.count(",")
