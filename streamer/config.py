@@ -168,7 +168,8 @@ def _bed(document: Document, index: int, bed: _Bed, folder: Path) -> BedConfig:
     try:
         check_bed_id(bed.id)
     except ConfigError as error:
-        raise document.error((*at, "id"), str(error)) from None
+        problem = str(error).removeprefix(f"bed id {bed.id!r}").removeprefix(":").strip()
+        raise document.error((*at, "id"), problem) from None
     if not bed.sources:
         raise document.error((*at, "sources"), "expected a source at least")
     known = read_sidecar(folder / bed.context_file) if bed.context_file else Sidecar()

@@ -72,7 +72,7 @@ class Doubt:
 
     def __str__(self) -> str:
         since = f" (from {round(self.at_s)} s on)" if self.kind is DoubtKind.SUSPICION and self.at_s is not None else ""
-        rows = f"{self.rows} rows: " if self.rows else ""
+        rows = f"{self.rows} row{'' if self.rows == 1 else 's'}: " if self.rows else ""
         return f"{self.kind}: {rows}{self.detail}{since}"
 
 

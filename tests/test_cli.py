@@ -230,8 +230,16 @@ def test_the_number_of_jobs_changes_nothing(capsys: Captured, tmp_path: Path, ba
         paths = [REPLAY / "pcv.csv", bad, REPLAY / "leak.parquet"]
         said.append(run(capsys, "analyze", *paths, "-o", outs[0], "--summaries", outs[1], "--jobs", jobs))
         said.append((outs[0].read_bytes(), outs[1].read_bytes()))
-    assert said[:2] == said[2:]
-    assert said[0][0] == 1
+    assert said[1] == said[3]
+    shown = [
+        (status, table.replace(f"{tmp_path}/{jobs}.", ""), err)
+        for (status, table, err), jobs in zip(said[::2], (1, 3), strict=True)
+    ]
+    assert shown[0] == shown[1]
+    assert shown[0][0] == 1
+    assert "written: csv, jsonl" in shown[0][1]
+    assert shown[0][1].splitlines()[-1].startswith("2 recordings, ")
+    assert shown[0][1].splitlines()[-1].endswith(", 1 not read")
     rows = [msgspec.json.decode(line) for line in (tmp_path / "1.jsonl").read_bytes().splitlines()]
     assert [row["bed"] for row in rows] == sorted((row["bed"] for row in rows), reverse=True)
 
@@ -332,6 +340,8 @@ def test_a_folder_is_its_recordings(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "sub" / "pcv.truth.json").write_bytes((REPLAY / "pcv.truth.json").read_bytes())
     (tmp_path / "notes.txt").write_text("Tuesday: rain\n")
     (tmp_path / ".hidden").write_text("x")
+    for name in ("README.md", "LICENSE", "sub/readme.txt", "load.py"):
+        (tmp_path / name).write_text("a,b,c\n- 1, 2, 3\n")
     status, out, err = run(capsys, "analyze", tmp_path)
     assert status == 0
     assert "pcv.csv" in out
@@ -343,6 +353,17 @@ def test_a_folder_is_its_recordings(capsys: Captured, tmp_path: Path) -> None:
         1,
         f"{tmp_path}/empty: there is no recording in this folder\n",
     )
+
+
+def test_many_files_that_are_no_recordings_are_counted(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "pcv.csv").write_bytes((REPLAY / "pcv.csv").read_bytes())
+    for number in range(9):
+        (tmp_path / f"{number}.log").write_text("Tuesday: rain\n")
+    status, _, err = run(capsys, "check", tmp_path)
+    said = err.splitlines()
+    assert status == 0
+    assert len(said) == 6
+    assert said[-1] == "skipped: … and 4 more files that are not known; name one to see why"
 
 
 def test_convert_keeps_every_number(capsys: Captured, tmp_path: Path) -> None:
@@ -411,7 +432,7 @@ def test_check_refuses(capsys: Captured, tmp_path: Path, bad: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text("[[bed]]\nid = 'a'\nsources = [{adapter = 'recording', path = 'none.csv'}]\n")
     status, _, err = run(capsys, "check", config)
-    assert (status, err) == (1, f"'{tmp_path}/none.csv': cannot be read: No such file or directory\n")
+    assert (status, err) == (1, f"bed a: '{tmp_path}/none.csv': cannot be read: No such file or directory\n")
     status, _, err = run(capsys, "check", bad)
     assert status == 1
     assert err.startswith(f"{bad}: ")

@@ -41,7 +41,8 @@ MISTAKES: dict[str, Mistake] = {
     "no such command": Mistake("analyse a.csv", 2, "'analyse'", "--help"),
     "no recording": Mistake("analyze", 2, "RECORDING", "--help"),
     "misspelt option": Mistake("analyze a.csv --ouput x", 2, "--ouput", "--help"),
-    "no number": Mistake("analyze a.csv --rate fast", 2, "--rate", "--help"),
+    "no number": Mistake("analyze a.csv --rate fast", 2, "--rate", "expected a number"),
+    "no whole number": Mistake("analyze a.csv --jobs 1.5", 2, "--jobs", "expected a whole number"),
     "no such file": Mistake("analyze b.csv", 1, "'b.csv'", "No such file"),
     "a misspelt file": Mistake("analyze pvc.csv", 1, "'pvc.csv'", "did you mean 'pcv.csv'?", {"pcv.csv": PCV}),
     "a misspelt folder": Mistake("analyze rec/a.csv", 1, "'rec/a.csv'", "there is no folder rec"),
@@ -173,3 +174,11 @@ def test_what_where_and_what_to_do(
     assert "Traceback" not in said.err
     assert len(problem) < 600, "a line that can be read"
     assert {path.name for path in tmp_path.iterdir()} == {Path(path).parts[0] for path in mistake.files}, "no litter"
+
+
+def test_the_command_alone_shows_what_there_is(capsys: Captured) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.search(r"^  analyze +Analyse recordings", said.err, re.MULTILINE)
+    assert said.err.count("\n") > 10

@@ -9,6 +9,7 @@ line on standard error; ``VENTSTREAM_DEBUG=1`` shows the traceback of what is a 
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import typer
@@ -19,6 +20,8 @@ from streamer.lookup import refuse_strangers
 from streamer.output import log_in_lines, warn
 
 DONE, DATA, USAGE, INTERRUPTED = 0, 1, 2, 130
+_NUMBER = re.compile("Input should be a valid (number|integer), .*")
+"""How the command line parser says it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,13 +44,21 @@ def main(arguments: list[str] | None = None) -> int:
     return status if isinstance(status, int) else DONE
 
 
+def _expected(found: re.Match[str]) -> str:
+    return f"expected a {'number' if found[1] == 'number' else 'whole number'}"
+
+
 def _other(error: Exception) -> int:
     if isinstance(error, typer.Abort):
         return _complain("interrupted", INTERRUPTED)
     if hasattr(error, "format_message"):  # a usage error of the command line parser
+        if type(error).__name__ == "NoArgsIsHelpError":
+            warn(error.format_message())
+            return USAGE
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "ventstream"
-        return _complain(f"{error.format_message()} (see {command} --help)", USAGE)
+        problem = _NUMBER.sub(_expected, error.format_message())
+        return _complain(f"{problem} (see {command} --help)", USAGE)
     if isinstance(error, OSError) and error.filename is None and error.errno is not None:
         return _complain(f"standard output: {error.strerror}", DATA)
     if os.environ.get("VENTSTREAM_DEBUG"):

@@ -11,10 +11,9 @@ from streamer.commands.examine import Job
 from streamer.commands.findings import Findings, plain_console, report
 from streamer.commands.parallel import examine_all
 from streamer.commands.progress import Bar
-from streamer.commands.recordings import expand, open_recording
+from streamer.commands.recordings import expand, open_recording, say_skipped
 from streamer.commands.warm import compile_once
 from streamer.errors import ConfigError, DecodeError
-from streamer.output import warn
 from streamer.rows import Row, breath_columns, summary_columns
 from streamer.sidecar import read_sidecar
 from streamer.tables import TableWriter, open_table
@@ -40,8 +39,7 @@ def analyze(
     if context is not None:
         read_sidecar(context)  # said once, not for every recording
     recordings, skipped = expand(paths)
-    for reason in skipped:
-        warn(f"skipped: {reason}")
+    say_skipped(skipped)
     plan = [Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context) for path in recordings]
     if any(map(_opens, plan)):
         compile_once()
@@ -60,6 +58,8 @@ def analyze(
     report(console, findings)
     say_doubts(findings)
     if any(found.samples for found in findings):
+        if files := [name for name in (out, summaries) if name not in (None, "-")]:
+            console.print(f"written: {', '.join(map(str, files))}", style="dim", soft_wrap=True, markup=False)
         console.print(tally(findings), style="dim", soft_wrap=True)
     errors = [found.error for found in findings if found.error is not None]
     status = 0 if not errors else 2 if all(isinstance(error, ConfigError) for error in errors) else 1

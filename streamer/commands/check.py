@@ -14,7 +14,7 @@ from streamer.commands.doubted import listed, status_of
 from streamer.commands.examine import Job, examine
 from streamer.commands.findings import GAPS, Findings
 from streamer.commands.progress import Bar
-from streamer.commands.recordings import expand, open_recording
+from streamer.commands.recordings import expand, open_recording, say_skipped
 from streamer.commands.report import has_pictures, measured
 from streamer.commands.warm import compile_once
 from streamer.doubts import DoubtList
@@ -33,8 +33,8 @@ TOLD = GAPS | {
     NoticeKind.DROPPED,
     NoticeKind.IMPLAUSIBLE,
     NoticeKind.CLOCK_OFFSET,
-    NoticeKind.NOTE,
 }
+"""Of these, when they were; a note has no time and stands among the doubts."""
 UNITS = {Channel.FLOW: "L/s", Channel.PAW: "cmH2O", Channel.PCO2: "mmHg"}
 """Of what every reader gives, where a file has no other."""
 
@@ -52,8 +52,7 @@ def check(
     Of one, an error is raised; of several, each error is one line, and the others are still looked at.
     """
     found, skipped = expand(paths)
-    for reason in skipped:
-        warn(f"skipped: {reason}")
+    say_skipped(skipped)
     doubts: list[DoubtList] = []
     status = 0
     for number, path in enumerate(found):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from streamer.chunk import Chunk
 from streamer.commands.plans import open_recorded, plans_of
-from streamer.commands.recordings import Recording
 from streamer.config import Config, load_config
 from streamer.connection import EMBEDDED
 from streamer.context import Sidecar
@@ -59,14 +58,23 @@ def _bed_lines(plan: BedPlan) -> Iterator[str]:
         bed = f"bed {plan.bed}:" if n == 0 else " " * len(f"bed {plan.bed}") + "+"
         yield f"  {bed} {source.adapter} {place} ({plan.source}, {speed})"
         if source.adapter == "recording":
-            yield f"    recognised as {_readable(open_recorded(source.options)).format}"
+            yield f"    recognised as {_readable(plan.bed, source)}"
         _check_port(plan, source)
 
 
-def _readable(recording: Recording) -> Recording:
-    """A recording whose first samples can be read, with what is installed. Raises ``DataError``, ``ConfigError``."""
-    next((item for item in recording.items() if isinstance(item, Chunk) and len(item)), None)
-    return recording
+def _readable(bed: str, source: SourcePlan) -> str:
+    """Format of a recording whose first samples can be read, with what is installed.
+
+    Raises:
+        DataError: They cannot; it names the bed.
+        ConfigError: Something is not installed, or its sidecar is wrong.
+    """
+    try:
+        recording = open_recorded(source.options)
+        next((item for item in recording.items() if isinstance(item, Chunk) and len(item)), None)
+    except DataError as error:
+        raise DataError(f"bed {bed}: {error}") from None
+    return recording.format
 
 
 def _check_port(plan: BedPlan, source: SourcePlan) -> None:
@@ -96,4 +104,6 @@ def _outside(plan: BedPlan) -> Iterator[Doubt]:
     first = plan.sources[0]
     if first.adapter == "recording" and (plan.events or plan.blood_gases):
         ends = (c.start_s + len(c) / c.rate_hz for c in open_recorded(first.options).items() if isinstance(c, Chunk))
-        yield from never_reached(Sidecar(event=tuple(plan.events), blood_gas=tuple(plan.blood_gases)), max(ends))
+        yield from never_reached(
+            Sidecar(event=tuple(plan.events), blood_gas=tuple(plan.blood_gases)), max(ends, default=0.0)
+        )

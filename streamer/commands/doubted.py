@@ -38,14 +38,20 @@ def tally(findings: Sequence[Findings]) -> str:
     """The exit line: what was read, and what of it is doubtful, also where that is nothing."""
     kinds = [doubt.kind for found in findings for doubt in found.doubts]
     counts = (
-        (len(findings), "recording"),
+        (sum(bool(found.samples) for found in findings), "recording"),
         (sum(found.breaths for found in findings), "breath"),
         (sum(found.doubts.dropped_rows for found in findings), "dropped row"),
         (sum(found.doubts.damaged_rows for found in findings), "damaged row"),
         (kinds.count(DoubtKind.SUSPICION), "suspicion"),
         (kinds.count(DoubtKind.ASSUMPTION), "assumption"),
     )
-    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+    failed = [found for found in findings if found.error is not None]
+    unread = (
+        (sum(not found.samples for found in failed), "not read"),
+        (sum(bool(found.samples) for found in failed), "not read to the end"),
+    )
+    said = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    return ", ".join(said + [f"{count} {what}" for count, what in unread if count])
 
 
 def status_of(status: int, found: Iterable[DoubtList], *, strict: bool) -> int:

@@ -15,11 +15,17 @@ import msgspec
 from streamer.chunk import Channel, Chunk
 from streamer.context import BloodGas, SessionEvent, Sidecar
 from streamer.errors import ConfigError, DecodeError
+from streamer.output import warn
 from streamer.records import Notice, NoticeKind
 from streamer.wire import Source
 
 Dated = TypeVar("Dated", SessionEvent, BloodGas)
 FINGERPRINT_BYTES = 1 << 16
+BESIDE = frozenset({".toml", ".md", ".rst", ".py", ".ipynb", ".html"})
+ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)(\.txt)?")
+"""Files in a folder of recordings that are none, by suffix and by name in small letters."""
+MAX_SKIPPED = 5
+"""Files of folders that are no recordings, said one by one; beyond that they are counted."""
 MANIFEST = "session.json"
 """As in ``adapters.formats``."""
 
@@ -98,6 +104,14 @@ def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return recordings, skipped
 
 
+def say_skipped(skipped: Sequence[str]) -> None:
+    """Name the files of folders that are no recordings, the first of them one by one."""
+    for reason in skipped[:MAX_SKIPPED]:
+        warn(f"skipped: {reason}")
+    if len(skipped) > MAX_SKIPPED:
+        warn(f"skipped: … and {len(skipped) - MAX_SKIPPED} more files that are not known; name one to see why")
+
+
 def _is_session(folder: Path) -> bool:
     """Whether a folder is itself a recording, written by ``run``."""
     return (folder / MANIFEST).is_file()
@@ -113,9 +127,10 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 
 def _may_be_one(path: Path, folder: Path) -> bool:
-    """Neither hidden nor what lies beside a recording: its sidecar, its truth."""
+    """Neither hidden nor what lies beside a recording: its sidecar, its truth, a README, a licence."""
     is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not is_hidden and path.suffix.lower() != ".toml" and not path.name.endswith(".truth.json")
+    is_beside = path.suffix.lower() in BESIDE or path.name.endswith(".truth.json")
+    return not is_hidden and not is_beside and not ABOUT.fullmatch(path.name.lower())
 
 
 def _why_not(path: Path) -> str | None:

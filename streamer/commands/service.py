@@ -13,7 +13,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from streamer.commands.brokers import Named, broker_for
 from streamer.commands.plans import plans_of, plans_of_recordings
-from streamer.commands.recordings import expand
+from streamer.commands.recordings import expand, say_skipped
 from streamer.commands.warm import warm_up
 from streamer.config import load_config
 from streamer.connection import EMBEDDED, BrokerSettings, RecordSettings, RunSettings
@@ -57,8 +57,7 @@ def replay(paths: Sequence[Path], *, speed: float, named: Named, bed: str | None
     """Recordings over MQTT; the exit status."""
     settings, wire = named.settings(), named.wire()
     recordings, skipped = expand(paths)
-    for reason in skipped:
-        warn(f"skipped: {reason}")
+    say_skipped(skipped)
     plans = plans_of_recordings(recordings, speed=speed, bed=bed, context=context)
     with broker_for(settings, may_move=True) as broker:
         warm_up()
