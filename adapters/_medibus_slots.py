@@ -39,7 +39,7 @@ class Slots:
         start_s = samples.now_s
         if self.plan is not None:
             pause_s = max(self._quiet_s, UNKNOWN_GAP_S)
-            told = f"the realtime data begin anew; the pause is unknown and shown as {pause_s:g} s"
+            told = f"the realtime data begin again; the pause is unknown and shown as {pause_s:g} s"
             samples.note(NoticeKind.NOTE, told)
             start_s += pause_s
         samples.restart(start_s)

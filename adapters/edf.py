@@ -130,7 +130,7 @@ class _Records:
         clocks = (entry for entry in header.signals if entry.label == ANNOTATIONS and header.kind != "EDF")
         self._clock = next(clocks, None)
         if self._clock is None and header.kind == "EDF+D":
-            raise DecodeError("EDF+D without a signal EDF Annotations: nobody knows when its records began")
+            raise DecodeError("EDF+D without a signal EDF Annotations: it is not known when its records began")
         self._main.samples.told(chosen.notes)
         if any(entry.dtype != "<i2" for entry in header.signals):
             self._main.samples.note(NoticeKind.NOTE, _NARROW)

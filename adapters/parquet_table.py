@@ -88,7 +88,7 @@ def _opened(path: Path) -> Any:
 def _check_size(known: Any, packed: int) -> None:
     """Raises ``DecodeError`` for a file that unpacks to more than any recording."""
     if known.num_rows > MAX_ROWS:
-        raise DecodeError(f"it claims {known.num_rows} rows, {MAX_ROWS} can be read; is it damaged? Write it anew")
+        raise DecodeError(f"it claims {known.num_rows} rows, {MAX_ROWS} can be read; is it damaged? Write it again")
     for at in range(known.num_row_groups):  # not column by column: pyarrow ends the process where one is malformed
         unpacked = known.row_group(at).total_byte_size
         if unpacked > max(MAX_PIECE, MAX_PACKED * packed):

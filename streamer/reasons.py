@@ -27,7 +27,7 @@ class Reason(Code):
 
     NO_HOLD = "no_hold", "flow was not stopped for long enough to read a pressure at zero flow"
     HOLD_NOT_PASSIVE = "hold_not_passive", "pressure in the hold rose, dipped or kept falling: no passive plateau"
-    HOLD_UNCLEAR = "hold_unclear", "pressure stepped up as expiratory flow ceased: PEEP or total PEEP, nobody can tell"
+    HOLD_UNCLEAR = "hold_unclear", "pressure stepped up as expiratory flow ceased: it may be PEEP or total PEEP"
     EXHALATION_INCOMPLETE = (
         "exhalation_incomplete",
         "expiration was cut short: end-expiratory pressure is not total PEEP",
@@ -58,8 +58,8 @@ class Reason(Code):
     FLOW_MISSING = "flow_missing", "no flow: a capnogram alone tells times and pressures, no volume"
     CO2_UNALIGNED = "co2_unaligned", "by how much the capnogram is late against flow is not known"
     ALIGNMENT_UNSTABLE = "alignment_unstable", "the delay of the capnogram against flow varies, drifts or has jumped"
-    CO2_KIND_UNKNOWN = "co2_kind_unknown", "nobody said whether the CO2 sensor is mainstream or sidestream"
-    CO2_SCALE_UNKNOWN = "co2_scale_unknown", "nobody said whether CO2 is given for dry or for saturated gas"
+    CO2_KIND_UNKNOWN = "co2_kind_unknown", "co2_kind does not say whether the CO2 sensor is mainstream or sidestream"
+    CO2_SCALE_UNKNOWN = "co2_scale_unknown", "co2_scale does not say whether CO2 is of dry or of saturated gas"
     CO2_TOO_SLOW = "co2_too_slow", "the CO2 sensor is too slow for this expiration: the number would be its own"
     SIDESTREAM_UNSUITABLE = "sidestream_unsuitable", "a sidestream capnogram is distorted in time: no volumetric values"
     REBREATHING = "rebreathing", "inspired PCO2 above 8 mmHg"

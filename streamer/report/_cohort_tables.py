@@ -15,7 +15,7 @@ from streamer.study.results import Results
 WAYS = (("lower", "lower"), ("higher", "higher"), ("unchanged", "no change"))
 LEAST_P = 0.001
 FEW = (
-    "Fewer than ten patients are told as median [lowest\u2013highest] (their number): no mean, no standard deviation, "
+    "Fewer than ten patients are shown as median [lowest\u2013highest] (their number): no mean, no standard deviation, "
     "no test. From ten on the brackets hold quartiles, and changes have a p (Wilcoxon, signed ranks, two-sided; not "
     "adjusted for how many there are)."
 )

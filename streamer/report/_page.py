@@ -19,7 +19,7 @@ NO_ADVICE = f"{NO_DEVICE}; nothing here is advice."
 SIGNS = (
     "The same colour and marker is the same patient in every panel. A withheld value is a gap with a small cross "
     "at the foot; a pale dotted line joins values whose change from the first time point was refused. Each axis spans "
-    "at least four of the smallest changes that are told."
+    "at least four of the smallest changes that count."
 )
 FEW_SIGNS = "Bars are medians of two or more patients."
 MANY_SIGNS = "Patients are pale; bars are medians, thin lines quartiles; numbers at the foot count withheld values."

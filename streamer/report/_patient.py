@@ -33,7 +33,10 @@ class Footnotes:
             return None
         items = [
             tag(
-                "li", tag("code", reason), ": ", "; ".join(filter(None, (meaning(reason), detail))) or "no more is told"
+                "li",
+                tag("code", reason),
+                ": ",
+                "; ".join(filter(None, (meaning(reason), detail))) or "no more is known",
             )
             for reason, detail in self._numbers
         ]

@@ -44,7 +44,7 @@ def quality(results: Results) -> Html:
         ("Recordings", _recordings(results)),
         ("Windows of the time points", _windows(results)),
         ("Methods and quality", _methods(results)),
-        ("Smallest change told", _smallest(results)),
+        ("Smallest change that counts", _smallest(results)),
         ("Withheld breath by breath", _withheld(results)),
         ("Notes", listed(results.notes) if results.notes else tag("p", "None.")),
         ("Settings", defined(results.settings.items())),
@@ -134,7 +134,7 @@ def _way(method: str, grade: str, times: int) -> Html:
 
 def _smallest(results: Results) -> Html:
     body = [[name(one), smallest(one), RULES[one.rule]] for one in quantities_of(rows(results.values))]
-    head = ("Quantity", "Smallest change told", "A time point's number is of the")
+    head = ("Quantity", "Smallest change that counts", "A time point's number is of the")
     return plain_table("Differences below this are called no change", head, body, "No quantity.")
 
 

@@ -130,7 +130,7 @@ def test_a_device_that_begins_anew_is_configured_anew_and_time_goes_on() -> None
     found = talk.found()
     assert [(stretch.start_s, stretch.n) for stretch in found.stretches] == [(0.0, 100), (3.0, 50)]
     assert [notice.detail for _, notice in found.notices] == [
-        "the realtime data begin anew; the pause is unknown and shown as 2 s"
+        "the realtime data begin again; the pause is unknown and shown as 2 s"
     ]
 
 

@@ -150,7 +150,7 @@ def test_rows_that_no_recording_has_are_refused(path: Path) -> None:
     claimed = footer.replace(varint(123_457), varint(10**12))
     path.write_bytes(text[: -8 - len(footer)] + claimed + len(claimed).to_bytes(4, "little") + b"PAR1")
     assert read(path, 50.0).error == (
-        "DecodeError: it claims 1000000000000 rows, 10000000000 can be read; is it damaged? Write it anew"
+        "DecodeError: it claims 1000000000000 rows, 10000000000 can be read; is it damaged? Write it again"
     )
 
 
