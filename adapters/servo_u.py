@@ -1,7 +1,8 @@
 """Getinge Servo-U, recording saved to USB (`[REC]`): tab-separated text in the language of the device, 100 Hz nominal.
 
 Words are localised, so columns are known by the unit in parentheses: the first pressure is airway pressure, the
-first flow the patient's, positive into the patient; volume, phase and trigger are the device's own and not used.
+first flow the patient's, positive into the patient; volume, phase and trigger are the device's own and not used. CO2,
+which has units of pressure too, has its name in every language.
 The header names the decimal separator. Stamps ``HH:MM:SS:mmm`` step by 8-12 ms around the true 10; ``_clock.py``
 puts them on a grid. Time is counted from the first row, 0 s, through midnight. The zone is unknown, so it is no UTC.
 """
@@ -9,18 +10,21 @@ puts them on a grid. Time is counted from the first row, 0 s, through midnight. 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from adapters._clock import Clock
+from adapters._columns import scale
 from adapters._samples import Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, printable, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
 from streamer.errors import DecodeError
 from streamer.records import Notice
-from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, ML_PER_L, S_PER_MIN
+from streamer.units import SHOWN, unit_of
 
 NOMINAL_HZ = 100.0
 MAX_HEADER_LINES = 500
@@ -29,8 +33,7 @@ _TAG = re.compile(r"\[[A-Z]{2,20}\]")
 _STAMP = re.compile(r"(\d\d):(\d\d):(\d\d):(\d{3})")
 _UNIT = re.compile(r"\(([^()]*)\)\s*$")
 _NUMBER = re.compile(r"[-+]?\d{1,9}(\.\d{1,6})?")
-_PRESSURES = {"cmh2o": 1.0, "mbar": CMH2O_PER_MBAR, "hpa": CMH2O_PER_MBAR, "kpa": CMH2O_PER_KPA}
-_FLOWS = {"l/m": S_PER_MIN, "l/min": S_PER_MIN, "l/s": 1.0, "ml/s": ML_PER_L}
+_CO2 = re.compile(r"C\s?O\s?[2₂]", re.IGNORECASE)
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
 _POINTS = {"POINT": ".", "COMMA": ","}
 _TRENDS = "a trend export without waveforms; save a recording ([REC]) on the ventilator instead"
@@ -47,6 +50,7 @@ class Decoder:
     """Bytes of a recording → chunks and notices."""
 
     def __init__(self, options: ReadOptions) -> None:
+        self._options = options
         self._scanner = Scanner(0, "\t")
         self._samples = Samples("servo_u", NOMINAL_HZ, self._channels)
         self._clock = Clock(self._samples, options.rate_hz, "save it again on the ventilator")
@@ -102,23 +106,25 @@ class Decoder:
     def _names(self, line: int, text: str) -> None:
         """The names of the columns, each with its unit in parentheses."""
         try:
-            self._layout = _layout(text.split("\t"))
+            self._layout = _layout(text.split("\t"), self._options.barometric_mmhg)
         except DecodeError as error:
             raise DecodeError(f"line {line}: {error}") from None
+        self._options.units.update({channel: wave.name for channel, wave in self._layout.waves.items()})
         self._read = self._row
 
     def _row(self, line: int, text: str) -> None:
         assert self._layout is not None
         fields = text.split("\t")
         stamp = _STAMP.fullmatch(fields[0].strip())
-        numbers = [_number(fields, at, self._point) for at in (self._layout.paw, self._layout.flow)]
+        numbers = [_number(fields, wave.at, self._point) for wave in self._layout.waves.values()]
+        width = len(numbers)
         if len(text) > MAX_LINE:
-            self._clock.damaged(line, f"longer than {MAX_LINE} bytes", 2)
-        elif len(fields) < self._layout.fields or stamp is None or None in numbers:
+            self._clock.damaged(line, f"longer than {MAX_LINE} bytes", width)
+        elif len(fields) < self._layout.fields or stamp is None or None in numbers[:2]:
             what = f"{shown(text.encode())} is not a row of time, phase, pressure and flow"
-            self._clock.damaged(line, what, 2)
+            self._clock.damaged(line, what, width)
         elif text:
-            values = np.array([numbers], dtype=np.float64)
+            values = np.array([numbers], dtype=np.float64)  # CO2 that is not shown is missing
             self._clock.rows(np.array([self._seconds(stamp)]), values)
 
     def _seconds(self, stamp: re.Match[str]) -> float:
@@ -135,32 +141,44 @@ class Decoder:
 
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         assert self._layout is not None
-        paw, flow = values[:, 0] * self._layout.paw_scale, values[:, 1] / self._layout.flow_divisor
-        return {Channel.PAW: paw, Channel.FLOW: flow}
+        waves = self._layout.waves.items()
+        return {name: values[:, n] * wave.multiplier / wave.divisor for n, (name, wave) in enumerate(waves)}
+
+
+class _Wave(NamedTuple):
+    """A column: where it is, the name that says its unit, and multiplier and divisor to the canonical one."""
+
+    at: int
+    name: str
+    multiplier: float
+    divisor: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the columns are: positions, factors to cmH2O and from L/s, and how many fields a row has at least."""
+    """Where the columns are, pressure and flow first, and how many fields a row has at least."""
 
-    paw: int
-    flow: int
+    waves: Mapping[Channel, _Wave]
     fields: int
-    paw_scale: float
-    flow_divisor: float
 
 
-def _layout(names: list[str]) -> _Layout:
-    """Find pressure and flow by their units. Raises ``DecodeError``."""
-    units = [match.group(1).strip().lower() if (match := _UNIT.search(name)) else "" for name in names]
-    paw = next((at for at, unit in enumerate(units) if at > 0 and unit in _PRESSURES), None)
-    flow = next((at for at, unit in enumerate(units) if at > 0 and unit in _FLOWS), None)
-    if paw is None or flow is None:
-        lacking = "flow (l/min)" if flow is None else "pressure (cmH2O)"
-        seen = printable(", ".join(unit for unit in units if unit)[:60]) or "none"
-        raise DecodeError(f"no column with the unit of {lacking}; units seen: {seen}")
-    fields = max(at for at, unit in enumerate(units) if unit) + 1
-    return _Layout(paw, flow, fields, _PRESSURES[units[paw]], _FLOWS[units[flow]])
+def _layout(names: list[str], barometric_mmhg: float) -> _Layout:
+    """Find pressure, flow and CO2 by their units. Raises ``DecodeError``."""
+    units = [match.group(1).strip() if (match := _UNIT.search(name)) else "" for name in names]
+    waves: dict[Channel, _Wave] = {}
+    for channel in (Channel.PAW, Channel.FLOW, Channel.PCO2):
+        for at, unit in enumerate(units):
+            known = unit_of(channel.value, unit) if at and unit else None
+            if known is not None and (channel is Channel.PCO2) == bool(_CO2.search(names[at])):
+                name = f"{channel.value}_{known.name}"
+                waves[channel] = _Wave(at, name, *scale(name, barometric_mmhg))
+                break
+    for channel in (Channel.PAW, Channel.FLOW):
+        if channel not in waves:
+            lacking = {Channel.FLOW: "flow", Channel.PAW: "pressure"}[channel]
+            seen = printable(", ".join(unit for unit in units if unit)[:60]) or "none"
+            raise DecodeError(f"no column with a unit of {lacking} ({SHOWN[channel.value]}); units seen: {seen}")
+    return _Layout(waves, max(at for at, unit in enumerate(units) if unit) + 1)
 
 
 def _number(fields: list[str], at: int, point: str) -> float | None:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import servo_u
+from adapters._columns import scale
 from adapters.formats import ReadOptions
 from adapters.recording import open_recording
 from streamer.chunk import Channel
 from streamer.errors import DecodeError
-from streamer.units import CMH2O_PER_MBAR
+from streamer.units import CMH2O_PER_MBAR, CMH2O_PER_MMHG
 from tests.adapters.contract import Stream, decoded, prefix_rule, recordings, refused, same_twice
 
 
@@ -57,6 +58,28 @@ def test_decimal_comma_other_words_and_another_unit() -> None:
     assert "no usable row" in (read(transcript(lines, names, "POINT")).error or "")
 
 
+@pytest.mark.parametrize("unit", ["mmHg", "kPa", "mbar", "%", "Vol%"])
+@pytest.mark.parametrize("first", [True, False])
+def test_co2_is_no_pressure(unit: str, *, first: bool) -> None:
+    columns = [f"CO2 ({unit})", "Pva (mmHg)"]
+    names = "\t".join(["Tid", "Fas", *(columns if first else columns[::-1]), "Flow (ml/s)", "V (ml)"])
+    pair = ("5.00", "10.00")
+    lines = [f"{stamp(10 * k)}\tinsp.\t" + "\t".join(pair if first else pair[::-1]) + "\t250\t1" for k in range(50)]
+    lines[7] = lines[7].replace("5.00", "***")
+    found = read(transcript(lines, names))
+    assert found.samples(Channel.PAW)[0] == pytest.approx(10.0 * CMH2O_PER_MMHG)
+    assert found.samples(Channel.FLOW)[0] == 0.25
+    factor = scale(f"pco2_{'percent' if '%' in unit else unit.lower()}")
+    assert found.samples(Channel.PCO2)[0] == pytest.approx(5.0 * factor[0] / factor[1])
+    assert np.flatnonzero(np.isnan(found.samples(Channel.PCO2))).tolist() == [7]
+    assert not np.isnan(found.samples(Channel.FLOW)).any()
+
+
+def test_co2_alone_is_no_airway_pressure() -> None:
+    said = refused(make, transcript(rows(3), "Tiempo\tFase\tetCO2 (mmHg)\tFLUJO (l/m)\tV (ml)"))
+    assert "no column with a unit of pressure" in said
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 def test_every_cut_gives_the_same(end: str) -> None:
     lines = rows(24)
@@ -94,8 +117,8 @@ def test_exports_without_waveforms_are_refused(tag: str) -> None:
         (transcript([]), "no usable row"),
         (transcript(["17:05:43:745\tesp.\t***\t0.02\t1"]), "line 11: '17:05:43:745\\txxx.\\t***"),
         (transcript(rows(3), point="DOT"), "line 5: decimal separator 'DOT' is neither POINT nor COMMA"),
-        (transcript(rows(3), "Tiempo\tFase\tPva\tFLUJO (l/m)"), "line 10: no column with the unit of pressure (cmH2O)"),
-        (transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tV (ml)"), "unit of flow (l/min); units seen: cmh2o, ml"),
+        (transcript(rows(3), "Tiempo\tFase\tPva\tFLUJO (l/m)"), "line 10: no column with a unit of pressure (cmH2O,"),
+        (transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tV (ml)"), "mL/min, slm); units seen: cmH2O, ml"),
         (transcript(rows(3)).replace(b"[DATA]", b"[X]"), "ends without [DATA]"),
         (b"[REC]\n" + b"x\ty\n" * 600, "line 501: no [DATA] in the first 500 lines"),
         (b"hello\n", "not a Servo-U recording"),
@@ -149,4 +172,4 @@ def test_real_trend_exports_are_refused(path: Path) -> None:
 
 def test_an_error_shows_only_what_can_be_printed() -> None:
     text = transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tFlujo (\0\x01l/m)")
-    assert "units seen: cmh2o, ??l/m" in refused(make, text)
+    assert "units seen: cmH2O, ??l/m" in refused(make, text)
