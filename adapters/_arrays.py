@@ -27,6 +27,10 @@ BLOCK = 2**17
 """Samples read at a time."""
 MAX_ARRAYS, MAX_WIDE, SHOWN = 4096, 64, 12
 """Arrays in a file; columns of one; of those that an error names."""
+LEAST = 8
+"""Samples of a waveform."""
+RATES = ("rate_hz", "sampling_rate", "sampling_rate_hz", "sample_rate", "samplerate", "fs", "srate", "sfreq")
+"""What programs call samples per second, in small letters; a ``rate`` may be the patient's."""
 _SLOPES = {"volume_ml": "flow_ml_s", "volume_l": "flow_l_s"}
 """Volume → what its slope is read as."""
 
@@ -96,15 +100,33 @@ def chunks(source: str, arrays: Sequence[Array], options: ReadOptions) -> Iterat
     names = [_SLOPES.get(name, name) if slope else name for name in found.values()]
     table = columns(names, None, options.barometric_mmhg)
     _check_sizes(used)
-    rate_hz = options.rate_hz or max((array.rate_hz for array in used), default=0.0)
+    notes = list(table.notes)
+    rate_hz = options.rate_hz or max((array.rate_hz for array in used), default=0.0) or _scalar_hz(arrays, notes)
     if table.time is None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise DecodeError(
             "nothing says its rate: write rate_hz = 100 under [recording] in a sidecar, or give --rate 100"
         )
     samples = Samples(source, rate_hz or 1.0, table.channels, counted="row")
-    samples.told(table.notes)
+    samples.told(notes)
     items = _items(samples, _blocks(used), table, options)
     yield from _sloped(items) if slope else items
+
+
+def is_rate(name: str, size: int) -> bool:
+    """Whether an array of one number says the rate."""
+    return size == 1 and name.rpartition("/")[2].casefold() in RATES
+
+
+def _scalar_hz(arrays: Sequence[Array], notes: list[str]) -> float:
+    """The rate in an array of its own, told; 0 where there is none, or several say different things."""
+    scalars = [array for array in arrays if is_rate(array.name, array.size)]
+    found = {float(measured(array.read(0, 1))[0]) for array in scalars}
+    if len(found) != 1:
+        return 0.0
+    rate_hz = found.pop()
+    if scalars[0].label != RATES[0]:
+        notes.append(f"{_shown(scalars[0].name)} is taken as samples per second: {rate_hz:g}")
+    return rate_hz
 
 
 def _items(
@@ -174,6 +196,7 @@ def _mapped(arrays: Sequence[Array], mapping: Mapping[str, str]) -> dict[int, st
 
 def _nothing(arrays: Sequence[Array]) -> str:
     """Why there is nothing to read, and the line that would mend it."""
+    arrays = [array for array in arrays if not is_rate(array.name, array.size)]
     if not arrays:
         return "it holds no arrays of numbers"
     first = _shown(arrays[0].name)[1:-1]

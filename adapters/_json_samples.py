@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from adapters._columns import OF_STANDARD_GAS, WAVEFORMS
+from adapters._columns import WAVEFORMS, scale
 from adapters._text import MAX_LINE
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, FloatArray
 from streamer.errors import ConfigError
 from streamer.faults import did_you_mean
+from streamer.units import STANDARD_MMHG
 
 TIMES = {"time_s": 1.0, "time_ms": 1000.0}
 """Name → how many of its unit are a second."""
@@ -30,9 +31,7 @@ MAX_DEPTH = 32
 MAX_TIME_S = 1e11
 """Some three thousand years: beyond it seconds are no time, and lose the thousandths."""
 _ABSENT = object()
-_WAVES = {name: meaning for name, meaning in WAVEFORMS.items() if name not in OF_STANDARD_GAS}
-"""A stream cannot say of what gas its flow is: the context does."""
-_KNOWN = {**dict.fromkeys(TIMES), RATE: None, **dict.fromkeys(_WAVES)}
+_KNOWN = {**dict.fromkeys(TIMES), RATE: None, **dict.fromkeys(WAVEFORMS)}
 
 
 class Unusable(ValueError):  # noqa: N818 (named by what it is)
@@ -47,11 +46,13 @@ class Samples:
         time_s: Of the first sample; None when it does not say.
         rate_hz: None when it does not say.
         waveforms: Channel → ``(n,)`` in canonical units; empty for an object about something else.
+        names: Canonical names of the waveforms.
     """
 
     time_s: float | None
     rate_hz: float | None
     waveforms: Mapping[Channel, FloatArray]
+    names: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return next((wave.size for wave in self.waveforms.values()), 0)
@@ -62,25 +63,27 @@ class Fields:
 
     Args:
         columns: Path → canonical name; empty: the canonical names themselves.
+        barometric_mmhg: What CO2 in % is a share of.
 
     Raises:
         ConfigError: A name that is none, or a signal that has two paths.
     """
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
+    def __init__(self, columns: Mapping[str, str], barometric_mmhg: float = STANDARD_MMHG) -> None:
+        self._barometric_mmhg = barometric_mmhg
         self._paths: dict[str, str] = {}
         taken: dict[str, str] = {}
         for path, name in (columns or dict.fromkeys(_KNOWN, "")).items():
             meaning = name or path
             if meaning not in _KNOWN:
                 raise ConfigError(f"columns: {path!r} = {meaning!r}: {did_you_mean(meaning, _KNOWN)}")
-            signal = "time" if meaning in TIMES else _WAVES[meaning][0].value if meaning in _WAVES else RATE
+            signal = "time" if meaning in TIMES else WAVEFORMS[meaning][0].value if meaning in WAVEFORMS else RATE
             if columns and signal in taken:
                 raise ConfigError(f"columns: {taken[signal]!r} and {path!r} are both the {signal}; leave one")
             taken[signal] = path
             self._paths[path] = meaning
-        if columns and not set(columns.values()) & set(_WAVES):
-            raise ConfigError(f"columns: none is a waveform; known are {', '.join(_WAVES)}")
+        if columns and not set(columns.values()) & set(WAVEFORMS):
+            raise ConfigError(f"columns: none is a waveform; known are {', '.join(WAVEFORMS)}")
 
     def read(self, text: bytes) -> Samples:
         """What a line holds. Raises ``Unusable``."""
@@ -92,15 +95,16 @@ class Fields:
                 found[meaning] = value
         waveforms: dict[Channel, FloatArray] = {}
         for meaning, value in found.items():
-            if meaning in _WAVES:
-                channel, multiplier, divisor = _WAVES[meaning]
+            if meaning in WAVEFORMS:
+                channel = WAVEFORMS[meaning][0]
+                multiplier, divisor = scale(meaning, self._barometric_mmhg)
                 if channel in waveforms:
                     raise Unusable(f"{channel} is there twice")
                 waveforms[channel] = _numbers(meaning, value) * multiplier / divisor
         if len({wave.size for wave in waveforms.values()}) > 1:
             sizes = ", ".join(f"{channel} {wave.size}" for channel, wave in waveforms.items())
             raise Unusable(f"the arrays differ in length: {sizes}")
-        return Samples(_time(found), _rate(found), waveforms)
+        return Samples(_time(found), _rate(found), waveforms, frozenset(found.keys() & WAVEFORMS))
 
 
 def _decoded(text: bytes) -> Any:

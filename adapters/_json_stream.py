@@ -8,6 +8,7 @@ import numpy as np
 
 from adapters import _json_samples as objects
 from adapters._clock import LEARN, Clock
+from adapters._columns import OF_BAROMETER, OF_STANDARD_GAS, WAVEFORMS, barometer_note
 from adapters._live import OneWay
 from adapters._samples import LIVE_REFILL_S, Samples
 from adapters._text import Line, Scanner
@@ -28,11 +29,13 @@ class Decoder:
     """Bytes of lines → chunks and notices."""
 
     def __init__(self, options: ReadOptions, *, live: bool = False, source: str = "json") -> None:
-        self._fields = objects.Fields(options.columns)
+        self._fields = objects.Fields(options.columns, options.barometric_mmhg)
+        self._options = options
         self._given_hz = options.rate_hz
         self._learn, self._live = LIVE_LEARN if live else LEARN, live
         self._scanner = Scanner(0, ",")
         self._names: tuple[Channel, ...] = ()
+        self._gas: frozenset[str] = frozenset()
         self._clock: Clock | None = None
         self._block_hz: float | None = None
         self._last_length = 1
@@ -93,7 +96,14 @@ class Decoder:
 
     def _begin(self, line: int, found: objects.Samples) -> None:
         """The first object with samples says which channels there are, and whether they bring their times."""
+        self._gas = found.names & OF_STANDARD_GAS
+        if self._gas and self._live and not self._options.columns:
+            write = 'columns = { "flow_slm" = "flow_slm", … } and every other field'
+            raise DecodeError(f"flow_slm is dry standard gas, which a live source must be said before: write {write}")
         self._names = tuple(found.waveforms)
+        self._options.units.update({WAVEFORMS[name][0]: name for name in found.names})
+        if not OF_BAROMETER.isdisjoint(found.names):
+            self.samples.note(NoticeKind.NOTE, barometer_note(self._options.barometric_mmhg))
         rate_hz = self._given_hz or found.rate_hz
         if found.time_s is None:
             if rate_hz is None:
@@ -106,6 +116,8 @@ class Decoder:
     def _check(self, found: objects.Samples) -> None:
         if found.waveforms and self._clock is not None and found.time_s is None:
             raise objects.Unusable("it has no time, but the first sample had one")
+        if self._names and Channel.FLOW in found.waveforms and found.names & OF_STANDARD_GAS != self._gas:
+            raise objects.Unusable("its flow is of another gas than the first one's")
         if len(found) > 1 and not (found.rate_hz or self._given_hz):
             raise objects.Unusable("a block without rate_hz")
 
@@ -166,6 +178,13 @@ class Told(OneWay):
         if silent_s > GAP_S and samples.good_rows and not self._decoder.is_timed:
             samples.restart(samples.now_s + silent_s)
         return self._decoder.feed(piece)
+
+
+def check_barometer(barometric_mmhg: float | None) -> None:
+    """Raises ``ConfigError`` for a pressure that no air has."""
+    lowest, highest = 300, 900
+    if barometric_mmhg is not None and not lowest <= barometric_mmhg <= highest:
+        raise ConfigError(f"barometric_mmhg = {barometric_mmhg!r}: expected {lowest} to {highest} mmHg")
 
 
 def check_rate_hz(rate_hz: float | None) -> None:

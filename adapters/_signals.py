@@ -38,12 +38,6 @@ _OTHERS = frozenset({
 """Words of flows and pressures elsewhere, of settings and of values of whole breaths."""
 
 
-STANDARD_GAS = (
-    "flow is of dry standard gas: converted to body conditions from 760 mmHg and, unless standard_c or flow_conditions "
-    "under [context] says otherwise, 0 degrees C"
-)
-
-
 class Signal(NamedTuple):
     """What a file says of a signal. ``rate_hz`` is 0 where it has no samples."""
 
@@ -96,7 +90,6 @@ def choose(signals: Sequence[Signal], options: ReadOptions, *, co2_alone: bool =
             options.units[channel] = found[best]
             if channel is Channel.FLOW:
                 chosen.context = conditions_of([found[best]], signals[best].unit)
-                chosen.notes += [STANDARD_GAS] if chosen.context.flow_conditions == "STPD" else []
             if found[best] in OF_BAROMETER:
                 chosen.notes.append(barometer_note(options.barometric_mmhg))
     if not chosen.uses.keys() & ({Channel.FLOW, Channel.PCO2} if co2_alone else {Channel.FLOW}):

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adapters._arrays import MAX_ARRAYS, Array, chunks, conditions, spread
+import numpy as np
+
+from adapters._arrays import LEAST, MAX_ARRAYS, RATES, Array, chunks, conditions, is_rate, spread
 from adapters.formats import ReadOptions
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 from streamer.context import Sidecar
@@ -25,8 +27,7 @@ _PLACES = (0, 512, 1024, 2048)
 MAX_PIECE, MAX_SIZE = 2**28, 2**40
 """Bytes of a chunk, which is unpacked at once, and of a data set."""
 _UNITS = ("unit", "units", "Unit", "Units", "UNITS")
-_RATES = ("rate_hz", "sampling_rate", "sampling_rate_hz", "sample_rate", "samplerate", "fs", "Fs", "rate", "frequency")
-_LEAST = 8
+_RATES = (*RATES, "Fs", "rate", "frequency")
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -80,11 +81,14 @@ def _arrays(library: Any, file: Any) -> list[Array]:
 
 def _spread(name: str, data: Any) -> list[Array]:
     """The signals of a data set; none of one whose samples stand in another file, or that is no table of numbers."""
-    if data.is_virtual or data.external or data.shape is None or max(data.shape, default=0) < _LEAST:
+    least = 1 if is_rate(name, data.size or 0) else LEAST
+    if data.is_virtual or data.external or data.shape is None or max(data.shape, default=1) < least:
         return []
     piece = math.prod(data.chunks or (1,)) * data.dtype.itemsize
     if piece > MAX_PIECE or data.size * data.dtype.itemsize > MAX_SIZE:
         return []
+    if data.shape == ():
+        return [Array(name, 1, lambda first, n: np.atleast_1d(data[()])[first : first + n])]
     unit, rate_hz = _text(data.attrs, _UNITS), _rate_hz(data)
     if data.dtype.names and len(data.shape) == 1:
         fields = [

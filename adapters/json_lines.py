@@ -13,20 +13,36 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from adapters._columns import conditions_of
 from adapters._json_samples import Fields, Unusable
-from adapters._json_stream import Decoder, Told, check_rate_hz
+from adapters._json_stream import STRANGE, Decoder, Told, check_barometer, check_rate_hz
 from adapters._link import await_link, check_baudrate, check_port, check_tcp, open_link
 from adapters._live import LOST_S, check_lost_s, conversation
 from adapters._text import BOM
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk
+from streamer.context import Context, Sidecar
 from streamer.records import Notice
+from streamer.units import STANDARD_MMHG
 
-__all__ = ["Decoder", "Emulator", "Settings", "chunks", "recognise"]
+__all__ = ["Decoder", "Emulator", "Settings", "chunks", "recognise", "told"]
 
 BLOCK = 500
 """Samples of a line of the emulator's, at most: three signals of it are some 30 kB."""
 _NAMES = {Channel.FLOW: "flow_l_s", Channel.PAW: "paw_cmh2o", Channel.PCO2: "pco2_mmhg"}
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """Whether flow of a recorded file is of standard gas."""
+    fields = Fields(options.columns, options.barometric_mmhg)
+    for line in head.removeprefix(BOM).splitlines()[:STRANGE]:
+        try:
+            names = fields.read(line.strip()).names
+        except Unusable:
+            continue
+        if names:
+            return Sidecar(context=conditions_of(names))
+    return Sidecar()
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -52,6 +68,7 @@ class Settings:
             speaks for the device: keep it on loopback, or on a network of its own.
         baudrate: Of a serial port.
         lost_s: Silence after which the connection is made again.
+        barometric_mmhg: What CO2 in % is a share of; None: as the bed's context says, or 760.
 
     Raises:
         ConfigError: An option that cannot be used.
@@ -63,18 +80,30 @@ class Settings:
     listen: bool = False
     baudrate: int = 115_200
     lost_s: float = LOST_S
+    barometric_mmhg: float | None = None
 
     def __post_init__(self) -> None:
         (check_tcp if self.listen else check_port)(self.port)
         check_baudrate(self.baudrate)
         check_rate_hz(self.rate_hz)
         check_lost_s(self.lost_s)
+        check_barometer(self.barometric_mmhg)
         Fields(self.columns)
+
+    @property
+    def says(self) -> Context:
+        """What ``columns`` say of the gas: flow in slm is of dry standard gas."""
+        return conditions_of(self.columns.values())
 
 
 def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
     """What the other program sends, until it is gone. Raises ``SourceLost`` or ``DecodeError``."""
-    told = Told(Decoder(ReadOptions(rate_hz=settings.rate_hz, columns=settings.columns), live=True))
+    options = ReadOptions(
+        rate_hz=settings.rate_hz,
+        columns=settings.columns,
+        barometric_mmhg=settings.barometric_mmhg or STANDARD_MMHG,
+    )
+    told = Told(Decoder(options, live=True))
     link = await_link(settings.port) if settings.listen else open_link(settings.port, baudrate=settings.baudrate)
     return conversation(link, told, lost_s=settings.lost_s)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters._arrays import Array, chunks, conditions
+from adapters._arrays import LEAST, Array, chunks, conditions, is_rate
 from adapters._mat5 import MAX_DEPTH, variables
 from adapters._matlab_exports import exported
 from adapters.formats import ReadOptions
@@ -23,8 +23,6 @@ from streamer.errors import DecodeError
 from streamer.records import Notice, NoticeKind
 
 MAGIC = b"MATLAB 5.0 MAT-file"
-_LEAST = 8
-"""A shorter array is no waveform."""
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -44,7 +42,10 @@ def notes(path: Path, options: ReadOptions) -> Sidecar:
 def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     """The samples of the arrays that are used. Raises ``DecodeError`` or ``ConfigError`` without the file's name."""
     found, behind, damaged = variables(path)
-    yield from chunks("matlab", _arrays(found), options)
+    arrays = _arrays(found)
+    if not arrays and (behind or damaged):
+        raise DecodeError("no variable of it is whole: the file is damaged or cut short; save it again")
+    yield from chunks("matlab", arrays, options)
     faults = [f"{behind} bytes at its end are no variable: is the file cut short?"] if behind else []
     for what in [*faults, *([f"{damaged} variables are damaged and left out"] if damaged else [])]:
         yield Notice(bed="", at_s=0.0, kind=NoticeKind.DAMAGED, detail=what)
@@ -61,8 +62,9 @@ def _spread(name: str, value: Any, depth: int) -> list[Array]:
         unit = _text(value.get("unit", value.get("units")))
         parts = [part for field, one in value.items() for part in _spread(f"{name}/{field}", one, depth + 1)]
         return [Array(part.name, part.size, part.read, unit or part.unit, part.rate_hz) for part in parts]
-    is_wave = isinstance(value, np.ndarray) and value.size and max(value.shape) >= _LEAST
-    return table_of(name, value) if is_wave else []
+    if not isinstance(value, np.ndarray) or not value.size:
+        return []
+    return table_of(name, value) if max(value.shape) >= LEAST or is_rate(name, value.size) else []
 
 
 def _text(value: Any) -> str:

@@ -14,16 +14,19 @@ from typing import Any, Literal
 import aiomqtt
 from aiomqtt import MqttError
 
+from adapters._columns import conditions_of
 from adapters._json_samples import Fields
-from adapters._json_stream import Decoder, Told, check_rate_hz
+from adapters._json_stream import Decoder, Told, check_barometer, check_rate_hz
 from adapters._link import Link
 from adapters._live import LOST_S, check_lost_s, conversation
 from adapters.formats import ReadOptions
 from streamer.address import Address, parse_url
 from streamer.chunk import Chunk
+from streamer.context import Context
 from streamer.errors import ConfigError, SourceLost
 from streamer.records import Notice
 from streamer.secret import read_secrets
+from streamer.units import STANDARD_MMHG
 
 OPEN_S, FAREWELL_S = 10.0, 1.0
 WAITING = 1000
@@ -52,6 +55,7 @@ class Settings:
         client_id: Empty: the library makes one up.
         keepalive_s: Seconds after which a silent connection is probed.
         lost_s: Silence after which the connection is made again.
+        barometric_mmhg: What CO2 in % is a share of; None: as the bed's context says, or 760.
 
     Raises:
         ConfigError: An option that cannot be used.
@@ -71,6 +75,7 @@ class Settings:
     client_id: str = ""
     keepalive_s: int = 30
     lost_s: float = LOST_S
+    barometric_mmhg: float | None = None
 
     def __post_init__(self) -> None:
         parse_url(self.url)
@@ -84,7 +89,13 @@ class Settings:
             raise ConfigError(f"keepalive_s = {self.keepalive_s}: expected 1 to 65535 seconds")
         check_rate_hz(self.rate_hz)
         check_lost_s(self.lost_s)
+        check_barometer(self.barometric_mmhg)
         Fields(self.columns)
+
+    @property
+    def says(self) -> Context:
+        """What ``columns`` say of the gas: flow in slm is of dry standard gas."""
+        return conditions_of(self.columns.values())
 
     @property
     def address(self) -> Address:
@@ -94,7 +105,12 @@ class Settings:
 
 def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
     """What comes on the topic, until the broker is gone. Raises ``SourceLost``, ``DecodeError``, ``ConfigError``."""
-    told = Told(Decoder(ReadOptions(rate_hz=settings.rate_hz, columns=settings.columns), live=True, source="mqtt"))
+    options = ReadOptions(
+        rate_hz=settings.rate_hz,
+        columns=settings.columns,
+        barometric_mmhg=settings.barometric_mmhg or STANDARD_MMHG,
+    )
+    told = Told(Decoder(options, live=True, source="mqtt"))
     return conversation(_open(settings), told, lost_s=settings.lost_s)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters._arrays import MAX_ARRAYS, Array, chunks, conditions, spread
+from adapters._arrays import MAX_ARRAYS, Array, chunks, conditions, is_rate, spread
 from adapters._inflate import MAX_RATIO, RATIO_FROM
 from adapters.formats import ReadOptions
 from streamer.chunk import Chunk
@@ -63,7 +63,7 @@ def _arrays(path: Path) -> list[Array]:
 def _spread(name: str, whole: Any) -> list[Array]:
     if whole.dtype.names:
         return [part for field in whole.dtype.names for part in _spread(f"{name}/{field}", whole[field])]
-    if whole.dtype.kind not in "fiu" or whole.ndim == 0:
+    if whole.dtype.kind not in "fiu" or (whole.ndim == 0 and not is_rate(name, 1)):
         return []
     return table_of(name, whole)
 

@@ -56,10 +56,6 @@ _WRITE += '{ "F:A:1" = "flow_slm" }'
 _OWN_WORDS = re.compile(rb"[A-Z0-9 _.:,%/+-]*")
 _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 _GRID = "the device does not measure evenly: rows are interpolated between their own stamps"
-_UNITS = (
-    "flow is in slm, dry gas at 760 mmHg and, unless the context says otherwise, 0 degrees C as in the data standard: "
-    "makers of sensors often mean 20; say standard_c = 20, or flow_conditions, under [context] in the sidecar"
-)
 
 
 class _Json(msgspec.Struct):
@@ -219,7 +215,7 @@ class Decoder:
             self._used = tuple(kind for kind in _ORDER if kind in self._seen)
             lacks = [f"{_SIGNALS[kind][0].value} ({kind.decode()})" for kind in _ORDER if kind not in self._seen]
             notes = [f"the log gives no {lacks[0]}"] if lacks else []
-            for what in [_GRID, *notes, *([_UNITS] if b"F" in self._seen else [])]:
+            for what in [_GRID, *notes]:
                 self._samples.note(NoticeKind.NOTE, what)
         for what in self._waiting:
             self._samples.note(NoticeKind.NOTE, what)

@@ -11,7 +11,7 @@ import difflib
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from adapters._alternate import alternated
 from adapters._columns import EXACT, scale
 from adapters._from_volume import FLOW_FROM_VOLUME, NOTE
 from adapters._sidecar import find_sidecar, merged
-from adapters._wrapped import Plain, unwrapped
+from adapters._wrapped import GZIP, Plain, unwrapped
 from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, TextTable, named
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk
 from streamer.context import Sidecar
@@ -45,12 +45,14 @@ class Settings:
         format: A name of ``formats.py``; None recognises it.
         rate_hz: Samples per second, where the file does not say.
         context: A TOML file like a sidecar that overrides it.
+        barometric_mmhg: What CO2 in % is a share of, before any file; None: as they say, or 760.
     """
 
     path: Path
     format: str | None = None
     rate_hz: float | None = None
     context: Path | None = None
+    barometric_mmhg: float | None = None
 
 
 async def chunks(settings: Settings) -> AsyncIterator[Chunk | Notice]:
@@ -58,6 +60,8 @@ async def chunks(settings: Settings) -> AsyncIterator[Chunk | Notice]:
     recording = open_recording(
         Path(settings.path), format=settings.format, rate_hz=settings.rate_hz, context=settings.context
     )
+    if settings.barometric_mmhg is not None:
+        recording.options = replace(recording.options, barometric_mmhg=settings.barometric_mmhg)
     for item in recording.items():
         yield item
         await asyncio.sleep(0)  # a block takes some 10 ms; others get their turn between two
@@ -199,6 +203,8 @@ def _unwrapped(path: Path, head: bytes, wanted: str | None) -> tuple[Plain, byte
     if name or path.is_dir():
         return Plain(path), head, name
     plain, inside = unwrapped(path, head, HEAD)
+    if plain.is_packed and inside.startswith(GZIP):
+        raise DecodeError("is compressed twice; unpack it once")
     if not inside:
         raise DecodeError((plain.fault and f"is compressed, but damaged: {plain.fault}") or "is empty")
     is_wrapped = plain.is_packed or plain.encoding
@@ -259,6 +265,8 @@ def _head(path: Path) -> bytes:
 
 def _meant(path: Path) -> str:
     """The file beside it whose name is the nearest."""
+    if path.is_symlink():
+        return "; it is a link to what is not there"
     try:
         near = difflib.get_close_matches(path.name, [one.name for one in path.parent.iterdir()], n=1)
     except OSError:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
-from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, btps_factor
+from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, assumed, btps_factor
 from streamer.bed_label import check_bed_id
 from streamer.breath import Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
@@ -108,6 +108,7 @@ class Bed:
             segment = segment_settings(self._context.patient_class)
         self._repeats = Repeats(settings.align)
         self._aligner = Aligner(settings.align, flow_factor=btps_factor(self._context))
+        self._assumed = assumed(self._context)
         self._segmenter = Segmenter(segment)
         self._co2 = Co2Aligner(self._context, settings.align)
         self._by_co2: CapnogramSegmenter | None = CapnogramSegmenter(segment.apnoea_s)
@@ -153,6 +154,10 @@ class Bed:
         end_s = chunk.start_s + len(chunk) / chunk.rate_hz
         self._end_s = max(self._end_s, end_s)
         has_co2, has_flow = Channel.PCO2 in chunk.channels, Channel.FLOW in chunk.channels
+        if has_flow and self._assumed:
+            values: dict[str, float | str] = {"assumes": "standard_c"}
+            detail, self._assumed = self._assumed, ""
+            self._wait(Notice(bed=self._bed, at_s=chunk.start_s, kind=NoticeKind.NOTE, detail=detail, values=values))
         if has_co2:
             found += self._hear(chunk)
         if has_flow or not has_co2:

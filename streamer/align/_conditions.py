@@ -23,3 +23,13 @@ def btps_factor(context: Context) -> float:
         raise ConfigError(f"context: flow_conditions = {conditions!r} needs ambient_c, the temperature at the sensor")
     factor = atps_to_btps if conditions == "ATPS" else atpd_to_btps
     return factor(context.ambient_c, barometric_mmhg)
+
+
+def assumed(context: Context) -> str:
+    """What a conversion takes for granted, for whoever reads its numbers; empty where all is declared."""
+    if context.flow_conditions != "STPD" or context.standard_c is not None:
+        return ""
+    return (
+        "flow is of dry standard gas, taken at 760 mmHg and 0 degrees C; makers of sensors often mean 20 (volumes 7 % "
+        "larger): say standard_c, or flow_conditions, under [context]"
+    )

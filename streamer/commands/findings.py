@@ -22,6 +22,7 @@ from streamer.commands.recordings import Run, run_after
 from streamer.context import Sidecar
 from streamer.doubts import DoubtList
 from streamer.errors import VentstreamError
+from streamer.faults import one_line
 from streamer.records import BreathRecord, Event, Notice, NoticeKind
 from streamer.terminal import SHOWN
 
@@ -163,11 +164,11 @@ def report(console: Console, findings: Sequence[Findings]) -> None:
         minutes = f"{found.duration_s / 60:.1f}"
         rows = (str(found.doubts.damaged_rows), str(found.doubts.dropped_rows))
         counts = (str(found.breaths), *rows, str(found.gaps))
-        table.add_row(Text(name), found.rate, minutes, *counts, *numbers)
+        table.add_row(Text(one_line(name)), found.rate, minutes, *counts, *numbers)
     console.print(table)
     console.print("medians over all breaths; withheld, with the number of breaths:", style="dim")
     for name, found in zip(names, readable, strict=True):
-        console.print(Text(f"  {name}: {found.reasons() or _nothing(found)}"), soft_wrap=True)
+        console.print(Text(f"  {one_line(name)}: {found.reasons() or _nothing(found)}"), soft_wrap=True)
 
 
 def _nothing(found: Findings) -> str:

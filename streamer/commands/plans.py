@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,12 +36,15 @@ def _plan(bed: BedConfig, config: Config) -> BedPlan:
     is_simulated = bed.sources[0].kind == "simulated" or source_of(known) is Source.SIMULATED
     for beside in sidecars[1:]:
         context = _filled(context, beside.context)
+    for one in bed.sources:
+        context = _filled(context, getattr(one.options, "says", Context()))
+    context = merged(context, bed.context, bed.context_keys)
     return BedPlan(
         bed=bed.id,
         sources=tuple(
             SourcePlan(
                 adapter=one.adapter,
-                options=one.options,
+                options=_with_barometer(one.options, context),
                 speed=one.speed,
                 clock_offset_s=_offset_s(one, recording, opened[0]),
             )
@@ -48,7 +52,7 @@ def _plan(bed: BedConfig, config: Config) -> BedPlan:
         ),
         source=Source.SIMULATED if is_simulated else Source(bed.sources[0].kind),
         start_utc=known.recording.start_utc,
-        context=merged(context, bed.context, bed.context_keys),
+        context=context,
         events=(*known.event, *bed.events),
         blood_gases=(*known.blood_gas, *bed.blood_gases),
         core=config.core,
@@ -61,6 +65,13 @@ def _opened(source: SourceConfig) -> Recording | None:
         return open_recorded(source.options) if source.adapter == "recording" else None
     except DecodeError:
         return None
+
+
+def _with_barometer(options: Any, context: Context) -> Any:
+    """Options of a source that reads CO2 in %: of the bed's barometric pressure, where they say none of their own."""
+    if getattr(options, "barometric_mmhg", context.barometric_mmhg) is not None:
+        return options
+    return dataclasses.replace(options, barometric_mmhg=context.barometric_mmhg)
 
 
 def _filled(context: Context, beside: Context) -> Context:

@@ -117,11 +117,15 @@ def _is_session(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    """The files and recorded sessions in a folder that may be recordings."""
+def _inside(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files and recorded sessions in a folder that may be recordings; a link back to a folder above is none."""
+    above = *above, folder.resolve()
     for found in folder.iterdir():
         if found.is_dir() and not found.name.startswith("."):
-            yield from [found] if _is_session(found) else _inside(found)
+            if _is_session(found):
+                yield found
+            elif not any(seen.is_relative_to(found.resolve()) for seen in above):
+                yield from _inside(found, above)
         elif found.is_file() and _may_be_one(found, folder):
             yield found
 

@@ -18,6 +18,7 @@ from adapters import npz as npz_format
 from adapters.recording import Settings, chunks, open_recording
 from streamer.chunk import Channel
 from streamer.context import RecordingInfo, Sidecar
+from streamer.errors import DecodeError
 from tests.adapters.contract import Stream, closes_promptly, same_twice, stream
 
 MAPPED = {"F": "flow_l_min", "P": "paw_mbar"}
@@ -151,7 +152,7 @@ def test_volume_alone_gives_flow(kind: str, tmp_path: Path) -> None:
     content, name = rows_of(kind, volume_ml=volume, paw_cmh2o=volume / 50)
     found = read(tmp_path, content, name, rate_hz=100.0)
     assert found.error is None
-    assert any("slope of volume" in notice.detail for _, notice in found.notices)
+    assert any("slope" in notice.detail and "volume" in notice.detail for _, notice in found.notices)
     assert found.samples(Channel.FLOW)[5:-5] == pytest.approx(np.gradient(volume)[5:-5] / 10, abs=0.02)
 
 
@@ -265,3 +266,34 @@ async def test_it_gives_the_same_twice_and_closes_promptly(kind: str, tmp_path: 
     path.write_bytes(content)
     same_twice(open_recording(path).items)
     await closes_promptly(chunks, Settings(path=path))
+
+
+@pytest.mark.parametrize("name", ["rate_hz", "fs", "Fs", "sampling_rate", "SampleRate"])
+@pytest.mark.parametrize("form", ["npz", "mat", "h5", "h5 of MATLAB"])
+def test_an_array_of_one_number_says_the_rate(tmp_path: Path, name: str, form: str) -> None:
+    arrays = {key: wave for key, wave in waves(60).items() if key != "time_s"}
+    rate = np.array([[50.0]]) if "MATLAB" in form else np.float64(50.0)
+    made = {"npz": lambda: npz(**arrays, **{name: rate}), "mat": lambda: mat({**arrays, name: rate})}
+    path = tmp_path / f"a.{form[:3].strip()}"
+    path.write_bytes(made.get(form, lambda: hdf5({**arrays, name: rate}))())
+    found = stream(open_recording(path).items())
+    assert [(one.rate_hz, one.n) for one in found.stretches] == [(50.0, 60)]
+    assert any("samples per second: 50" in notice.detail for _, notice in found.notices) == (name != "rate_hz")
+
+
+def test_the_rate_of_a_patient_is_no_rate_of_samples_and_two_rates_are_none(tmp_path: Path) -> None:
+    arrays = {key: wave for key, wave in waves(60).items() if key != "time_s"}
+    for more in ({"rate": 15.0}, {"fs": 50.0, "sampling_rate": 100.0}, {"fs": np.nan}, {"fs": -5.0}):
+        path = tmp_path / "a.npz"
+        path.write_bytes(npz(**arrays, **more))
+        with pytest.raises(DecodeError, match="nothing says its rate"):
+            list(open_recording(path).items())
+
+
+@pytest.mark.parametrize("left", [200, 400, 0.5, 0.9])
+def test_a_matlab_file_of_which_nothing_is_whole_says_so(tmp_path: Path, left: float) -> None:
+    whole = mat({"flow_l_s": np.random.default_rng(1).normal(size=3000)}, packed=True)
+    path = tmp_path / "a.mat"
+    path.write_bytes(whole[: round(left if left > 1 else left * len(whole))])
+    with pytest.raises(DecodeError, match="damaged or cut short; save it again"):
+        list(open_recording(path).items())

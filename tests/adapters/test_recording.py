@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from adapters import _inflate, _wrapped, formats
 from adapters.recording import Settings, chunks, open_recording
 from streamer.chunk import Chunk
+from streamer.commands.recordings import expand
 from streamer.errors import ConfigError, DecodeError, VentstreamError
 from streamer.records import Notice
 from tests.adapters.contract import RECORDINGS, closes_promptly, same_twice, stream
@@ -296,3 +297,22 @@ def test_every_recording_there_is_reads_or_is_refused_in_one_line() -> None:
         "resmed-edf-airsense",
         "respiraworks-quicklung",
     }
+
+
+def test_a_link_to_nothing_and_what_is_packed_twice_are_named(tmp_path: Path, csv: Path) -> None:
+    (tmp_path / "gone.csv").symlink_to("nowhere.csv")
+    with pytest.raises(DecodeError, match="it is a link to what is not there"):
+        open_recording(tmp_path / "gone.csv")
+    (tmp_path / "twice.csv.gz").write_bytes(gzip.compress(gzip.compress(csv.read_bytes())))
+    with pytest.raises(DecodeError, match="compressed twice; unpack it once"):
+        open_recording(tmp_path / "twice.csv.gz")
+
+
+@pytest.mark.parametrize("target", [".", "..", "../links"])
+def test_a_link_back_to_a_folder_above_gives_no_recording_twice(tmp_path: Path, csv: Path, target: str) -> None:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(csv.read_bytes())
+    (folder / "again").symlink_to(target, target_is_directory=True)
+    found, _ = expand([folder])
+    assert [path.name for path in found].count("a.csv") == 1
