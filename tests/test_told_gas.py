@@ -80,6 +80,12 @@ def test_live_sources_know_the_beds_barometric_pressure_and_say_that_slm_is_stan
     assert stated.context.flow_conditions == "BTPS"
 
 
+@pytest.mark.parametrize("context", ["", "barometric_mmhg = 600"])
+def test_a_source_that_reads_no_co2_in_percent_is_left_as_it_is(tmp_path: Path, context: str) -> None:
+    options = planned(tmp_path, 'adapter = "pb840", port = "tcp://localhost:9"', context).sources[0].options
+    assert not hasattr(options, "barometric_mmhg")
+
+
 @pytest.mark.parametrize("pressure", [0.0, -5.0, 101.3, 1013.0])
 def test_a_pressure_that_no_air_has_is_refused(pressure: float) -> None:
     for make in (

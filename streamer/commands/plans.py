@@ -69,7 +69,7 @@ def _opened(source: SourceConfig) -> Recording | None:
 
 def _with_barometer(options: Any, context: Context) -> Any:
     """Options of a source that reads CO2 in %: of the bed's barometric pressure, where they say none of their own."""
-    if getattr(options, "barometric_mmhg", context.barometric_mmhg) is not None:
+    if not hasattr(options, "barometric_mmhg") or options.barometric_mmhg is not None:
         return options
     return dataclasses.replace(options, barometric_mmhg=context.barometric_mmhg)
 

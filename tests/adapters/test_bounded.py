@@ -193,7 +193,8 @@ def test_a_packed_gigabyte_is_refused_unread(tmp_path: Path, traced: Callable[[]
     path.write_bytes(_gzip_bomb(1024))
     for name in (None, *FORMATS):
         with pytest.raises(VentstreamError) as caught:
-            drained(open_recording(path, format=name).items())
+            for _ in open_recording(path, format=name).items():
+                pass
         assert "\n" not in str(caught.value)
     assert traced() < 8 * MB
 
