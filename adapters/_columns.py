@@ -17,7 +17,15 @@ from streamer.context import Context, Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.units import SCALES, STANDARD_MMHG, unit_of
 
-TIMES = {"time_s": 1.0, "time_ms": 1000.0}
+TIMES = {
+    "time_s": 1.0,
+    "time_ms": 1e3,
+    "time_us": 1e6,
+    "time_ns": 1e9,
+    "time_min": 1.0 / 60.0,
+    "time_h": 1.0 / 3_600.0,
+    "time_d": 1.0 / 86_400.0,
+}
 """Column → divisor to seconds."""
 WAVEFORMS: Mapping[str, tuple[Channel, float, float]] = {
     f"{channel.value}_{unit}": (channel, *scale)
@@ -148,7 +156,7 @@ def _meaning(canonical: Mapping[int, str], barometric_mmhg: float) -> Columns:
             waveforms.setdefault(channel, (at, *scale(name, barometric_mmhg)))
     if same:
         first, second = (canonical[at] for at in same[:2])
-        raise DecodeError(f"columns {first!r} and {second!r} are the same signal; leave one")
+        raise DecodeError(f"columns {first!r} and {second!r} are the same signal; leave one, or give {MAPPING}")
     divisor = TIMES[canonical[times[0]]] if times else 1.0
     names = set(canonical.values())
     notes = () if OF_BAROMETER.isdisjoint(names) else (barometer_note(barometric_mmhg),)
@@ -224,4 +232,4 @@ def suggestion(name: str) -> str:
             near = difflib.get_close_matches(name, choices, n=1, cutoff=0.85)
             return "did you mean " + (near[0] if near else " or ".join(choices)) + "? The unit is part of the name"
     near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(KNOWN)}"
+    return f"did you mean {near[0]!r}?" if near else "names are as time_s, paw_cmh2o, flow_l_min, pco2_mmhg"

@@ -13,7 +13,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from adapters._fields import BLANK, Line, may_be_grouped, plain_of, share_of_values, split, without_end
+from adapters._fields import (
+    BLANK,
+    Line,
+    is_grouped,
+    is_number,
+    may_be_grouped,
+    plain_of,
+    share_of_values,
+    split,
+    without_end,
+)
 from adapters._text import BOM, MAX_LINE
 from adapters.formats import TextTable
 from streamer.errors import DecodeError
@@ -56,6 +66,7 @@ class Dialect:
         rows: Fields of the first rows, for a look at what stands in them.
         trailing: Delimiters may follow the last field.
         above: Lines above the header, which may stand above another one later.
+        grouped: The thousands of numbers stand apart: 1,234.5.
         notes: What was found and is not plain.
     """
 
@@ -69,6 +80,7 @@ class Dialect:
     rows: list[list[str]]
     trailing: bool
     above: frozenset[str]
+    grouped: bool
     notes: list[str] = field(default_factory=list)
 
 
@@ -128,7 +140,7 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     below = below[bool(units) :]
     table = [fields[line.number] for line in below[:ROWS]]
     rows = [row for row in table if len(row) == width]
-    _refuse_grouped(rows, point, delimiter, said)
+    grouped = _grouped(rows, point, delimiter, said)
     fitted, fitted_units = _fitted(names, units, rows)
     trailing = width > len(fitted) and all(not plain_of(one) for row in rows for one in row[len(fitted) :])
     if width > len(fitted) and not trailing and len(rows) >= _FEW:
@@ -137,9 +149,10 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     above = [line for line in written if header and line.number < header.number]
     dialect = Dialect(
         delimiter, point, header, fitted, fitted_units, begin.number, begin.start, table, trailing=trailing,
-        above=frozenset(line.text.strip() for line in above),
+        above=frozenset(line.text.strip() for line in above), grouped=bool(grouped),
     )  # fmt: skip
     dialect.notes.extend(_notes(dialect, len(above), has_units=bool(units)))
+    dialect.notes.extend([f"numbers such as {grouped!r} have their thousands apart"] if grouped else [])
     return dialect
 
 
@@ -251,15 +264,22 @@ def _is_label(text: str) -> bool:
     return plain.isdigit() or not any(letter.isdigit() for letter in plain) or text.strip().startswith('"')
 
 
-def _refuse_grouped(rows: Sequence[list[str]], point: str, delimiter: str, said: TextTable) -> None:
-    """Raises ``DecodeError`` where every number with a comma or point may be an integer with thousands apart."""
-    if said.decimal is not None or (point == "." and delimiter != ";"):
-        return
-    pointed = [plain for row in rows for one in row if point in (plain := plain_of(one))]
-    if pointed and all(map(may_be_grouped, pointed)):
-        sign = "comma" if point == "," else "point"
-        what = f"numbers such as {pointed[0][:20]!r} have decimals or thousands behind the {sign}"
+def _grouped(rows: Sequence[list[str]], point: str, delimiter: str, said: TextTable) -> str:
+    """A number whose thousands stand apart, if there is one.
+
+    Raises ``DecodeError`` where every number with a comma or point may be an integer with thousands apart.
+    """
+    fields = [plain for row in rows for one in row if "," in (plain := plain_of(one)) or "." in plain or "'" in plain
+              or not plain.isascii()]  # fmt: skip
+    pointed = [one for one in fields if point in one and (is_number(one, point) or is_grouped(one, point))]
+    apart = [one for one in fields if is_grouped(one, point) and not is_number(one, point)]
+    doubted = [one for one in apart if may_be_grouped(one)]
+    is_plain = point == "." and delimiter != ";" and not doubted
+    if said.decimal is None and not is_plain and (doubted or pointed) and all(map(may_be_grouped, pointed)):
+        shown = (doubted or pointed)[0][:20]
+        what = f"numbers such as {shown!r} have decimals or thousands behind the {'comma' if ',' in shown else 'point'}"
         raise DecodeError(f'{what}: say decimal = "," or "." under [recording] in the sidecar')
+    return apart[0][:20] if apart else ""
 
 
 def _wider(fields: int, names: int, delimiter: str) -> str:

@@ -17,6 +17,11 @@ _NUMBERS = {
     ".": re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"),
     ",": re.compile(r"[-+]?(\d+(,\d*)?|,\d+)([eE][-+]?\d+)?"),
 }
+_THOUSANDS = {
+    ".": re.compile(r"[-+]?[1-9]\d{0,2}(?:[,'\u2019\u00a0\u2009\u202f]\d{3})+(\.\d*)?"),
+    ",": re.compile(r"[-+]?[1-9]\d{0,2}(?:[.'\u2019\u00a0\u2009\u202f]\d{3})+(,\d*)?"),
+}
+_MINUS = "\N{MINUS SIGN}"
 _GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+")
 _MISSING = frozenset({"", *FAMILIAR})
 _DATE = r"(?:\d{1,4}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
@@ -59,12 +64,24 @@ def split(text: str, delimiter: str) -> list[str]:
 
 def plain_of(field: str) -> str:
     """A field without blanks and quotes around it."""
-    return field.strip(" \t").strip('"').strip(" \t")
+    return field.strip(" \t").strip('"').strip(" \t").replace(_MINUS, "-")
 
 
 def is_number(plain: str, point: str) -> bool:
     """Whether it is a number whose decimals stand behind ``point``."""
     return len(plain) < 400 and _NUMBERS[point].fullmatch(plain) is not None  # noqa: PLR2004 (longer ones are none)
+
+
+def is_grouped(plain: str, point: str) -> bool:
+    """Whether it is a number with thousands apart: 1,234.5 or 1'234 where the decimals stand behind a point."""
+    return len(plain) < 60 and _THOUSANDS[point].fullmatch(plain) is not None  # noqa: PLR2004 (longer ones are none)
+
+
+def value_of(plain: str, point: str) -> float:
+    """The number of a field that ``is_number`` or ``is_grouped``."""
+    if is_number(plain, point):
+        return float(plain.replace(",", "."))
+    return float(re.sub(rf"[^-+\d{point}]", "", plain).replace(",", "."))
 
 
 def is_missing(plain: str, words: Sequence[str] = ()) -> bool:
@@ -78,9 +95,15 @@ def is_stamp(plain: str) -> bool:
     return bool(found and found["time"])
 
 
+def is_date(plain: str) -> bool:
+    """Whether it looks like a date without a time."""
+    found = STAMP.fullmatch(plain) if 6 <= len(plain) <= 20 else None  # noqa: PLR2004 (1.1.24, and names of months)
+    return bool(found and found["date"] and not found["time"])
+
+
 def may_be_grouped(plain: str) -> bool:
     """Whether it is an integer with separated thousands, or a number of exactly three decimals: 1,234."""
-    return _GROUPED.fullmatch(plain) is not None
+    return _GROUPED.fullmatch(plain) is not None and not ("," in plain and "." in plain)
 
 
 def share_of_values(fields: Sequence[str], point: str) -> float:
@@ -88,7 +111,7 @@ def share_of_values(fields: Sequence[str], point: str) -> float:
     said = [plain for field in fields if not is_missing(plain := plain_of(field))]
     if not said:
         return 0.0
-    return sum(is_number(plain, point) or is_stamp(plain) for plain in said) / len(said)
+    return sum(is_number(plain, point) or is_stamp(plain) or is_grouped(plain, point) for plain in said) / len(said)
 
 
 def without_end(fields: list[str]) -> list[str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 
-from adapters._columns import TIMES
+from adapters._columns import MAPPING, TIMES, Columns
 from adapters._dialect import Dialect, text_of
-from adapters._fields import BLANK, COMMENTS, is_missing, is_number, plain_of, split
+from adapters._fields import BLANK, COMMENTS, is_grouped, is_missing, is_number, plain_of, split, value_of
 from adapters._from_volume import FLOW_FROM_VOLUME, FlowFromVolume
 from adapters._lanes import Lanes, find_lanes
+from adapters._serial_days import date_of
 from adapters._sources import Sources
 from adapters._stamps import Stamps
-from adapters._table_names import meaning
+from adapters._table_names import TIME_LABELS, days_of, meaning
 from adapters._text import FAMILIAR, MAX_LINE, NONE, Line, Rows, Scanner, printable, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
@@ -35,12 +38,13 @@ class RowReader:
         options.units.update(known.columns.names)
         table = known.columns
         if table.time is None and options.rate_hz is None:
-            raise DecodeError(f"no {' or '.join(TIMES)} column and no rate; {REMEDY}")
+            raise DecodeError(f"{self._no_time()} and no rate; {REMEDY}")
         self._time = -1 if table.time is None else table.time
         self._words = [*FAMILIAR, *(word.upper() for word in options.table.missing)]
         self._missing = np.array([float(word) for word in options.table.missing if is_number(word, ".")])
         self._stamps = self._learn_stamps(options) if known.is_stamped else None
         sniffed = self._sniffed()
+        self._began, self._first_s = self._first_day(table, sniffed)
         lanes = self._lanes(sniffed, options)
         slope = FlowFromVolume(_quantum_l(table.channels(sniffed)[Channel.FLOW])) if known.from_volume else None
         self._sources = Sources(table, lanes, label="csv", rate_hz=options.rate_hz, remedy=REMEDY, slope=slope)
@@ -60,7 +64,7 @@ class RowReader:
     @property
     def told(self) -> Sidecar:
         """What the file says of itself: gas conditions, and its start, in UTC where it has an offset."""
-        known = self._stamps.told if self._stamps else RecordingInfo()
+        known = self._stamps.told if self._stamps else RecordingInfo(start_local=self._began)
         return Sidecar(recording=known, context=self._meaning.columns.context)
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
@@ -81,7 +85,24 @@ class RowReader:
 
     def _learn_stamps(self, options: ReadOptions) -> Stamps:
         fields = [plain_of(row[self._time]) for row in self._dialect.rows if len(row) > self._time]
-        return Stamps(fields, options.table.dates)
+        return Stamps(fields, options.table.dates, days_of(self._dialect))
+
+    def _first_day(self, table: Columns, values: FloatArray) -> tuple[datetime | None, float]:
+        """Where the time is a date in days: that of the first row, and its s."""
+        if self._time < 0 or self._stamps or table.time_divisor != TIMES["time_d"]:
+            return None, 0.0
+        days = values[np.isfinite(values[:, self._time]), self._time]
+        began = date_of(float(days[0])) if days.size else None
+        return began, float(days[0]) / TIMES["time_d"] if began else 0.0
+
+    def _no_time(self) -> str:
+        """Why there is no time, as an error says it."""
+        for at, name in enumerate(map(plain_of, self._dialect.names)):
+            if name.lower() in TIME_LABELS or name.lower().startswith(("time", "zeit")):
+                seen = next((one[at] for one in self._dialect.rows if len(one) > at), "")
+                what = f"the times in column {name[:40]!r}, such as {shown(seen.encode())}, are not read"
+                return f"{what}; say its unit in its name or as {MAPPING} ({', '.join(TIMES)}); else there is no time"
+        return "no time_s or time_ms column"
 
     def _sniffed(self) -> FloatArray:
         """The first rows as numbers ``(n, columns)``, those that are none left out."""
@@ -100,6 +121,8 @@ class RowReader:
     def _tell(self, lanes: Lanes) -> None:
         notes = [("table", note) for note in self._dialect.notes]
         notes += [*self._meaning.notes, *(self._stamps.notes() if self._stamps else [])]
+        if self._began:
+            notes.append(("local_time", f"the recording begins at {self._began:%Y-%m-%d %H:%M:%S} local time"))
         notes += [("rates", note) for note in lanes.notes()]
         for assumes, detail in notes:
             grade: dict[str, float | str] = {"grade": "B"} if assumes == FLOW_FROM_VOLUME else {}
@@ -139,7 +162,7 @@ class RowReader:
             self._sources.rows(None, values)
             return
         times = values[:, self._time]
-        stamps = self._stamps.seconds(times) if self._stamps else self._meaning.columns.seconds(values)
+        stamps = self._stamps.seconds(times) if self._stamps else self._meaning.columns.seconds(values) - self._first_s
         self._sources.rows(stamps, values)
 
     def _damaged(self, part: Line, what: str) -> None:
@@ -190,8 +213,8 @@ class RowReader:
                 if micros is None:
                     return None, f"{shown(plain.encode())} in column {self._name(at)} is no time"
                 numbers[at] = micros
-            elif is_number(plain, self._dialect.point):
-                numbers[at] = float(plain.replace(",", "."))
+            elif is_number(plain, point := self._dialect.point) or (self._dialect.grouped and is_grouped(plain, point)):
+                numbers[at] = value_of(plain, point)
             else:
                 other = "," if self._dialect.point == "." else "."
                 hint = f"; decimals need a {'point' if other == ',' else 'comma'}" if is_number(plain, other) else ""

@@ -7,6 +7,7 @@ sidecar goes before both. What could be meant and cannot be used is left out and
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -23,17 +24,53 @@ _WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*")
 _NUMBER = re.compile(r"[0-9]{1,4}")
 _WORDS: Mapping[Channel, frozenset[str]] = {
     Channel.PCO2: frozenset({"co2", "pco2", "capno", "capnogram"}),
-    Channel.FLOW: frozenset({"flow", "airflow"}),
-    Channel.PAW: frozenset({"paw", "awp", "pao", "press", "pressure"}),
+    Channel.FLOW: frozenset(
+        {
+            "flow",
+            "airflow",
+            "fluss",
+            "atemfluss",
+            "volumenstrom",
+            "debit",
+            "flujo",
+            "caudal",
+            "flusso",
+            "portata",
+            "fluxo",
+        }
+    ),
+    Channel.PAW: frozenset(
+        {
+            "paw",
+            "awp",
+            "pao",
+            "press",
+            "pressure",
+            "druck",
+            "atemwegsdruck",
+            "beatmungsdruck",
+            "pression",
+            "presion",
+            "pressione",
+            "pressao",
+        }
+    ),
 }
 """Words of a label; CO2 first, for it has a pressure too."""
+_HALVES = ("insp", "exsp", "exp", "esp")
+"""What words begin with that say which half of a breath."""
 _WHOLE = {"f": Channel.FLOW, "p": Channel.PAW}
 """Labels of one letter."""
 _OTHERS = frozenset({
     "abp", "ambient", "art", "arterial", "barometric", "bias", "blood", "cannula", "cuff", "cvp", "end", "epr", "es",
     "eso", "esophageal", "et", "fi", "fresh", "gastric", "icp", "insp", "ipap", "epap", "leak", "lim", "limit", "max",
     "mean", "min", "n2o", "nasal", "nibp", "o2", "oes", "oesophageal", "oxygen", "pdi", "peak", "peep", "pes", "pga",
-    "plateau", "sample", "set", "setpoint", "supply", "target", "tc",
+    "plateau", "sample", "set", "setpoint", "supply", "target", "tc", "exp", "expiratory", "inspiratory", "expired",
+    "inspired", "arterielle", "arteriel", "arterieller", "arteriosa", "sang", "blut", "sangre", "oesophagus",
+    "oesophagienne", "esofagica", "esofagea", "gastrique", "gastrica", "magen", "gastrisch", "venous", "venoso",
+    "veineuse", "venoser", "moyenne", "media", "mittel", "mittlerer", "crete", "pico", "picco", "spitze", "leck",
+    "fuite", "fuga", "atmospheric", "atmospherique", "atmosferica", "umgebung", "inspiratoire", "expiratoire",
+    "inspiratorio", "expiratorio", "espiratorio", "inspiratoria", "expiratoria", "inspiratorischer", "exspiratorischer",
 })  # fmt: skip
 """Words of flows and pressures elsewhere, of settings and of values of whole breaths."""
 
@@ -201,11 +238,23 @@ def meant(label: str) -> Channel | None:
     plain = label.lower()
     if plain in _WHOLE:
         return _WHOLE[plain]
-    words = {word.lower() for word in _WORD.findall(label)}
+    words = _words(label)
     words |= {word.rstrip("0123456789") for word in words if not word.endswith("o2")}
     if words & _OTHERS:
         return None
     return next((channel for channel, known in _WORDS.items() if words & known), None)
+
+
+def is_half_of_flow(label: str) -> bool:
+    """Whether it says flow of inspiration, or of expiration."""
+    words = _words(label)
+    return bool(words & _WORDS[Channel.FLOW]) and any(word.startswith(_HALVES) for word in words)
+
+
+def _words(label: str) -> set[str]:
+    """Its words in lower case, without accents."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", label) if not unicodedata.combining(one))
+    return {word.lower() for word in _WORD.findall(plain)}
 
 
 def _no_flow(signals: Sequence[Signal], notes: Sequence[str]) -> str:

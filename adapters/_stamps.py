@@ -39,8 +39,11 @@ class Stamps:
         is_ambiguous: Whether days and months may be exchanged.
     """
 
-    def __init__(self, fields: Sequence[str], dates: str | None) -> None:
-        """Learn from the first stamps, plain. Raises ``DecodeError`` where none can be read."""
+    def __init__(self, fields: Sequence[str], dates: str | None, days: Sequence[str] = ()) -> None:
+        """Learn from the first stamps, plain, and their dates in a column beside them.
+
+        Raises ``DecodeError`` where none can be read.
+        """
         found = [match for one in fields if (match := STAMP.fullmatch(one)) and match["time"]]
         self._shown = next((one for one in fields if STAMP.fullmatch(one)), "")
         dated = [match["date"] for match in found if match["date"]]
@@ -52,15 +55,18 @@ class Stamps:
             raise DecodeError(f"times such as {self._shown[:40]!r} cannot be read; say dates under [recording]")
         self._first = self._last = first
         self._shift = 0.0
-        self.start = self._start(found[0]["time"]) if found and self._is_dated and not self.is_ambiguous else None
+        began = first if self._is_dated else None
+        if days and not self._is_dated:
+            order, self.is_ambiguous = _date_order(days, dates)
+            self._shown = days[0]
+            began = _micros(
+                f"{days[0]} {next(one for one in fields if self.read(one) is not None)}", (*order, *self.order)
+            )
+        self.start = _start(found[0]["time"], began) if found and began is not None and not self.is_ambiguous else None
 
     def read(self, field: str) -> float | None:
         """One field: µs, or None where it is no stamp."""
-        raw = np.frombuffer(field.encode()[:80], np.uint8)
-        if raw.size == 0:
-            return None
-        at, micros = stamp(raw, 0, raw.size, 0, np.array(self.order, dtype=np.int64))
-        return float(micros) if at == raw.size else None
+        return _micros(field, self.order)
 
     def seconds(self, micros: FloatArray) -> FloatArray:
         """µs of a piece of the file → s from its first stamp. Raises ``DecodeError`` for a date of two readings."""
@@ -96,13 +102,23 @@ class Stamps:
             return [("local_time", what)]
         return []
 
-    def _start(self, text: str) -> datetime | None:
-        offset = re.search(r"(Z|[-+]\d{2}:?(?:\d{2})?)$", text)
-        try:
-            start = datetime(1970, 1, 1) + timedelta(microseconds=self._first)  # noqa: DTZ001 (the file's own)
-        except OverflowError:
-            return None
-        return start.replace(tzinfo=UTC) if offset else start
+
+def _micros(field: str, order: Sequence[int]) -> float | None:
+    """A stamp whose parts stand in this order: µs, or None where it is none."""
+    raw = np.frombuffer(field.encode()[:80], np.uint8)
+    if raw.size == 0:
+        return None
+    at, micros = stamp(raw, 0, raw.size, 0, np.array(order, dtype=np.int64))
+    return float(micros) if at == raw.size else None
+
+
+def _start(text: str, micros: float) -> datetime | None:
+    offset = re.search(r"(Z|[-+]\d{2}:?(?:\d{2})?)$", text)
+    try:
+        start = datetime(1970, 1, 1) + timedelta(microseconds=micros)  # noqa: DTZ001 (the file's own)
+    except OverflowError:
+        return None
+    return start.replace(tzinfo=UTC) if offset else start
 
 
 def _time_order(times: Sequence[str]) -> tuple[int, ...]:

@@ -30,9 +30,10 @@ from adapters._columns import (
     suggestion,
 )
 from adapters._dialect import Dialect
-from adapters._fields import is_missing, is_number, is_stamp, plain_of
+from adapters._fields import is_date, is_grouped, is_missing, is_number, is_stamp, plain_of, value_of
 from adapters._from_volume import FLOW_FROM_VOLUME
-from adapters._signals import meant
+from adapters._serial_days import date_of
+from adapters._signals import is_half_of_flow, meant
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ
 from streamer.errors import ConfigError, DecodeError
 from streamer.units import STANDARD_MMHG, unit_of
@@ -41,20 +42,44 @@ _UNIT = re.compile(r"(?P<label>.*?)[\s_]*[\[({](?P<unit>[^\[\](){}]{1,24})[\])}]
 _TAIL = re.compile(
     r"(?P<label>[^\s_/,;]+(?:[ _][A-Za-z]+)??)(?:[ _]*/ ?|, ?|[ _]in[ _]|[ _])(?P<unit>\S{1,12}(?: \S{1,8})?)"
 )
+_DOTTED = re.compile(r"(?P<label>.*?\w)\.{2,}(?P<unit>[\w.]{1,24}?)\.*")
+"""As R writes ``Flow (L/min)``: ``Flow..L.min.``."""
 TIME_LABELS = frozenset({
     "time", "t", "zeit", "temps", "tiempo", "tempo", "timestamp", "time stamp", "time_stamp", "datetime", "date time",
     "date_time", "date/time", "sec", "secs", "seconds", "elapsed", "elapsed time", "elapsed_time", "reltime", "ts",
-    "rel time", "clock", "uhrzeit", "datum/zeit", "local time", "time of day",
+    "rel time", "clock", "uhrzeit", "datum/zeit", "local time", "time of day", "x_value", "messzeit", "zeitstempel",
+    "zeitpunkt", "horodatage", "heure", "hora", "ora", "fecha hora", "fecha/hora", "date et heure", "data/ora", "epoch",
+    "unix time", "unixtime", "unix_time", "asctime", "elapsed_s", "time elapsed", "relative time", "relativzeit",
 })  # fmt: skip
-_SECONDS = frozenset({"s", "sec", "secs", "second", "seconds", "sek"})
-_MILLIS = frozenset({"ms", "msec", "msecs", "millisecond", "milliseconds", "millis"})
-_VOLUMES = frozenset({"volume", "vol", "v", "tidal volume", "volumen"})
+_TIME_UNITS = {
+    spelled: f"time_{unit}"
+    for unit, known in {
+        "s": "s sec secs second seconds sek sekunden secondes segundos secondi",
+        "ms": "ms msec msecs millisecond milliseconds millis",
+        "us": "us \u03bcs usec usecs microsecond microseconds micros",
+        "ns": "ns nsec nanosecond nanoseconds nanos",
+        "min": "min mins minute minutes minuten minutos minuti",
+        "h": "h hr hrs hour hours stunden heures horas",
+        "d": "d day days tage jours",
+    }.items()
+    for spelled in known.split()
+}
+_UNIQUE = ("time_s", "time_ms", "time_us", "time_ns")
+"""Units of which the steps of a time can be of one only, at any rate that can be used."""
+_VOLUMES = frozenset({"volume", "vol", "v", "tidal volume", "volumen", "atemvolumen", "volumes"})
 _STARTS = (
     ("flow", ("flow", "v'", "vdot")),
     ("paw", ("paw", "press", "p_aw", "airway")),
     ("pco2", ("pco2", "co2", "capno", "etco2")),
 )
 """What the names of a signal begin with, even if nothing else of them is known."""
+_SPOKEN = {
+    "time_s": "seconds",
+    "time_ms": "milliseconds",
+    "time_us": "microseconds",
+    "time_ns": "nanoseconds",
+    "time_d": "days, as of a spreadsheet or of MATLAB",
+}
 MAX_NAME = 80
 """Characters of a name that are looked at."""
 SHOWN = 8
@@ -87,13 +112,16 @@ def named(name: str, unit: str) -> str | None:
     for pattern in (_UNIT, _TAIL):
         if (found := pattern.fullmatch(plain)) and (canonical := _with_unit(found["label"], found["unit"])):
             return canonical
+    if found := _DOTTED.fullmatch(plain):
+        label, unit = found["label"].replace(".", " "), found["unit"]
+        return _with_unit(label, unit) or _with_unit(label, unit.replace(".", "/"))
     return None
 
 
 def _with_unit(label: str, unit: str) -> str | None:
     plain, unit = label.strip(" _:").lower(), unit.strip()
     if plain in TIME_LABELS:
-        return "time_s" if unit.lower() in _SECONDS else "time_ms" if unit.lower() in _MILLIS else None
+        return _TIME_UNITS.get(unit.lower())
     if plain in _VOLUMES:
         return {"ml": "volume_ml", "l": "volume_l", "cc": "volume_ml"}.get(unit.lower())
     channel = meant(label)
@@ -183,6 +211,7 @@ def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
         if (canonical := named(name, unit)) is not None
     }
     _refuse_twice(dialect.names, found)
+    _refuse_halves(dialect.names, found)
     if not any(name in TIMES for name in found.values()):
         found |= _vague_time(dialect, found, notes)
     is_table = any(name in WAVEFORMS or name in VOLUMES for name in found.values())
@@ -194,6 +223,7 @@ def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
                 raise DecodeError(
                     f"unknown column {name[:40].lower()!r}{has}; {suggestion(name.lower())}; or give {MAPPING}"
                 )
+            _refuse_flow(name, units[at], found)
             left_out.append(repr(name[:40]) if name else "one without a name")
     if not is_table:
         known = f"{', '.join(WAVEFORMS)} (flow is positive into the patient)"
@@ -216,6 +246,29 @@ def _refuse_twice(names: Sequence[str], found: Mapping[int, str]) -> None:
         seen[kind] = at
 
 
+def _refuse_halves(names: Sequence[str], found: Mapping[int, str]) -> None:
+    """Raises ``DecodeError`` where flow is in two columns, one for each half of a breath."""
+    if any(canonical.startswith("flow") for canonical in found.values()):
+        return
+    halves = [plain_of(name)[:40] for name in names if is_half_of_flow(name)]
+    if halves:
+        shown = " and ".join(map(repr, halves[:2]))
+        what = f"flow is apart for inspiration and expiration ({shown})"
+        raise DecodeError(f"{what}: write one column of it, positive into the patient; or give {MAPPING}")
+
+
+def _refuse_flow(name: str, unit: str, found: Mapping[int, str]) -> None:
+    """Raises ``DecodeError`` where pressure alone is known, and this column has a unit of flow."""
+    kinds = {canonical.partition("_")[0] for canonical in found.values()}
+    parts = _UNIT.fullmatch(name[:MAX_NAME])
+    if (
+        "paw" in kinds
+        and kinds.isdisjoint({"flow", "volume"})
+        and unit_of("flow", unit or (parts["unit"] if parts else ""))
+    ):
+        raise DecodeError(f"column {name[:40]!r} has a unit of flow and no name that is known; give {MAPPING}")
+
+
 def is_wanted(name: str, found: Mapping[int, str]) -> bool:
     """Whether a column without a unit may be a signal that no other column is."""
     channel = meant(unicodedata.normalize("NFKC", name[:MAX_NAME]))
@@ -235,21 +288,37 @@ def _vague_time(dialect: Dialect, found: Mapping[int, str], notes: list[tuple[st
         return {best[0]: "time_s"}
     for at in named:
         rate_hz = _rows_a_unit(dialect, at)
-        for name, divisor in TIMES.items():
-            if rate_hz and MIN_RATE_HZ <= rate_hz * divisor <= MAX_RATE_HZ:
-                unit = {"time_s": "seconds", "time_ms": "milliseconds"}[name]
-                notes.append(("time_unit", f"column {dialect.names[at][:40]!r} has no unit: its steps are of {unit}"))
+        first = next(iter(_numbers(dialect, at)), 0.0)
+        for name in (*_UNIQUE, *(["time_d"] if date_of(first) else [])):
+            if rate_hz and MIN_RATE_HZ <= rate_hz * TIMES[name] <= MAX_RATE_HZ:
+                what = f"column {dialect.names[at][:40]!r} has no unit: its steps are of {_SPOKEN[name]}"
+                notes.append(("time_unit", what))
                 return {at: name}
     return {}
 
 
 def _rows_a_unit(dialect: Dialect, at: int) -> float:
     """How many rows there are to one unit of a time; 0 where it does not advance."""
-    fields = [plain_of(row[at]) for row in dialect.rows if len(row) > at]
-    numbers = [float(one.replace(",", ".")) for one in fields if is_number(one, dialect.point)]
+    numbers = _numbers(dialect, at)
     steps = sorted(after - before for before, after in itertools.pairwise(numbers) if after > before)
     distinct = len(set(numbers))
     return distinct and len(numbers) / distinct / steps[len(steps) // 2] if steps else 0.0
+
+
+def days_of(dialect: Dialect) -> list[str]:
+    """The first dates of a column that holds nothing else, if there is one: it stands beside that of the times."""
+    for at in range(len(dialect.names)):
+        fields = [plain_of(row[at]) for row in dialect.rows if len(row) > at]
+        said = [one for one in fields if not is_missing(one)]
+        if said and said[0] == fields[0] and all(is_date(one) for one in said):
+            return said
+    return []
+
+
+def _numbers(dialect: Dialect, at: int) -> list[float]:
+    """The first numbers of a column."""
+    fields, point = [plain_of(row[at]) for row in dialect.rows if len(row) > at], dialect.point
+    return [value_of(one, point) for one in fields if is_number(one, point) or is_grouped(one, point)]
 
 
 def _holds_stamps(dialect: Dialect, at: int) -> bool:

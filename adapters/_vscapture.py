@@ -45,7 +45,11 @@ _DRAEGER = re.compile(_TIME + rb"[,;](\d{12,14})[,;]" + _VALUE + rb"[,;](?:InspS
 _PHILIPS = re.compile(_TIME + rb"[,;](\d{1,10})[,;](?:" + _TIME + rb"[,;])?" + _VALUE + rb"[,;]")
 _OLD = re.compile(_TIME + rb"[,;]" + _VALUE + rb"[,;]")
 _NUMERIC = re.compile(
-    rb"Time,(?:RelativeTime|[A-Z]\w*_\w+)\b.*|" + _TIME + rb",(?:\d+,(?:" + _TIME + rb",)?)?[A-Z]\w*_\w+,.*"
+    rb"Time,(?!.*_(?i:cmh2o|mbar|[hk]?pa|mmhg|m?l_?(?:min|s)|m?lpm|slm)\b)(?:RelativeTime|[A-Z]\w*_\w+)\b.*|"
+    + _TIME
+    + rb",(?:\d+,(?:"
+    + _TIME
+    + rb",)?)?[A-Z]\w*_\w+,.*"
 )
 
 
