@@ -13,8 +13,9 @@ of rows; stamps say how fast it ticks and where it jumps.
    row that is off the grid and not later than the row before is left out and counted.
 4. **Resets.** Back by more than ``RESET_S``, and the stamps after agree: the clock was set (a counter that begins
    again, a time zone). In a recorded file a clock that returns to its beginning has been set however short its run
-   was: exports are stacked. The time between is unknown, so it is shown as a pause (``Samples.pause``); device time
-   goes on, and so never runs backwards. A block of rows sent twice reaches back less far and is left out.
+   was: exports are stacked, unless these are the file's first rows again (``_beginning.py``). The time between is
+   unknown, so it is shown as a pause (``Samples.pause``); device time goes on, and so never runs backwards. A block
+   of rows sent twice reaches back less far and is left out.
 5. **Drift.** A grid that slides against the stamps by up to 0.5 % is followed without a word, for the device's
    and the recorder's clocks always differ a little.
 6. **Packets.** Where rows share their stamps (one for each packet, or for each second), the first row of a packet has
@@ -30,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters._beginning import Beginning
 from adapters._packets import AHEAD_PACKETS, LEARN_PACKETS, is_packed, learn_packets, of_packets, rounded_hz
 from adapters._samples import Samples
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, FloatArray
@@ -81,6 +83,7 @@ def _place(  # noqa: PLR0917 (compiled)
     tolerance: float,
     ahead: int,
     packet_s: float,
+    again: Any,
     state: Any,
     verdict: Any,
 ) -> int:
@@ -105,7 +108,8 @@ def _place(  # noqa: PLR0917 (compiled)
             stamps[i] = _whole(stamps, i, dt, packet_s)
             agree, seen = _agree(stamps, i, dt, tolerance, ahead)
             back_s = state[3] - stamps[i]
-            is_far = back_s > RESET_S or (back_s >= BEGINNING_S and stamps[i] <= state[4] + BEGINNING_S)
+            has_begun = stamps[i] <= state[4] + BEGINNING_S and not again[i]
+            is_far = back_s > RESET_S or (back_s >= BEGINNING_S and has_begun)
             if back_s >= 0.0 and not (is_far and seen and 2 * agree >= seen):
                 verdict[i] = DROP
                 continue
@@ -125,6 +129,8 @@ def _place(  # noqa: PLR0917 (compiled)
 def learn(stamps: FloatArray, given_hz: float | None, remedy: str) -> tuple[float, float]:
     """Rate in Hz and tolerance in s from the first stamps. Raises ``DecodeError`` that ends in ``remedy``."""
     steps = np.diff(stamps)
+    if (steps < 0).sum() > max(0.5 * steps.size, 1):
+        raise DecodeError("the time stamps run backwards: sort the rows by time, the oldest first")
     steps = steps[steps > 0]  # none across a damaged row (NaN), none back
     if steps.size == 0:
         if given_hz is None:
@@ -185,6 +191,7 @@ class Clock:
         self._live = live
         self._packed, self._ahead, self._packet_s, self._last_s = False, AHEAD, 0.0, np.nan
         self._before_s: float | None = None
+        self._beginning = Beginning()
         self._samples = samples
         self._given_hz = given_hz
         self._remedy = remedy
@@ -238,7 +245,8 @@ class Clock:
             stamps = started
         verdict = np.zeros(len(stamps), np.int8)
         step_s = 1.0 / self._samples.rate_hz
-        judged = (self._tolerance, self._ahead, self._packet_s, self._state, verdict)
+        again = self._beginning.again(stamps, values, self.settled)
+        judged = (self._tolerance, self._ahead, self._packet_s, again, self._state, verdict)
         settled = _place(stamps, final, step_s, *judged)
         self._hand_on(stamps, values, verdict, settled)
         self.settled += settled

@@ -91,6 +91,11 @@ def named(head: bytes) -> str | None:
     return f"is {what}; {remedy}" if what else None
 
 
+def is_text(head: bytes) -> bool:
+    """Whether it may be text."""
+    return b"\0" not in head and sum(byte in _PLAIN for byte in head) >= (1.0 - _MANY) * len(head)
+
+
 def described(head: bytes) -> str:
     """What unknown bytes look like, without showing any: they may tell of a patient."""
     printable = sum(byte in _PLAIN for byte in head) / len(head)

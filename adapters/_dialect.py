@@ -138,6 +138,11 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     names = split(_bare(header.text), delimiter) if header else [str(at) for at in range(width)]
     units = _units(fields[below[0].number], point, len(names), knows) if header and below else []
     below = below[bool(units) :]
+    if first and units:  # notes on the columns
+        below = [line for line in below if line.number >= first.number]
+    above = [line for line in written if header and line.number < header.number]
+    if header and not units:
+        units = _units_above([fields[line.number] for line in above], point, len(names), knows)
     table = [fields[line.number] for line in below[:ROWS]]
     rows = [row for row in table if len(row) == width]
     grouped = _grouped(rows, point, delimiter, said)
@@ -146,7 +151,6 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     if width > len(fitted) and not trailing and len(rows) >= _FEW:
         raise DecodeError(_wider(width, len(fitted), delimiter))
     begin = below[0] if below else Line(lines[-1].number + 1, -1, "")
-    above = [line for line in written if header and line.number < header.number]
     dialect = Dialect(
         delimiter, point, header, fitted, fitted_units, begin.number, begin.start, table, trailing=trailing,
         above=frozenset(line.text.strip() for line in above), grouped=bool(grouped),
@@ -241,6 +245,16 @@ def _units(fields: list[str], point: str, width: int, knows: Knows) -> list[str]
     return plain if looks and known >= _MOST * len(looks) else []
 
 
+def _units_above(above: Sequence[list[str]], point: str, width: int, knows: Knows) -> list[str]:
+    """The units of the columns in a line above the names, behind a word for it or alone; or none."""
+    for fields in reversed(above):
+        is_labelled = "unit" in fields[0].lower() or "einheit" in fields[0].lower()
+        found = _units(["", *fields[1:]] if is_labelled else fields, point, width, knows)
+        if sum(one != "" for one in found) > 1 and (is_labelled or len(found) == width):
+            return [*found, *[""] * width][:width]
+    return []
+
+
 _UNIT = re.compile(
     r"s|sec\.?|secs|seconds?|ms|msec|m?l|m?l ?[/·]? ?(?:s|sec|min)(?:-1|⁻¹)?|lpm|slm|slpm|std ?l/min|%|vol ?%|"
     r"cm ?h[2₂]o|mbar|hpa|kpa|pa|mm ?hg|torr|bar|1|-|n/?a|bpm|°c|yyyy.*|hh:.*|date|time",
@@ -254,8 +268,13 @@ def _fitted(names: list[str], units: list[str], rows: Sequence[list[str]]) -> tu
     used = max((len(without_end(row)) for row in rows), default=len(plain))
     if used == len(plain) + 1 and all(_is_label(row[0]) for row in rows):
         return ["", *plain], ["", *units][: len(plain) + 1]
+    if 1 < used < len(plain) and all(_REMARK.fullmatch(plain_of(one)) for one in plain[used:]):
+        plain = plain[:used]  # rows end before remarks that they do not have
     plain = names[: max(min(used, len(names)), len(plain))]  # columns without a name
     return plain, units[: len(plain)]
+
+
+_REMARK = re.compile(r"(?:comment|remark|note|annotation|marker|kommentar|bemerkung|commentaire)s?", re.IGNORECASE)
 
 
 def _is_label(text: str) -> bool:
@@ -298,5 +317,5 @@ def _notes(dialect: Dialect, above: int, *, has_units: bool) -> list[str]:
         assert dialect.header
         found.append(f"the header is line {dialect.header.number}; {above} lines above it are not read")
     if has_units:
-        found.append("the line below the header is one of units")
+        found.append("a line beside the header is one of units")
     return found

@@ -39,7 +39,7 @@ HUGE = 1e15
 """Neither a time nor a measurement."""
 _CHANNELS = frozenset({
     "channel", "signal", "variable", "parameter", "param", "name", "label", "measurement", "series", "metric", "key",
-    "waveform", "sensor", "type", "kanal", "channel_name", "signal_name",
+    "waveform", "sensor", "field", "type", "kanal", "channel_name", "signal_name",
 })  # fmt: skip
 _VALUES = frozenset({"value", "val", "values", "reading", "data", "y", "sample", "amplitude", "wert", "measure"})
 _UNITS = frozenset({"unit", "units", "uom", "einheit"})
@@ -62,7 +62,7 @@ def is_long(names: Sequence[str]) -> bool:
 
 
 def _places(names: Sequence[str]) -> Places:
-    plain = [plain_of(name).lower() for name in names]
+    plain = [plain_of(name).lower().lstrip("_") for name in names]
 
     def first(known: frozenset[str]) -> int:
         return next((at for at, name in enumerate(plain) if name in known), -1)

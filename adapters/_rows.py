@@ -101,7 +101,11 @@ class RowReader:
             if name.lower() in TIME_LABELS or name.lower().startswith(("time", "zeit")):
                 seen = next((one[at] for one in self._dialect.rows if len(one) > at), "")
                 what = f"the times in column {name[:40]!r}, such as {shown(seen.encode())}, are not read"
-                return f"{what}; say its unit in its name or as {MAPPING} ({', '.join(TIMES)}); else there is no time"
+                say = f"say its unit in its name or as {MAPPING} ({', '.join(TIMES)})"
+                write = "write them as seconds, h:mm:ss or date-times"
+                return (
+                    f"{what}: {say if is_number(plain_of(seen), self._dialect.point) else write}; else there is no time"
+                )
         return "no time_s or time_ms column"
 
     def _sniffed(self) -> FloatArray:

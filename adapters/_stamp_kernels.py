@@ -15,7 +15,7 @@ from streamer.jit import kernel
 
 YEAR, MONTH, DAY, HOUR, MINUTE, SECOND = 1, 2, 3, 4, 5, 6
 """Parts of a stamp: their order in the text is what ``stamp`` is given."""
-_DIGITS_OF_YEAR, _DIGITS_OF_PART, _PLACES = 4, 2, 6
+_DIGITS_OF_YEAR, _DIGITS_OF_PART, _DIGITS_OF_MILLIS, _PLACES = 4, 2, 3, 6
 _BLANK, _TAB, _QUOTE, _ZERO, _NINE = 32, 9, 34, 48, 57
 _COMMA, _MINUS, _POINT, _SLASH, _COLON, _PLUS = 44, 45, 46, 47, 58, 43
 _A, _M, _P, _T, _Z, _SMALL_A, _SMALL_Z, _TO_CAPITAL, _LETTER_Z = 65, 77, 80, 84, 90, 97, 122, 32, 90
@@ -73,8 +73,13 @@ def _apart(buf: Any, at: int, end: int, delimiter: int) -> int:
 
 @kernel
 def _fraction(buf: Any, at: int, end: int, delimiter: int) -> tuple[int, float]:
-    """What stands behind a point or comma: where it ends, and µs, rounded."""
-    if at + 1 >= end or buf[at] == delimiter or not (buf[at] == _POINT or buf[at] == _COMMA):
+    """What stands behind a point, a comma or, as three digits, a colon: where it ends, and µs, rounded."""
+    if at + 1 >= end or buf[at] == delimiter:
+        return at, 0.0
+    if buf[at] == _COLON:  # 14:05:09:123
+        ends, millis = _number(buf, at + 1, end, _DIGITS_OF_MILLIS)
+        return (ends, millis * 1e3) if ends == at + 1 + _DIGITS_OF_MILLIS else (at, 0.0)
+    if not (buf[at] == _POINT or buf[at] == _COMMA):
         return at, 0.0
     at += 1
     micros, unit = 0.0, 1e5

@@ -52,7 +52,9 @@ class Stamps:
         self.order = (*order, *_time_order([match["time"] for match in found]))
         first = next((micros for one in fields if (micros := self.read(one)) is not None), None)
         if first is None:
-            raise DecodeError(f"times such as {self._shown[:40]!r} cannot be read; say dates under [recording]")
+            raise DecodeError(
+                f"times such as {self._shown[:40]!r} cannot be read: write seconds, h:mm:ss or date-times"
+            )
         self._first = self._last = first
         self._shift = 0.0
         began = first if self._is_dated else None

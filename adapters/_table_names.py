@@ -89,8 +89,8 @@ SHOWN = 8
 def knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
     """Whether a line is a header whose names are known, or are meant to be; a row may have words in it too."""
     plain = [plain_of(name) for name in names]
-    numbers = sum(is_number(name, ".") or is_number(name, ",") for name in plain)
-    if 2 * numbers >= len(plain):
+    numbers = sum(is_number(name, ".") or is_number(name, ",") or is_stamp(name) for name in plain)
+    if 2 * numbers >= sum(map(bool, plain)):
         return False
     if mapping:
         lower = {name.lower() for name in plain}

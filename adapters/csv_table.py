@@ -18,7 +18,7 @@ from functools import partial
 
 from adapters._columns import KNOWN
 from adapters._dialect import HEAD, find_dialect, lines_of
-from adapters._fields import BLANK
+from adapters._fields import BLANK, share_of_values
 from adapters._long_form import LongReader, is_long, long_form
 from adapters._rows import REMEDY, RowReader
 from adapters._table_names import knows, named
@@ -30,11 +30,16 @@ from streamer.errors import DecodeError, VentstreamError
 from streamer.records import Notice
 
 __all__ = ["REMEDY", "Decoder", "recognise"]
+_NO_TABLES = (".md", ".markdown", ".rst", ".html", ".tex", ".toml", ".yaml", ".yml", ".py", ".r", ".m", ".ipynb")
+"""Suffixes of what may speak of tables and is none."""
 
 
 def recognise(head: bytes, name: str) -> bool:
     """Whether a line near the beginning reads like a header of ours; the first one, also if it is only meant to."""
-    del name
+    return not name.lower().endswith(_NO_TABLES) and _recognise(head)
+
+
+def _recognise(head: bytes) -> bool:
     lines, _ = lines_of(head[:HEAD], 1, final=True)
     try:
         dialect = find_dialect(lines, ReadOptions().table, partial(_knows, mapping={}))
@@ -47,7 +52,11 @@ def recognise(head: bytes, name: str) -> bool:
         return any(one.lower() in KNOWN for one in dialect.names)
     if long_form(dialect) is not None:
         return True
-    return knows(dialect.names, {}) if not dialect.above else any(named(one, "") for one in dialect.names)
+    if not dialect.above:
+        return knows(dialect.names, {})
+    units = [*dialect.units, *[""] * len(dialect.names)]
+    is_named = any(named(name, unit) for name, unit in zip(dialect.names, units, strict=False))
+    return is_named and any(share_of_values(row, dialect.point) > 0.0 for row in dialect.rows)  # prose has none
 
 
 def _knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from adapters import _containers as containers
 from adapters._alternate import alternated
-from adapters._columns import EXACT, scale
+from adapters._columns import EXACT, MAPPING, scale
 from adapters._from_volume import FLOW_FROM_VOLUME, NOTE
 from adapters._sidecar import find_sidecar, merged
 from adapters._wrapped import GZIP, Plain, unwrapped
@@ -289,4 +289,7 @@ def _by_name(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> 
     header = plain.path.with_suffix(".hea")
     if header != plain.path and header.is_file():
         raise DecodeError(f"may hold the signals of a WFDB record; name its header, {header.name}")
-    raise DecodeError(f"not a recording that is known ({containers.described(head)}); {_REMEDY}")
+    if mapped and containers.is_text(head):
+        return "csv"
+    table = f"if it is a table, give {MAPPING} {plain.path.stem}.toml; else " if containers.is_text(head) else ""
+    raise DecodeError(f"not a recording that is known ({containers.described(head)}); {table}{_REMEDY}")

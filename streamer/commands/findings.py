@@ -26,7 +26,7 @@ from streamer.faults import one_line
 from streamer.records import BreathRecord, Event, Notice, NoticeKind
 from streamer.terminal import SHOWN
 
-GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE, NoticeKind.CLOCK_RESET})
+GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
 MAX_REASONS = 6
 MAX_RUNS = 10_000
 """Kept of one recording."""
@@ -126,7 +126,7 @@ class Findings:
 
     @property
     def gaps(self) -> int:
-        """Gaps, overlaps, changes of rate and clocks that began anew."""
+        """Gaps, overlaps and changes of rate; a clock that begins again has its pause, a gap."""
         return sum(self.notices[kind] for kind in GAPS)
 
     @property

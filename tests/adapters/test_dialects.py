@@ -124,7 +124,7 @@ def test_the_plain_table_is_what_its_numbers_say() -> None:
     [
         (Way(delimiter=";", point=","), ["decimals stand behind a comma"]),
         (Way(above=("Export", "of a device")), ["the header is line 3; 2 lines above it are not read"]),
-        (Way(header="units"), ["the line below the header is one of units"]),
+        (Way(header="units"), ["a line beside the header is one of units"]),
         (Way(index="unnamed"), ["columns that are not read: one without a name"]),
         (Way(delimiter="|"), ["fields stand between bars"]),
     ],

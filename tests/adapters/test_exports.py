@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from adapters.csv_table import Decoder, told
+from adapters.csv_table import Decoder, recognise, told
 from adapters.formats import ReadOptions, TextTable
+from adapters.recording import open_recording
 from adapters.vscapture import recognise as is_vscapture
-from streamer.chunk import Channel
+from streamer.chunk import Channel, Chunk
+from streamer.errors import DecodeError
 from tests.adapters.contract import Stream, decoded, prefix_rule
 
 N, RATE_HZ = 600, 50.0
@@ -160,3 +163,92 @@ def test_the_minus_of_typesetters() -> None:
 def test_a_table_with_units_in_its_names_is_no_numeric_export_of_vscapture() -> None:
     assert not is_vscapture(b"Time,Paw_cmH2O,Flow_Lpm\n1,2,3\n", "a.csv")
     assert is_vscapture(b"Time,NOM_ECG_HR,NOM_RESP\n", "a.csv")
+
+
+ROWS = [f"{t:.2f},{p},{f}" for t, p, f in zip(TIMES, PAW, FLOW, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("first", "since", "until"), [(80, 0, 80), (80, 10, 80), (90, 0, 60), (70, 0, 20), (400, 5, 30)]
+)
+def test_rows_sent_again_from_the_beginning_are_no_other_recording(first: int, since: int, until: int) -> None:
+    rows = [*ROWS[:first], *ROWS[since:until], *ROWS[first:]]
+    content = "\n".join(["time_s,paw_cmh2o,flow_l_min", *rows]).encode()
+    notes = is_read(content)
+    assert any(f"{until - since} dropped" in note for note in notes)
+    cuts = [[1500], [2000, 2001], range(1000, 4000, 97)]
+    prefix_rule(lambda: Decoder(ReadOptions()), content, cuts)
+
+
+@pytest.mark.parametrize("first", [80, 300])
+def test_another_recording_that_begins_again_is_a_run_of_its_own(first: int) -> None:
+    others = [f"{t:.2f},{p},{f}" for t, p, f in zip(TIMES, PAW + 0.01, FLOW, strict=True)]
+    found = read("\n".join(["time_s,paw_cmh2o,flow_l_min", *ROWS[:first], *others]).encode())
+    assert [stretch.n for stretch in found.stretches] == [first, N]
+
+
+@pytest.mark.parametrize("decimals", [".", ","])
+def test_a_labview_measurement_with_units_above_the_names(decimals: str) -> None:
+    above = "LabVIEW Measurement\t\nSeparator\tTab\nDate\t2024/03/17\n***End_of_Header***\t\n\t\nChannels\t2\t\t\n"
+    above += "Samples\t600\t600\t\nTime\t14:05:09.1\t14:05:09.1\t\nY_Unit_Label\tcmH2O\tL/min\t\nX0\t0\t0\t\n"
+    header = above + "***End_of_Header***\t\t\t\nX_Value\tPaw\tFlow\tComment"
+    is_read(table(header, lambda t, p, f: f"{t:.6f}\t{p:.6f}\t{f:.6f}".replace(".", decimals)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Time\tPaw\tFlow\ns\tcmH2O\tL/min\nrun 1\trun 1\trun 1",
+        "s\tcmH2O\tL/min\nTime\tPaw\tFlow",
+        "Time\tPaw\tFlow\n(s)\t(cmH2O)\t(L/min)",
+    ],
+)
+def test_units_beside_the_names(header: str) -> None:
+    notes = is_read(table(header, lambda t, p, f: f"{t:.2f}\t{p}\t{f}"))
+    assert any("one of units" in note for note in notes)
+    assert not any("damaged" in note for note in notes)
+
+
+def test_annotated_csv_of_influx() -> None:
+    above = "#group,false,false,true,false,false,true\r\n#datatype,string,long,dateTime,dateTime,double,string\r\n"
+    above += "#default,_result,,,,,\r\n,result,table,_start,_time,_value,_field\r\n"
+    text = ""
+    for number, (name, values) in enumerate({"flow_l_min": FLOW, "paw_cmh2o": PAW}.items()):
+        stamps = [(BEGAN + timedelta(seconds=float(t))).isoformat() + "Z" for t in TIMES]
+        rows = [f",,{number},2024-03-17T00:00:00Z,{t},{v},{name}\r\n" for t, v in zip(stamps, values, strict=True)]
+        text += above + "".join(rows) + "\r\n"
+    is_read(text.encode())
+
+
+def test_milliseconds_behind_a_colon() -> None:
+    is_read(
+        table(
+            "Time,paw_cmh2o,flow_l_min", lambda t, p, f: f"14:05:{9 + int(t):02d}:{round(t * 1000) % 1000:03d},{p},{f}"
+        )
+    )
+
+
+def test_a_clock_that_runs_backwards_says_what_to_do() -> None:
+    content = "\n".join(["time_s,paw_cmh2o,flow_l_min", *reversed(ROWS)]).encode()
+    for options in (ReadOptions(), ReadOptions(rate_hz=RATE_HZ)):
+        assert "run backwards: sort the rows" in (read(content, options).error or "")
+
+
+@pytest.mark.parametrize("suffix", [".lvm", ".asc", ".dat", ".log", ".prn", ".data", ""])
+def test_a_mapping_makes_a_table_of_any_text(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_text("\n".join(row.replace(",", " ") for row in ROWS), encoding="utf-8")
+    with pytest.raises(DecodeError, match=r"if it is a table, give columns = .* in the sidecar a\.toml"):
+        open_recording(path)
+    columns = 'columns = { "0" = "time_s", "1" = "paw_cmh2o", "2" = "flow_l_min" }'
+    (tmp_path / "a.toml").write_text(f"[recording]\n{columns}\n", encoding="utf-8")
+    assert sum(len(one) for one in open_recording(path).items() if isinstance(one, Chunk)) == N
+
+
+def test_prose_that_speaks_of_a_table_is_none() -> None:
+    text = (
+        b"Notes on data\n\nOn time_s, paw_cmh2o and flow:\n\ntime_s, flow_l_min, paw_cmh2o\n\nThe ventilator, as set.\n"
+        * 5
+    )
+    assert not recognise(text, "README")
+    assert not recognise(b"time_s,flow_l_min\n0,1\n", "README.md")
