@@ -77,4 +77,5 @@ class Beginning:
         found &= varied >= ALIKE // 2
         for row in np.flatnonzero(same & ~found).tolist():  # the last ones of such rows
             found[row] = (found[row - 1] and at[row] == at[row - 1] + 1) if row else before
-        return found
+        marks: NDArray[np.bool_] = found
+        return marks

@@ -247,7 +247,7 @@ def _units(fields: list[str], point: str, width: int, knows: Knows) -> list[str]
 
 def _units_above(above: Sequence[list[str]], point: str, width: int, knows: Knows) -> list[str]:
     """The units of the columns in a line above the names, behind a word for it or alone; or none."""
-    for fields in reversed(above):
+    for fields in filter(None, reversed(above)):
         is_labelled = "unit" in fields[0].lower() or "einheit" in fields[0].lower()
         found = _units(["", *fields[1:]] if is_labelled else fields, point, width, knows)
         if sum(one != "" for one in found) > 1 and (is_labelled or len(found) == width):

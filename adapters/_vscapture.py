@@ -44,13 +44,12 @@ _VALUE = rb"(-?\d{1,9}(?:[.,]\d{1,9})?|NaN)"
 _DRAEGER = re.compile(_TIME + rb"[,;](\d{12,14})[,;]" + _VALUE + rb"[,;](?:InspStart|ExpStart)?")
 _PHILIPS = re.compile(_TIME + rb"[,;](\d{1,10})[,;](?:" + _TIME + rb"[,;])?" + _VALUE + rb"[,;]")
 _OLD = re.compile(_TIME + rb"[,;]" + _VALUE + rb"[,;]")
+_OURS = rb"(?i:paw|pressure|flow|p?co2)_(?i:cmh2o|mbar|[hk]?pa|mmhg|percent|m?l_?(?:min|s)|m?lpm|slm)"
+"""A name of a table that says its unit."""
 _NUMERIC = re.compile(
-    rb"Time,(?!.*_(?i:cmh2o|mbar|[hk]?pa|mmhg|m?l_?(?:min|s)|m?lpm|slm)\b)(?:RelativeTime|[A-Z]\w*_\w+)\b.*|"
-    + _TIME
-    + rb",(?:\d+,(?:"
-    + _TIME
-    + rb",)?)?[A-Z]\w*_\w+,.*"
-)
+    rb"Time,(?!(?:.*,)?" + _OURS + rb"(?:,|$))(?:RelativeTime|[A-Z]\w*_\w+)\b.*|"
+    + _TIME + rb",(?:\d+,(?:" + _TIME + rb",)?)?[A-Z]\w*_\w+,.*"
+)  # fmt: skip
 
 
 class Key(NamedTuple):

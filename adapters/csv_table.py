@@ -48,15 +48,16 @@ def _recognise(head: bytes) -> bool:
     header = dialect.header
     if header is None or "\0" in header.text:
         return False
+    has_values = any(share_of_values(row, dialect.point) > 0.0 for row in dialect.rows)  # prose has none
     if dialect.delimiter == BLANK:  # other programs part their own names so
-        return any(one.lower() in KNOWN for one in dialect.names)
+        return has_values and any(one.lower() in KNOWN for one in dialect.names)
     if long_form(dialect) is not None:
         return True
     if not dialect.above:
         return knows(dialect.names, {})
     units = [*dialect.units, *[""] * len(dialect.names)]
     is_named = any(named(name, unit) for name, unit in zip(dialect.names, units, strict=False))
-    return is_named and any(share_of_values(row, dialect.point) > 0.0 for row in dialect.rows)  # prose has none
+    return is_named and has_values
 
 
 def _knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
