@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters import npy
-from adapters._columns import WAVEFORMS
+from adapters._columns import TIMES, WAVEFORMS
 from adapters.formats import ReadOptions
 from adapters.recording import Settings, chunks, open_recording
 from streamer.chunk import Channel
@@ -182,7 +182,7 @@ def test_without_hints_it_says_what_to_write_and_that_works(tmp_path: Path) -> N
     assert str(failure.value) == (
         f"{path}: the array (9 numbers) does not say how many samples a second it has or what they are; write a file "
         'x.toml beside it with the line: recording = { rate_hz = HZ, columns = { "0" = "NAME" } } - where HZ is the '
-        "number of samples per second, NAME that of column 0, the first, one of time_s, time_ms, "
+        f"number of samples per second, NAME that of column 0, the first, one of {', '.join(TIMES)}, "
         f"{', '.join(WAVEFORMS)}"
     )
     line = str(failure.value).partition("the line: ")[2].partition(" - ")[0]
