@@ -85,7 +85,7 @@ def test_faults_of_the_user_are_config_errors(csv: Path, tmp_path: Path) -> None
     [
         (b"", "is empty"),
         (b"\x1f\x8b\x08\x00", "is compressed, but damaged: the file is cut short"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
         (b"PK\x03\x04....", "is a ZIP archive; unpack it"),
         (b"\x99PNG\r\n\x1a\n" + bytes(range(256)), r"not a recording that is known \(binary, .*ventstream formats"),
         (b"\0" * 5000, "not a recording that is known"),
@@ -162,7 +162,7 @@ def zipped(*names: str) -> bytes:
         (b"<?xml version='1.0'?>", "is XML"),
         (b"<!DOCTYPE html><html>", "is a web page"),
         (b"\x80\x04\x95", "is a Python pickle"),
-        (gzip.compress(b"RDX3\nX\n"), "is an R data file"),
+        (gzip.compress(b"RDX3\nX\n", mtime=0), "is an R data file"),
     ],
 )
 def test_what_is_no_recording_is_named_with_what_to_do(
