@@ -45,6 +45,8 @@ NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANK: "bl
 _LINE = re.compile(rb"\r\n|\r|\n")
 _SEPARATOR = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
 _NOTHING, _FEW = 1e-6, 4
+_UNLIKELY = 0.9
+"""What blanks weigh against a delimiter that is written: other lines of such a file fall into words by chance."""
 _MOST = 0.5
 """Share of values that makes a line a row: a table may have columns of text."""
 Knows = Callable[[Sequence[str]], bool]
@@ -185,6 +187,7 @@ def _written_with(texts: Sequence[str], said: TextTable, knows: Knows) -> tuple[
         width = max(values, key=lambda size: (values[size], size))
         header = any(knows(split(_bare(text), delimiter)) for text in texts[:ABOVE])
         worth = values[width] + 0.5 * header * len(some) + _NOTHING * width
+        worth *= _UNLIKELY if delimiter == BLANK else 1.0
         if values[width] + header and worth > best:
             best, choice = worth, (delimiter, point, width)
     delimiter, point, width = choice
