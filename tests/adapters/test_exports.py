@@ -189,12 +189,9 @@ def test_another_recording_that_begins_again_is_a_run_of_its_own(first: int) -> 
 
 @pytest.mark.parametrize("decimals", [".", ","])
 def test_a_labview_measurement_with_units_above_the_names(decimals: str) -> None:
-    above = "LabVIEW Measurement\t\nSeparator\tTab\nOperator\tme\nDate\t2024/03/17\nTime\t14:05:09.1\n***End_of_Header***\t\n\t\nChannels\t2\t\t\n"
-    above += (
-        "Samples\t600\t600\t\nTime\t14:05:09.1\t14:05:09.1\t\nY_Unit_Label\tcmH2O\tL/min\t\n"
-    above += "X_Dimension\tTime\tTime\t\n"
-    )
-    above += "X0\t0.0\t0.0\t\nDelta_X\t0.02\t0.02\t\n"
+    above = "LabVIEW Measurement\t\nSeparator\tTab\nOperator\tme\nDate\t2024/03/17\nTime\t14:05:09.1\n"
+    above += "***End_of_Header***\t\n\t\nChannels\t2\t\t\nSamples\t600\t600\t\nTime\t14:05:09.1\t14:05:09.1\t\n"
+    above += "Y_Unit_Label\tcmH2O\tL/min\t\nX_Dimension\tTime\tTime\t\nX0\t0.0\t0.0\t\nDelta_X\t0.02\t0.02\t\n"
     header = above + "***End_of_Header***\t\t\t\nX_Value\tPaw\tFlow\tComment"
     is_read(table(header, lambda t, p, f: f"{t:.6f}\t{p:.6f}\t{f:.6f}".replace(".", decimals)))
 
