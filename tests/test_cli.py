@@ -153,8 +153,11 @@ def test_status_of_errors(
     assert (found, err) == (status, line)
 
 
-def test_an_interrupt_is_no_traceback(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_interrupt_is_no_traceback(capsys: Captured, monkeypatch: pytest.MonkeyPatch, *, compiled: bool) -> None:
     def fail() -> int:
+        if compiled:  # what comes of it within compiled code
+            raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(lists, "metrics", fail)

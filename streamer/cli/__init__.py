@@ -61,6 +61,8 @@ def _other(error: Exception) -> int:
         return _complain(f"{problem} (see {command} --help)", USAGE)
     if isinstance(error, OSError) and error.filename is None and error.errno is not None:
         return _complain(f"standard output: {error.strerror}", DATA)
+    if isinstance(error, SystemError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        return _complain("interrupted", INTERRUPTED)  # within compiled code
     if os.environ.get("VENTSTREAM_DEBUG"):
         raise error
     return _complain(f"internal error: {type(error).__name__}: {error}; please report it", DATA)
