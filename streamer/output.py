@@ -13,6 +13,11 @@ from typing import IO, Self
 from streamer.errors import OutputError
 
 
+def real(path: Path) -> Path:
+    """Where a path leads, links followed; a link that leads to itself is left as it is."""
+    return Path(os.path.realpath(path))
+
+
 def say(line: str) -> None:
     """A line of the answer, on standard output at once. Raises ``BrokenPipeError`` when nobody reads any more."""
     sys.stdout.write(line + "\n")
@@ -77,7 +82,7 @@ class Output:
         if out == "-":
             return sys.stdout.buffer
         try:
-            target = Path(out).resolve()
+            target = real(Path(out))
             if target.exists() and not target.is_file() and not target.is_dir():
                 return target.open("wb")
             if target.is_dir():

@@ -473,3 +473,17 @@ def test_a_reader_that_leaves_early(arguments: tuple[object, ...]) -> None:
     assert done.returncode == 0
     assert "Error" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["analyze a.csv", "check a.csv", "convert a.csv -o b.parquet", "analyze . -o a.csv"]
+)
+def test_a_link_to_itself_is_one_line(
+    command: str, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").symlink_to("a.csv")
+    status, _, err = run(capsys, *command.split())
+    assert status == 1
+    assert "internal error" not in err
+    assert err.count("\n") == 1

@@ -14,6 +14,7 @@ from streamer.commands.progress import Bar
 from streamer.commands.recordings import expand, open_recording, say_skipped
 from streamer.commands.warm import compile_once
 from streamer.errors import ConfigError, DecodeError
+from streamer.output import real
 from streamer.rows import Row, breath_columns, summary_columns
 from streamer.sidecar import read_sidecar
 from streamer.tables import TableWriter, open_table
@@ -70,9 +71,9 @@ def _check_outputs(paths: Sequence[Path], *outs: str | None) -> None:
     named = [out for out in outs if out is not None]
     if len(named) != len(set(named)):
         raise ConfigError(f"-o and --summaries both name {named[0]}; give each its own")
-    inputs = {path.resolve() for path in paths}
+    inputs = {real(path) for path in paths}
     for out in named:
-        if out != "-" and Path(out).resolve() in inputs:
+        if out != "-" and real(Path(out)) in inputs:
             raise ConfigError(f"{out}: is also to be read; name another output")
 
 

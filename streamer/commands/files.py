@@ -19,7 +19,7 @@ from streamer.commands.warm import compile_once
 from streamer.context import Sidecar
 from streamer.doubts import written as as_texts
 from streamer.errors import ConfigError
-from streamer.output import say
+from streamer.output import real, say
 from streamer.records import Notice
 
 
@@ -35,7 +35,7 @@ def convert(
     path: Path, out: Path, *, format_name: str | None, rate_hz: float | None, context: Path | None, strict: bool = False
 ) -> int:
     """Write any readable recording as a canonical one, which keeps what is doubtful about this one; the exit status."""
-    if out.resolve() == path.resolve():
+    if real(out) == real(path):
         raise ConfigError(f"{out}: is the recording itself; name another file")
     job = Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context)
     recording = open_recording(path, format_name=format_name, rate_hz=rate_hz, context=context)

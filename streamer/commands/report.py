@@ -19,7 +19,7 @@ from streamer.commands.warm import compile_once, is_compiled
 from streamer.doubts import DoubtList
 from streamer.errors import ConfigError
 from streamer.faults import one_line
-from streamer.output import Output, say, warn
+from streamer.output import Output, real, say, warn
 from streamer.rows import Column
 from streamer.study import Results, Study, measure, read_study
 from streamer.study.collect import Course
@@ -80,13 +80,13 @@ def _suffix(out: str) -> str:
 def _check_outs(outs: Sequence[str], study: Study) -> None:
     if len(set(outs)) != len(outs):
         raise ConfigError("-o names one output twice; give each its own")
-    inputs = {file.resolve() for file in study.files}
-    inputs |= {recorded.path.resolve() for session in study.sessions for recorded in session.recordings}
+    inputs = {real(file) for file in study.files}
+    inputs |= {real(recorded.path) for session in study.sessions for recorded in session.recordings}
     for out in outs:
         if _suffix(out) not in {*PAGES, *TABLES}:
             known = ", ".join((*PAGES, *TABLES))
             raise ConfigError(f"{out}: give the output a suffix: {known}, or '-' for JSON lines on standard output")
-        if out != "-" and Path(out).resolve() in inputs:
+        if out != "-" and real(Path(out)) in inputs:
             raise ConfigError(f"{out}: is also to be read; name another output")
 
 
