@@ -191,12 +191,16 @@ def _gzip_bomb(size_mb: int, begin: bytes = b"", again: bytes = b"\0") -> bytes:
 def test_a_packed_gigabyte_is_refused_unread(tmp_path: Path, traced: Callable[[], int]) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(_gzip_bomb(1024))
-    for name in (None, *FORMATS):
-        with pytest.raises(VentstreamError) as caught:
-            for _ in open_recording(path, format=name).items():
-                pass
-        assert "\n" not in str(caught.value)
-    assert traced() < 8 * MB
+    loaded = 0
+    for _ in range(2):  # what a format imports stays in memory: that counts once
+        traced()
+        loaded = traced()
+        for name in (None, *FORMATS):
+            with pytest.raises(VentstreamError) as caught:
+                for _ in open_recording(path, format=name).items():
+                    pass
+            assert "\n" not in str(caught.value)
+    assert traced() - loaded < 8 * MB
 
 
 @pytest.mark.parametrize(
