@@ -21,6 +21,8 @@ from streamer.zones import plausible
 
 ORDERS = {"ymd": (YEAR, MONTH, DAY), "dmy": (DAY, MONTH, YEAR), "mdy": (MONTH, DAY, YEAR)}
 """What ``dates`` in the sidecar says → the parts of a date in their order."""
+LOCAL_TIME = "local_time"
+"""Word of the note on times without an offset; no note where a zone is stated."""
 _PART = re.compile(r"\d+|[A-Za-z]+")
 _MONTHS, _DAYS, _YEARS = 12, 31, 4
 """Highest numbers; digits of a year written in full."""
@@ -98,10 +100,9 @@ class Stamps:
             what = f"days and months of dates such as {self._shown[:40]!r} may be exchanged, so they give no start"
             return [("dates", f'{what}; say dates = "dmy" or "mdy" under [recording] in the sidecar')]
         if self.start is not None and self.start.tzinfo is None:
-            what = (
-                f"the times have no offset from UTC: the recording begins at {self.start:%Y-%m-%d %H:%M:%S} local time"
-            )
-            return [("local_time", what)]
+            what = f"the recording begins at {self.start:%Y-%m-%d %H:%M:%S} local time"
+            remedy = 'zone = "Europe/Berlin", or "+02:00", under [recording] in the sidecar gives start_utc'
+            return [(LOCAL_TIME, f"the times have no offset from UTC: {what}; {remedy}")]
         return []
 
 

@@ -20,6 +20,7 @@ from adapters._alternate import alternated
 from adapters._columns import EXACT, MAPPING, scale
 from adapters._from_volume import FLOW_FROM_VOLUME, NOTE
 from adapters._sidecar import find_sidecar, merged
+from adapters._stamps import LOCAL_TIME
 from adapters._wrapped import GZIP, Plain, unwrapped
 from adapters.formats import FORMATS, HEAD, MANIFEST, Decoder, ReadOptions, TextTable, named
 from streamer.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk
@@ -120,6 +121,8 @@ class Recording:
             if self.options.columns and FORMATS[self.format].is_fixed:
                 yield Notice(bed="", at_s=0.0, kind=NoticeKind.NOTE, detail=f"columns are not used: {_FIXED}")
             for item in found if hasattr(module, "KEEPS_ORDER") else alternated(found):
+                if isinstance(item, Notice) and item.values.get("assumes") == LOCAL_TIME and self._is_dated:
+                    continue
                 if isinstance(item, Notice) and "damaged_rows" in item.values:
                     self.damaged_rows = int(item.values["damaged_rows"])
                     self.dropped_rows = int(item.values["dropped_rows"])
@@ -131,6 +134,11 @@ class Recording:
             raise ConfigError(f"{self.path}: {error}") from None
         except OSError as error:
             raise DecodeError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+
+    @property
+    def _is_dated(self) -> bool:
+        """Whether the start is known in UTC: a zone that was stated answers what a reader says of local times."""
+        return self.sidecar.recording.start_utc is not None
 
     def _decoded(self, module: Any) -> Iterator[Chunk | Notice]:
         decoder: Decoder = module.Decoder(self.options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -50,11 +51,13 @@ def test_replay_logs_in(capsys: Captured, tmp_path: Path, monkeypatch: pytest.Mo
     assert "secret" not in out + err.replace(str(tmp_path), "")
     if how in {"wrong", "nothing"}:
         assert status == 1
-        assert "refuses the user name or password" in err
+        assert "refuses the user name or password; name the user" in err
+        assert "start the broker" not in err
         assert "listen with" not in err, "nothing is said to be there before it is"
     else:
         assert status == 0
-        assert "listen with: mosquitto_sub" in err
+        assert re.search("listen with: mosquitto_sub .* -u ward -P PASSWORD -v", err)
+        assert err.splitlines()[-1] == "bed pcv: 23 breaths published"
 
 
 def test_what_is_named_wins_over_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,8 @@ def _check_study(path: Path) -> DoubtList:
     results = measured(study, None)
     say(f"{path}: a study, correct")
     for session in study.sessions:
-        told = f"{len(session.told.event)} events, {len(session.told.blood_gas)} blood gases"
+        events, gases = len(session.told.event), len(session.told.blood_gas)
+        told = f"{events} event{'s' * (events != 1)}, {gases} blood gas{'es' * (gases != 1)}"
         say(f"  session {session.label}: {told}")
         own = results.recordings[results.recordings["patient"] == session.label]
         for recorded, row in zip(session.recordings, own.to_dict("records"), strict=True):

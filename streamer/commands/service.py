@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +75,8 @@ def announce(broker: BrokerSettings, wire: WireSettings, plans: Sequence[BedPlan
 def listen_command(broker: BrokerSettings, wire: WireSettings) -> str:
     """A line to copy."""
     address = broker.address
-    return f"mosquitto_sub -h {address.host} -p {address.port} -v -t '{wire.prefix}/#'"
+    login = f" -u {shlex.quote(address.username)} -P PASSWORD" if address.username else ""
+    return f"mosquitto_sub -h {address.host} -p {address.port}{login} -v -t '{wire.prefix}/#'"
 
 
 async def serve(
@@ -112,6 +114,8 @@ def status_of(outcomes: Sequence[BedOutcome], publisher: MqttPublisher) -> int:
     for outcome in outcomes:
         if outcome.error:
             warn(f"bed {outcome.bed}: {outcome.error}")
+        else:
+            warn(f"bed {outcome.bed}: {outcome.breaths} breath{'s' * (outcome.breaths != 1)} published")
         if outcome.dropped:
             warn(f"bed {outcome.bed}: {outcome.dropped} messages lost while the broker was away")
     undelivered = sum(publisher.undelivered.values())

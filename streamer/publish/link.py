@@ -189,10 +189,10 @@ async def subscribe(settings: BrokerSettings, filters: Iterable[str]) -> AsyncGe
 
 def absent(address: Address, problem: str) -> str:
     """One line for a broker that cannot be used."""
-    return (
-        f"no connection to the MQTT broker at {address}: {problem}; "
-        "start the broker, or name another with --broker mqtt://HOST:PORT"
-    )
+    remedy = "start the broker, or name another with --broker mqtt://HOST:PORT"
+    if problem == str(LoginRefused()):
+        remedy = "name the user in --broker mqtt://USER@HOST:PORT, and the file of the password in --password-file"
+    return f"no connection to the MQTT broker at {address}: {problem}; {remedy}"
 
 
 def plain(error: BaseException) -> str:

@@ -50,7 +50,7 @@ class Window:
 def labels(settings: PointSettings) -> tuple[PointLabel, ...]:
     """The time points of a study, baseline first."""
     start, end = settings.baseline_min
-    about = f"{-start:g} to {-end:g} min before the first event of kind {settings.event}"
+    about = f"{0.0 - start:g} to {0.0 - end:g} min before the first event of kind {settings.event}"
     found = [PointLabel(BASELINE, about, 0.5 * (start + end) / 60.0)]
     for kind, hours in settings.hours.items():
         event = f"the first event of kind {kind}" if kind == settings.event else f"the first {kind} after that"

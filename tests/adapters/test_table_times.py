@@ -399,3 +399,15 @@ def test_volume_beside_flow_is_not_used() -> None:
     found = read("time_s,flow_l_s,volume_ml\n" + "".join(f"{k / 50},1,x\n" for k in range(9)))
     assert found.samples(Channel.FLOW).tolist() == [1.0] * 9
     assert found.notices == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_noted"), [("", True), ('zone = "Europe/Berlin"', False), ('zone = "+02:00"', False)]
+)
+def test_a_zone_answers_what_is_said_of_local_times(tmp_path: Path, said: str, is_noted: bool) -> None:  # noqa: FBT001
+    times = [(START + k * timedelta(milliseconds=20)).isoformat() for k in range(60)]
+    (tmp_path / "a.csv").write_text(table(times), encoding="utf-8")
+    (tmp_path / "a.toml").write_text(f"[recording]\n{said}\n")
+    notes = [item.detail for item in open_recording(tmp_path / "a.csv").items() if isinstance(item, Notice)]
+    assert [note for note in notes if "local time; zone = " in note] == notes[: int(is_noted)]
+    assert any("local time" in note for note in notes) is is_noted
