@@ -112,7 +112,7 @@ def test_run_plays_its_beds_and_one_bad_bed_disturbs_no_other(capsys: Captured, 
     assert main(["run", str(path)]) == 1
     err = capsys.readouterr().err
     assert re.search(r"^bed lost: '?.*none\.csv'?: cannot be read: No such file or directory$", err, re.MULTILINE)
-    assert "bed good" not in err
+    assert re.findall("^bed good.*", err, re.MULTILINE) == ["bed good: 23 breaths published"]
     path.write_text(f"[embedded]\nport = {port}\n{good}")
     assert main(["run", str(path)]) == 0
 

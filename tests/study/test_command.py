@@ -156,7 +156,7 @@ def test_check_explains_a_study_or_refuses_it(capsys: Captured, cohort: Path) ->
     assert err == ""
     lines = out.splitlines()
     assert lines[0] == f"{cohort}: a study, correct"
-    assert lines[1] == "  session P1: 1 events, 2 blood gases"
+    assert lines[1] == "  session P1: 1 event, 2 blood gases"
     assert (
         lines[2]
         == f"    {cohort.parent / 'all.parquet'} (parquet, from 2024-03-01T08:00:00+00:00, 0.17 h, 200 breaths)"
