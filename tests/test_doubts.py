@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.cli import main
@@ -226,6 +226,7 @@ def test_what_comes_again_is_counted() -> None:
 ODD = st.one_of(st.floats(), st.text(max_size=3))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(
     st.sampled_from(NoticeKind),
     st.dictionaries(
