@@ -89,7 +89,7 @@ class Columns:
         waveforms: Channel → position, multiplier, divisor.
         used: Positions of the columns that must hold numbers.
         time_divisor: Of the time to seconds.
-        notes: What is assumed, for whoever reads the recording.
+        notes: What is assumed, for the reader of the recording.
         context: What the names say of the gas.
         names: Channel → canonical name.
     """

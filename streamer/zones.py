@@ -53,5 +53,5 @@ def dated(sidecar: Sidecar) -> Sidecar:
 
 def plausible(start: datetime | None) -> datetime | None:
     """A start that a recorder's clock may show; None for one that was never set, or was blanked."""
-    first, last = 1990, 2300  # shared records are shifted by centuries, so that nobody can be found
+    first, last = 1990, 2300  # shared records are shifted by centuries to hide patients
     return start if start is not None and first < start.year < last else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,8 @@ def copied(scenario: Scenario) -> bool:
 def test_measured_is_true(scenario: Scenario) -> None:
     """Without noise: volumes and work within what a sample carries at an end, plateau 0.1 cmH2O, compliance 1 %.
 
-    Breaths without noise are alike to the last bit: where they are taken for copies, there is nothing to measure.
+    Breaths without noise are alike to the last bit: where they are taken for copies, there is nothing to measure; the
+    next test holds that fault.
     """
     if not bearable(scenario) or copied(scenario):
         return
@@ -115,12 +117,24 @@ def test_measured_is_true(scenario: Scenario) -> None:
     pressures = {"pplat": 0.1, "peep_total": 0.03, "peep": 0.05, "peep held": 0.3}
     for key, error, true, sample in errors(scenario):
         below, above = bounds.get(key, (0.0, 0.001))
-        # Of the sample in which flow turns, either way; a valve that stops it closes within another one.
-        turn = sample * {"vt_exp": 0.1, "vt_exp held": 0.5}.get(key, 0.0)
+        # Of the sample in which flow turns, either way; in a hold a valve stops it within another one.
+        turn = sample * {"vt_exp": 0.1, "vt_exp held": 0.2}.get(key, 0.0)
         low, high = -below * true - sample, above * true + turn
         if key in pressures:
             low, high = -pressures[key], pressures[key]
         assert low <= error <= high, f"{key} {true:.4f} measured {error:+.4f} off"
+
+
+@pytest.mark.xfail(reason="breaths of 2 s without noise pass for what a recorder wrote twice", strict=True)
+def test_breaths_that_are_the_same_are_no_copies() -> None:
+    ventilator = Ventilator(mode="vcv", rate_per_min=30, peep_cmh2o=10, tidal_volume_ml=624, flow_l_min=37.44)
+    holds = tuple(
+        Hold(at_s=at_s, kind=kind, duration_s=duration_s)
+        for at_s, kind, duration_s in ((6.0, "inspiratory", 1.0), (10.0, "expiratory", 2.0), (12.0, "inspiratory", 1.0))
+    )
+    stiff = Lung(compliance_ml_cmh2o=52, resistance_cmh2o_s_l=23)
+    part = segment(stiff, ventilator)
+    assert not copied(Scenario(duration_s=27.0, rate_hz=50.0, first_onset_s=0.425, segments=(part,), hold=holds))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

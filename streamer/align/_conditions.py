@@ -26,7 +26,7 @@ def btps_factor(context: Context) -> float:
 
 
 def assumed(context: Context) -> str:
-    """What a conversion takes for granted, for whoever reads its numbers; empty where all is declared."""
+    """What a conversion takes for granted, for the reader of its numbers; empty where all is declared."""
     if context.flow_conditions != "STPD" or context.standard_c is not None:
         return ""
     return (
