@@ -188,6 +188,11 @@ class DoubtList:
         again = self._again.get(key, 0) if doubt.code in ONCE - ROWS else 0
         return replace(doubt, detail=f"{doubt.detail} (and {again} more)") if again else doubt
 
+    @property
+    def rest(self) -> list[Doubt]:
+        """Those that are not kept: one entry of each kind, with their number."""
+        return [Doubt(kind, str(kind), f"and {count} more") for kind, count in self.more.items()]
+
     def __bool__(self) -> bool:
         return bool(self._kept or self.damaged_rows or self.dropped_rows)
 

@@ -63,10 +63,9 @@ def plot(
     caption = f"{path.name} · breath {record.number} · {record.start_s:.2f} s"
     if len(found.runs) > 1:
         caption += f" · run {found.run_of(record.start_s)} of {len(found.runs)}"
-    if found.doubts:
-        caption += f" · doubts: {', '.join(found.doubts.codes)}"
     with Bar("drawing"):  # the first time, matplotlib looks for fonts
-        picture = figure.rendered(figure.breath_figure(breath, record, given, caption=caption), out.suffix.lower())
+        drawn = figure.breath_figure(breath, record, given, caption=caption, doubts=found.doubts.codes)
+        picture = figure.rendered(drawn, out.suffix.lower())
     try:
         out.write_bytes(picture)
     except OSError as error:

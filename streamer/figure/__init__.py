@@ -9,13 +9,15 @@ nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
 from streamer.breath import Breath
 from streamer.expirogram import expirogram_of
 from streamer.figure import _expirogram, _numbers, _waves
-from streamer.figure.drawing import NO_DEVICE, blank, in_style, rendered
-from streamer.figure.style import FOOTER_PT, INK, TITLE_PT, withheld_text
+from streamer.figure.drawing import MARGIN, NO_DEVICE, blank, fitted, in_style, rendered
+from streamer.figure.style import FOOTER_PT, INK, TITLE_PT, VERMILLION, withheld_text
 from streamer.metrics import Given
 from streamer.reasons import Reason
 from streamer.records import BreathRecord
@@ -24,7 +26,9 @@ SIZE_IN = (10.0, 7.5)
 NO_CO2 = frozenset({Reason.CO2_MISSING.value})
 
 
-def breath_figure(breath: Breath, record: BreathRecord, given: Given, *, caption: str) -> Figure:
+def breath_figure(
+    breath: Breath, record: BreathRecord, given: Given, *, caption: str, doubts: Sequence[str] = ()
+) -> Figure:
     """Draw a breath as ``Bed`` hands it to its observer; without a capnogram only its pressure and flow.
 
     Args:
@@ -32,6 +36,7 @@ def breath_figure(breath: Breath, record: BreathRecord, given: Given, *, caption
         record: What was found in it.
         given: What it was measured against.
         caption: For the foot: which breath of which recording. Never a patient's identity.
+        doubts: Words for what is doubtful about the recording.
     """
     with in_style():
         figure = blank(SIZE_IN)
@@ -40,8 +45,11 @@ def breath_figure(breath: Breath, record: BreathRecord, given: Given, *, caption
         else:
             _draw_all(figure, breath, record, given)
         labels = f" · labels: {', '.join(sorted(record.flags))}" if record.flags else ""
-        foot = f"{caption}{labels} · {NO_DEVICE}"
-        figure.text(0.015, 0.014, foot, fontsize=FOOTER_PT, color=INK, va="bottom")
+        foot = f"{NO_DEVICE} · {caption}{labels}"
+        fitted(figure, MARGIN, 0.004 if doubts else 0.014, foot, fontsize=FOOTER_PT, color=INK, va="bottom")
+        if doubts:
+            doubted = f"doubts: {', '.join(doubts)}"
+            fitted(figure, MARGIN, 0.0195, doubted, fontsize=FOOTER_PT, color=VERMILLION, va="bottom")
     return figure
 
 

@@ -20,6 +20,8 @@ from streamer.figure.style import STYLE
 
 DPI = 160.0
 """Of 10 by 7.5 inches 1600 x 1200 pixels; still legible at 1200 x 900."""
+MARGIN = 0.015
+"""Of a sheet, as a share of its width."""
 NO_DEVICE = "ventstream, research software, not a medical device"
 UNDATED: dict[str, dict[str, Any]] = {
     ".png": {"Software": "ventstream"},
@@ -42,6 +44,15 @@ def blank(size_in: tuple[float, float]) -> Figure:
     figure = Figure(figsize=size_in, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def fitted(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
+    """Write a line from ``x``, ``y``, shares of the sheet, shortened to end before its right margin."""
+    written = figure.text(x, y, text, **style)
+    room = (1.0 - MARGIN - x) * figure.bbox.width
+    while (width := written.get_window_extent().width) > room and len(text) > 1:
+        text = text[: min(int(len(text) * room / width), len(text) - 1)]
+        written.set_text(f"{text.rstrip()}\u2026")
 
 
 def rendered(figure: Figure, suffix: str) -> bytes:

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from streamer.figure.drawing import blank, in_style
 from streamer.figure.style import INK, PALE, SMALL_PT
+from streamer.report._doubts import draw_doubts, room_for
 from streamer.report._look import MANY, PAGE_IN, drawable, few_ticks, frame, looks, named, nothing, y_range
 from streamer.report._numbers import Row, rows, typeset, unit
 from streamer.study.quantities import QUANTITIES, Quantity
@@ -55,6 +56,7 @@ def cohort_figure(results: Results) -> Figure:
     with in_style():
         figure = blank(PAGE_IN)
         frame(figure, results, results.title)
+        draw_doubts(figure, results.doubts)
         lines = -(-len(PANELS) // COLUMNS)
         grid = figure.subplots(lines, COLUMNS, gridspec_kw=_margins(results), squeeze=False)
         for axes, panel in zip(grid.flat, _panels(results), strict=True):
@@ -69,7 +71,8 @@ def cohort_figure(results: Results) -> Figure:
 
 def _margins(results: Results) -> dict[str, float]:
     foot = 0.055 + 0.017 * -(-(len(_shown(results)) + 3) // 4)
-    return {"left": 0.08, "right": 0.985, "top": 0.945, "bottom": foot + 0.022, "hspace": 0.42, "wspace": 0.3}
+    top = 0.945 - room_for(results.doubts)
+    return {"left": 0.08, "right": 0.985, "top": top, "bottom": foot + 0.022, "hspace": 0.42, "wspace": 0.3}
 
 
 def _shown(results: Results) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from streamer.figure.drawing import blank, in_style
 from streamer.figure.style import BLUE, INK, ORANGE, SMALL_PT, VERMILLION
+from streamer.report._doubts import draw_doubts, room_for
 from streamer.report._events import Course, course_of, draw_lane, draw_shades
 from streamer.report._look import PAGE_IN, drawable, few_ticks, frame, named, nothing, y_range
 from streamer.report._numbers import Row, rows, typeset, unit
@@ -53,6 +54,8 @@ WAYS = (BREATHS, ESTIMATES, HOLDS, GASES)
 def trend_figure(results: Results, patient: str) -> Figure:
     """Draw it; hours count from the event that the baseline lies before."""
     course = course_of(results, patient)
+    doubts = [one for one in results.doubts if one.patient == patient]
+    top = 0.96 - room_for(doubts)
     trend: dict[str, list[Row]] = {}
     for row in rows(results.trend):
         if row["patient"] == patient:
@@ -61,7 +64,8 @@ def trend_figure(results: Results, patient: str) -> Figure:
     with in_style():
         figure = blank(PAGE_IN)
         frame(figure, results, f"{patient}: the whole session")
-        spec = {"height_ratios": [LANE, *[1.0] * lines], "left": 0.08, "right": 0.985, "top": 0.96, "bottom": 0.092}
+        draw_doubts(figure, doubts)
+        spec = {"height_ratios": [LANE, *[1.0] * lines], "left": 0.08, "right": 0.985, "top": top, "bottom": 0.092}
         grid = figure.subplots(
             lines + 1, COLUMNS, sharex=True, squeeze=False, gridspec_kw={**spec, "hspace": 0.3, "wspace": 0.2}
         )

@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 
 from streamer.commands.parallel import spread
+from streamer.doubts import DoubtKind
 from streamer.records import NoticeKind
 from streamer.study.collect import Course, collect, sha256
 from streamer.study.files import Session, Study, no_anchor
 from streamer.study.frames import error_of, frames
 from streamer.study.placing import jobs_of
 from streamer.study.points import anchor, labels
-from streamer.study.results import Results
+from streamer.study.results import Doubted, Results
 from streamer.study.timeline import Timeline, joined
 from streamer.units import S_PER_MIN
 
@@ -61,7 +62,7 @@ def measure(study: Study, *, jobs: int = 1, on_read: Callable[[Course], None] | 
         patients=tuple(timeline.label for timeline in timelines),
         points=labels(study.points),
         notes=tuple(_notes(timelines)),
-        doubts=tuple(one for timeline in timelines for one in timeline.doubts),
+        doubts=tuple(sorted((one for timeline in timelines for one in timeline.doubts), key=_gravest_first)),
         versions=_versions(),
         settings=_settings(study),
         **frames(timelines, zeros, study.points),
@@ -73,6 +74,10 @@ def _zero_s(session: Session, timeline: Timeline, study: Study) -> float:
     if zero is None:
         raise session.error((), no_anchor(study.points))
     return zero.at_s
+
+
+def _gravest_first(one: Doubted) -> int:
+    return list(DoubtKind).index(one.doubt.kind)
 
 
 def _is_simulated(timeline: Timeline) -> bool:

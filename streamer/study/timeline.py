@@ -69,7 +69,7 @@ class Timeline(Breaths):
         found = [
             Doubted(self.label, Path(course.findings.name).name, doubt)
             for course in self.courses
-            for doubt in course.findings.doubts
+            for doubt in (*course.findings.doubts, *course.findings.doubts.rest)
         ]
         return [*found, *(Doubted(self.label, "", doubt) for doubt in self.outside)]
 

@@ -10,15 +10,17 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from streamer.doubts import Doubt, DoubtKind
 from streamer.report import pdf, picture, pictures
 from streamer.report._cohort_figure import DOTTED, PANELS, cohort_figure
 from streamer.report._cohort_tables import cohort_tables
+from streamer.report._doubts import MOST
 from streamer.report._events import KINDS, MOST_LABELS
 from streamer.report._look import LEAST_CHANGES, SIMULATED, looks, shortened, y_range
 from streamer.report._trend_figure import PANELS as TREND_PANELS
 from streamer.report._trend_figure import trend_figure
 from streamer.study.quantities import QUANTITIES
-from streamer.study.results import Results
+from streamer.study.results import Doubted, Results
 from tests.report.fabricated import results
 
 PLACE_OF_MP = 2 + [names[0] for names in TREND_PANELS].index("mp")
@@ -167,6 +169,34 @@ def test_nothing_to_draw_is_said() -> None:
     assert "withheld in all" in words(cohort_figure(nothing))
     nothing = replace(nothing, trend=nothing.trend.iloc[:0, :0], events=nothing.events.iloc[:0, :0])
     assert words(trend_figure(nothing, "P1")).count("no value") == len(TREND_PANELS)
+
+
+def doubted(study: Results, each: int) -> Results:
+    """The same suspicion of every patient, and ``each`` assumptions of its own, one of them long."""
+    odd = Doubt(DoubtKind.SUSPICION, "flow_reversed", "flow looks reversed", 12.0)
+    told = [Doubted(patient, f"{patient}.csv", odd) for patient in study.patients]
+    for patient in study.patients:
+        texts = ["W" * 300, *(f"{patient} takes {number} for granted" for number in range(each - 1))]
+        told += [Doubted(patient, "a.csv", Doubt(DoubtKind.ASSUMPTION, "assumption", text)) for text in texts[:each]]
+    return replace(study, doubts=tuple(told))
+
+
+@pytest.mark.parametrize("each", [0, 1, 3, 40])
+def test_doubts_stand_at_the_head_of_every_picture_and_collide_with_nothing(study: Results, each: int) -> None:
+    study = doubted(study, each)
+    for number, figure in enumerate(pictures(study)):
+        whose = "P1, P2 and 2 more" if not number else f"P{number}"
+        assert f"{whose}: suspicion: flow looks reversed (from 12 s on)" in words(figure)
+        lines = 1 + each if number or not each else 2 + 4 * (each - 1)
+        assert (f"and {lines - MOST} more, see the page" in words(figure)) == (lines > MOST)
+        figure.draw_without_rendering()
+        sheet = figure.bbox
+        boxes = [text.get_window_extent() for text in figure.texts]
+        assert all(box.x0 >= 0 and box.x1 <= sheet.x1 and box.y1 <= sheet.y1 for box in boxes)
+        boxes += [axes.get_tightbbox() for axes in figure.axes if axes.get_title(loc="left")]
+        boxes += [text.get_window_extent() for axes in figure.axes if not axes.axison for text in axes.texts]
+        of_doubts = boxes[1 + study.is_simulated :][1 : 1 + min(lines, MOST + 1)]
+        assert not [(one, box) for one in of_doubts for box in boxes if box is not one and one.overlaps(box)]
 
 
 def test_files_are_what_they_are_named_and_the_same_each_time() -> None:
