@@ -12,7 +12,8 @@ nowhere in a log, so the data standard's is taken, ``flow_conditions = "STPD"``,
 
 Stamps are milliseconds of the device in 32 bits, and true: its loop takes longer while it has more to do, so rows are
 interpolated onto an even grid (``_uneven.py``). The stamps roll over after 49.7 days, which is followed; going back at
-any other place they began anew. Messages (kind M) become notices. Names and identities (kinds N, D) are not read.
+any other place they began anew. Events (messages are
+of kind M) are counted by kind; what they say may name somebody and is not shown.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 
 import msgspec
 import numpy as np
 
 from adapters._json_objects import Objects
-from adapters._samples import MAX_NOTICES, Samples
+from adapters._samples import Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters._uneven import Uneven
 from adapters.formats import ReadOptions
@@ -53,7 +55,10 @@ _NAMED = re.compile(r"([DF]):([A-Za-z]):(\d{1,3})")
 _COLUMNS = {"paw_cmh2o": "D", "flow_slm": "F"}
 _WRITE = 'a log says what its numbers are; name one by type, place and number, as { "D:B:1" = "paw_cmh2o" } or '
 _WRITE += '{ "F:A:1" = "flow_slm" }'
-_OWN_WORDS = re.compile(rb"[A-Z0-9 _.:,%/+-]*")
+_KIND = re.compile(r"[A-Za-z]")
+_MESSAGE = "M"
+MAX_TIMES = 5
+"""Of events of one type, the first that are given with their time."""
 _REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 _GRID = "the device does not measure evenly: rows are interpolated between their own stamps"
 
@@ -100,6 +105,31 @@ def _is_json(line: bytes) -> bool:
     return found is not None and found.event == "M" and len(found.type) == 1 and found.val is not None
 
 
+@dataclass(slots=True)
+class _Told:
+    """Events of one type: how many, and when the first and the last of them were."""
+
+    number: int = 0
+    first_s: list[float] = field(default_factory=list)
+    last_s: float = 0.0
+
+    def count(self, at_s: float | None) -> None:
+        self.number += 1
+        if at_s is not None:
+            self.last_s = at_s
+            if len(self.first_s) < MAX_TIMES:
+                self.first_s.append(at_s)
+
+    def text(self, kind: str) -> str:
+        what = "message" if kind == _MESSAGE else "event"
+        times = ", ".join(f"{at_s:.1f}" for at_s in self.first_s)
+        last = f" … {self.last_s:.1f}" if self.number > len(self.first_s) and self.first_s else ""
+        when = f" at {times}{last} s" if times else ""
+        return (
+            f"{self.number} {what}{'' if self.number == 1 else 's'} of the device, type {kind}{when}; text is not shown"
+        )
+
+
 class Decoder:
     """Bytes of a log → chunks and notices."""
 
@@ -113,8 +143,7 @@ class Decoder:
         self._set_ms, self._last_ms, self._turns = 0, 0, 0
         self._seen: set[bytes] = set()
         self._used: tuple[bytes, ...] = ()
-        self._waiting: list[str] = []
-        self._messages = 0
+        self._events: dict[str, _Told] = {}
 
     def feed(self, piece: bytes) -> list[Chunk | Notice]:
         """What the bytes so far complete. Raises ``DecodeError`` when stamps give no rate."""
@@ -132,8 +161,8 @@ class Decoder:
         self._end_set()
         self._grid.close()
         self._tell()
-        if self._messages > MAX_NOTICES:
-            self._samples.note(NoticeKind.NOTE, f"and {self._messages - MAX_NOTICES} more messages of the device")
+        for kind, told in self._events.items():
+            self._samples.note(NoticeKind.NOTE, told.text(kind))
         return self._samples.close()
 
     def _scan(self) -> Scanner | Objects:
@@ -159,7 +188,7 @@ class Decoder:
         elif found:
             self._damaged(part.line, f"{shown(text)} has no end and may have been cut short")
         elif event := _EVENT.fullmatch(text):
-            self._event(event[1], event[3])
+            self._event(event[1].decode(), int(event[2]))
         elif len(text) > MAX_LINE:
             self._damaged(part.line, f"longer than {MAX_LINE} bytes")
         elif text.startswith((b"{", b"[")):
@@ -175,7 +204,7 @@ class Decoder:
             kind, place = found.type.encode(), (found.loc.encode(), str(found.num).encode())
             self._measured(line, kind, place, found.ms, found.val)
         elif found.event == "E":
-            self._event(found.type.encode(), found.buff.encode())
+            self._event(found.type, found.ms)
 
     def _measured(self, line: int, kind: bytes, place: tuple[bytes, bytes], ms: int, value: int) -> None:
         """A member of a row. One that is there already, or is stamped elsewhere, begins the next row."""
@@ -208,7 +237,7 @@ class Decoder:
             self._tell()
 
     def _tell(self) -> None:
-        """What the first rows showed, and messages that came before their time was known."""
+        """What the first rows showed."""
         if not self._samples.good_rows:
             return
         if not self._used:
@@ -217,21 +246,15 @@ class Decoder:
             notes = [f"the log gives no {lacks[0]}"] if lacks else []
             for what in [_GRID, *notes]:
                 self._samples.note(NoticeKind.NOTE, what)
-        for what in self._waiting:
-            self._samples.note(NoticeKind.NOTE, what)
-        self._waiting = []
 
     def _damaged(self, line: int, what: str) -> None:
         """A line that might have been anything: it takes no slot; what its row lacks is NaN there."""
         self._samples.damaged(line, what, slots=0)
 
-    def _event(self, kind: bytes, text: bytes) -> None:
-        if kind != b"M":
-            return
-        self._messages += 1
-        if self._messages <= MAX_NOTICES:
-            self._waiting.append(f"message of the device: {_message(text)}")
-            self._tell()
+    def _event(self, kind: str, ms: int) -> None:
+        """A message or another event; its text may name somebody and goes no further."""
+        if _KIND.fullmatch(kind):
+            self._events.setdefault(kind, _Told()).count((ms + self._turns * ROLL_OVER_MS) / 1e3 if ms >= 0 else None)
 
     def _channels(self, values: FloatArray) -> dict[Channel, FloatArray]:
         used = self._used or tuple(kind for kind in _ORDER if kind in self._seen)
@@ -249,12 +272,6 @@ def _wanted(columns: Mapping[str, str]) -> dict[tuple[bytes, bytes, bytes], byte
             raise ConfigError(f"columns: {key[:40]!r} = {name[:40]!r}: {_WRITE}")
         found[named[1].encode(), named[2].encode(), str(int(named[3])).encode()] = named[1].encode()
     return found
-
-
-def _message(text: bytes) -> str:
-    """A message as it may be shown: capitals are the device's, and others may name somebody."""
-    plain = text[:40].decode("ascii", "replace")
-    return repr(plain) if _OWN_WORDS.fullmatch(text) else f"{len(text)} characters of text"
 
 
 def _json(text: bytes) -> _Json | None:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import csv_table, parquet_table, pb840, pirds, respiraworks, servo_u
-from adapters._samples import MAX_NOTICES
 from adapters._text import MAX_LINE
 from adapters._uneven import LEARN
 from adapters.formats import FORMATS, ReadOptions
@@ -144,16 +143,17 @@ def test_a_single_bad_stamp_or_one_that_comes_twice_is_left_out() -> None:
     assert "0 damaged, 2 dropped" in details(found)[-1]
 
 
-def test_messages_become_notices_up_to_a_bound_and_identities_do_not() -> None:
-    said = [[f'1:E:M:{1000 + k}:"TOO {k}"'] for k in range(MAX_NOTICES + 3)]
+def test_messages_are_counted_with_their_times_and_never_quoted() -> None:
+    said = [[f'1:E:M:{1000 + 100 * k}:"TOO {k}"'] for k in range(23)]
     other = [
         ['1:E:N:1:"Jane Doe"', '1:E:D:1:"serial 7"', '1:E:C:1:"Sat Jun 27"', '{"event":"E","type":"M","buff":"hi"}']
     ]
     found = read(transcript(*other, *rows(5), *said, *rows(5, start=1320)))
-    assert details(found)[1] == "message of the device: 2 characters of text"
-    assert details(found)[2] == "message of the device: 'TOO 0'"
-    assert details(found)[-1] == "and 4 more messages of the device"
-    assert not any(word in " ".join(details(found)) for word in ("Jane", "serial", "Sat"))
+    events = [detail for detail in details(found) if "of the device, type" in detail]
+    assert events[0] == "1 event of the device, type N at 0.0 s; text is not shown"
+    assert events[-1] == "24 messages of the device, type M at 1.0, 1.1, 1.2, 1.3, 1.4 … 3.2 s; text is not shown"
+    assert len(events) == 4
+    assert not any(word in " ".join(details(found)) for word in ("Jane", "serial", "Sat", "TOO"))
 
 
 def test_measurements_as_json() -> None:
@@ -242,7 +242,7 @@ def test_memory_is_bounded_and_time_is_linear() -> None:
     found = decoder.feed(transcript(*rows(10_000)) + b"junk\n" * 50_000)
     assert time.monotonic() - began_s < 10.0
     assert sum(len(item) for item in found if isinstance(item, Chunk)) >= 9_990
-    assert len(decoder._grid._held) == len(decoder._waiting) == 0
+    assert len(decoder._grid._held) == len(decoder._events) == 0
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,8 @@ def test_real_recording(path: Path) -> None:
     assert (np.nanmin(paw), np.nanmax(paw)) == (pytest.approx(-1.6, abs=0.1), pytest.approx(18.8, abs=0.1))
     assert (np.nanmin(flow), np.nanmax(flow)) == (pytest.approx(-22.5, abs=0.5), pytest.approx(40.8, abs=0.5))
     assert recording.damaged_rows == recording.dropped_rows == 0
-    assert sum(detail.startswith("message of the device: 'FLOW") for detail in details(found)) == MAX_NOTICES
+    assert any(" messages of the device, type M at " in detail for detail in details(found))
+    assert not any("FLOW" in detail for detail in details(found))
     # at rest for some 250 s, and then 8 breaths
     breaths = segmented([item for item in recording.items() if isinstance(item, Chunk)]).breaths
     assert 6 <= sum(breath.start_s > 270 for breath in breaths) <= 8
