@@ -180,7 +180,7 @@ class LongReader:
         unit = plain_of(fields[self._places.unit]).strip("[]()") if self._places.unit >= 0 else ""
         if (channel, unit) not in self._names:
             if len(self._names) >= MAX_CHANNELS:
-                raise DecodeError(f"more than {MAX_CHANNELS} channels: is {channel[:24]!r} one?")
+                raise DecodeError(f"more than {MAX_CHANNELS} channels: is {shown(channel.encode())} one?")
             known = {name.strip().lower(): canonical for name, canonical in self._options.columns.items()}
             canonical = known.get(channel.lower()) or ("" if known else named(channel, unit)) or ""
             self._names[channel, unit] = canonical

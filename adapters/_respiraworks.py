@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from adapters._columns import TIMES, columns, position
 from adapters._from_volume import NOTE
+from adapters._text import shown
 from streamer.chunk import Channel, FloatArray
 from streamer.errors import DecodeError
 from streamer.units import ML_PER_L, SCALES, SHOWN, unit_of
@@ -92,7 +93,8 @@ def layout_of(names: Sequence[tuple[str, str | None]], mapping: Mapping[str, str
     if mapping:
         return _mapped(plain, mapping, barometric_mmhg)
     seen = ascii(", ".join(plain))[1:-1][:80]
-    if TIME not in plain:
+    if TIME not in plain:  # then it may be no header
+        seen = shown(", ".join(plain).encode())
         raise DecodeError(f"no column time(sec) in this RespiraWorks table; columns seen: {seen}")
     flow, pressure = flow_of(plain), pressure_of(plain)
     if flow is None:

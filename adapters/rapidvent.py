@@ -130,8 +130,7 @@ class Decoder:
                     continue
                 found.setdefault(WAVEFORMS[taken_as][0], _Signal(at, names[at], taken_as, is_declared))
         if not found:
-            seen = ascii(", ".join(names))[1:-1][:80]
-            raise DecodeError(f"line {line}: no column pressure or flow; columns seen: {seen}")
+            raise DecodeError(f"line {line}: no column pressure or flow; columns seen: {shown(text)}")
         return list(found.values())
 
     def _numbers(self, text: bytes) -> _Found:

@@ -87,8 +87,9 @@ class Decoder:
         """First line: what kind of export this is."""
         tag = text.strip()
         if tag != "[REC]":
-            kind = _TRENDS if _TAG.fullmatch(tag) else "not a Servo-U recording; see ventstream formats"
-            raise DecodeError(f"line {line}: {tag[:40]!r}: this is {kind}")
+            is_other = _TAG.fullmatch(tag)
+            kind = _TRENDS if is_other else "not a Servo-U recording; see ventstream formats"
+            raise DecodeError(f"line {line}: {repr(tag[:40]) if is_other else shown(tag.encode())}: this is {kind}")
         self._read = self._header
 
     def _header(self, line: int, text: str) -> None:

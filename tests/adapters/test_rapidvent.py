@@ -176,7 +176,7 @@ def test_memory_is_bounded() -> None:
         (transcript([]), "no usable row"),
         (transcript([",,,,"] * 9), "no usable row"),
         (transcript(["x"]), "line 3: 'x' has 1 fields, the header 5; no usable row"),
-        (transcript(bench(3), "a,b,c,d,e"), "line 2: no column pressure or flow; columns seen: a, b, c, d, e"),
+        (transcript(bench(3), "a,b,c,d,e"), "line 2: no column pressure or flow; columns seen: 'a,b,c,d,e'"),
         (transcript(bench(3), rate="1"), "line 1: a rate of 1 Hz is outside 5-2000 Hz"),
         (transcript(bench(3), rate="99999"), "outside 5-2000 Hz"),
         (bytes(range(256)) * 9, "is not '#samplerate,N'"),
