@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
-from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, assumed, btps_factor
+from streamer.align import Aligner, AlignSettings, Co2Aligner, Holes, Repeats, assumed, btps_factor, inward
 from streamer.bed_label import check_bed_id
 from streamer.breath import Breath, Capnograph
 from streamer.chunk import Block, Channel, Chunk
@@ -125,7 +125,7 @@ class Bed:
         self._crosscheck, self._doubts = CrossCheck(bed_id), Doubts()
         self._standing = Standing()
         self._turned = Turned()
-        self._suspicions = Suspicions(self._context.patient_class)
+        self._suspicions = Suspicions(self._context)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
         """Feed samples, or a notice of the source or the operator; returns what is settled by them.
@@ -138,7 +138,7 @@ class Bed:
             return [*self._due(self._watermark_s)]
         if not isinstance(item, Chunk):
             raise TypeError(f"expected a Chunk or a Notice, not a {type(item).__name__}")
-        return [event for part in item.parts(MAX_PART_S) for event in self._sift(part)]
+        return [event for part in item.parts(MAX_PART_S) for event in self._sift(inward(part, self._context))]
 
     def _sift(self, chunk: Chunk) -> list[Event]:
         """Take out what a stuck source repeats."""
@@ -272,7 +272,8 @@ class Bed:
         if self._noisy == NOISY_BREATHS and not self._told_noise:
             self._told_noise = True
             detail = (
-                f"white noise of {breath.flow_noise * S_PER_MIN:.2g} L/min hides the volume: is the flow sensor wet?"
+                f"white noise of {breath.flow_noise * S_PER_MIN:.2g} L/min hides the volume: is the flow sensor wet? "
+                "No setting mends it: dry or replace it."
             )
             values: dict[str, float | str] = {"rule": "flow_noisy", "channel": "flow"}
             found.append(

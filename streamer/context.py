@@ -16,6 +16,7 @@ from msgspec import Meta, inspect
 
 from streamer.errors import ConfigError
 from streamer.faults import friendly, literal, one_line
+from streamer.units import MMHG_PER_KPA
 
 EventKind: TypeAlias = Literal["prone", "supine", "recruitment", "settings", "suction", "note"]
 Minutes: TypeAlias = Annotated[float, Meta(ge=-10_080, le=10_080)]
@@ -84,6 +85,7 @@ class Context(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Table ``[context]``: everything optional (contract.md §2).
 
     ``apparatus_volume_ml``: between the wye and the CO2 sensor (filter, tube), which fresh gas has to clear first.
+    ``flow_sign``: of the flow in the file or from the device while gas goes into the patient.
     ``standard_c``: °C of the standard litre of ``flow_conditions = "STPD"``, which makers define; 0 when unknown.
     """
 
@@ -94,6 +96,7 @@ class Context(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     height_cm: Annotated[float, Meta(ge=20, le=250, description="cm; 1.62 m is 162")] | None = None
     weight_kg: Annotated[float, Meta(gt=0, le=500)] | None = None
     sensor_site: Literal["wye", "ventilator"] | None = None
+    flow_sign: Literal["inspiration_positive", "inspiration_negative"] | None = None
     flow_conditions: Literal["BTPS", "ATPS", "ATPD", "STPD"] | None = None
     barometric_mmhg: Annotated[float, Meta(ge=300, le=900, description="mmHg; 1013 hPa is 760")] | None = None
     ambient_c: Annotated[float, Meta(ge=-20, le=50)] | None = None
@@ -158,10 +161,16 @@ class PointSettings(Checked, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     trend_min: Annotated[float, Meta(ge=0.1, le=720)] = 5.0
 
 
+def low_gas(key: str, value: float) -> str:
+    """A question about a value in mmHg, and what to say if the answer is yes."""
+    remedy = f"1 kPa is 7.50062 mmHg, {value:g} kPa are {MMHG_PER_KPA * value:.1f} mmHg"
+    return f"{key} {value:g} is unusually low: is it in kPa? ({remedy})"
+
+
 def doubts(gas: BloodGas) -> dict[str, str]:
     """Key → a question about a value that is allowed and yet hardly meant so; nothing is converted."""
     return {
-        key: f"{key} {value:g} is unusually low: is it in kPa?"
+        key: low_gas(key, value)
         for key, least in UNUSUALLY_LOW.items()
         if (value := getattr(gas, key)) is not None and value < least
     }

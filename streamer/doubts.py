@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from streamer.context import UNUSUALLY_LOW, BloodGas, SessionEvent, Sidecar
+from streamer.context import UNUSUALLY_LOW, BloodGas, SessionEvent, Sidecar, low_gas
 from streamer.records import Notice, NoticeKind
 
 MAX_ROWS = 1e15
@@ -91,7 +91,7 @@ def _gas_doubts(notice: Notice) -> Iterator[Doubt]:
     for key, least in UNUSUALLY_LOW.items():
         value = notice.values.get(key)
         if isinstance(value, float) and value < least:
-            detail = f"blood gas: {key} {value:g} is unusually low: is it in kPa?"
+            detail = f"blood gas: {low_gas(key, value)}"
             yield Doubt(DoubtKind.SUSPICION, "blood_gas_unit", detail, notice.at_s)
 
 

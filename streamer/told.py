@@ -22,6 +22,7 @@ EVENT_KINDS = {
 ACTS_ON_SAMPLES = frozenset(
     {
         "patient_class",
+        "flow_sign",
         "flow_conditions",
         "barometric_mmhg",
         "ambient_c",

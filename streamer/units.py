@@ -86,6 +86,7 @@ SCALES: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "mmhg": (1.0, 1.0),
         "kpa": (MMHG_PER_KPA, 1.0),
         "mbar": (MMHG_PER_KPA, 10.0),
+        "pa": (MMHG_PER_KPA, 1000.0),
         "percent": (STANDARD_MMHG, 100.0),
     },
 }
@@ -97,7 +98,7 @@ is of the barometric pressure, here 760 mmHg.
 SHOWN: Mapping[str, str] = {
     "paw": "cmH2O, mbar, hPa, kPa, Pa, mmHg",
     "flow": "L/s, L/min, mL/s, mL/min, slm",
-    "pco2": "mmHg, kPa, mbar, %",
+    "pco2": "mmHg, kPa, mbar, Pa, %",
 }
 """Signal → its units, as an error lists them."""
 LABELS: Mapping[str, str] = {
@@ -126,6 +127,7 @@ _SPELLED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "mmhg": ("mmhg", "torr", "mmhgco2"),
         "kpa": ("kpa", "kpaco2"),
         "mbar": ("mbar", "hpa", "mb"),
+        "pa": ("pa", "pascal"),
         "percent": (
             "%",
             "vol%",

@@ -243,7 +243,10 @@ async def test_a_gas_that_may_be_in_kpa_is_taken_as_it_is_and_asked_about() -> N
     async def script(operator: Operator) -> None:
         answer = await operator.say(kind="blood_gas", pco2_art_mmhg=6.9)
         assert answer["outcome"] == "accepted"
-        assert answer["reason"] == "pco2_art_mmhg 6.9 is unusually low: is it in kPa?"
+        assert (
+            answer["reason"]
+            == "pco2_art_mmhg 6.9 is unusually low: is it in kPa? (1 kPa is 7.50062 mmHg, 6.9 kPa are 51.8 mmHg)"
+        )
 
     (drawn,) = (await play(script)).events("blood_gas")
     assert drawn["pco2_art_mmhg"] == 6.9

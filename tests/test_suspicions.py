@@ -14,9 +14,11 @@ from adapters.recording import open_recording
 from streamer.align import Repeats
 from streamer.bed import Bed
 from streamer.chunk import Channel, Chunk
+from streamer.context import Context
 from streamer.metrics import METRICS
 from streamer.records import BreathRecord, Flag, Notice, NoticeKind
 from streamer.suspicions import RULES, Doubts, Suspicions
+from streamer.suspicions._remedies import REMEDIES
 from tests.adapters.contract import RECORDINGS
 from tests.recordings_table import files
 
@@ -61,7 +63,9 @@ def rules(chunks: list[Chunk]) -> list[str]:
     operator = Suspicions()
     told = [*(notice for chunk in chunks for notice in operator.push(chunk)), *operator.close()]
     assert all(notice.kind is NoticeKind.SUSPICION for notice in told)
-    assert all(notice.detail.endswith("?") for notice in told if "over" not in notice.values)
+    for notice in told:
+        rule = str(notice.values["rule"])
+        assert notice.detail.endswith(f"? {REMEDIES[rule]}" if "over" not in notice.values else f"{rule}: no longer so")
     return [str(notice.values["rule"]) for notice in told if "over" not in notice.values]
 
 
@@ -302,7 +306,7 @@ def test_a_patient_who_pulls_below_rest_reverses_no_flow(below: float, *, is_tol
 )
 def test_flow_too_small_goes_by_the_declared_class(patient_class: str | None, peak: float, *, is_told: bool) -> None:
     channels = pushed(coughs=False)
-    operator = Suspicions(patient_class)
+    operator = Suspicions(Context(patient_class=patient_class))  # type: ignore[arg-type]
     channels[F] *= peak
     told = operator.push(Chunk(source="x", start_s=0.0, rate_hz=100.0, channels=channels))
     assert [notice.values["rule"] for notice in told] == (["flow_too_small"] if is_told else [])
@@ -311,7 +315,12 @@ def test_flow_too_small_goes_by_the_declared_class(patient_class: str | None, pe
 def test_a_tube_that_is_kinked_later_is_no_wrong_unit() -> None:
     channels = pushed(coughs=False)
     channels[F] = np.where(np.arange(11_000) < 5000, channels[F], 0.08 * channels[F])
-    assert Suspicions("adult").push(Chunk(source="x", start_s=0.0, rate_hz=100.0, channels=channels)) == []
+    assert (
+        Suspicions(Context(patient_class="adult")).push(
+            Chunk(source="x", start_s=0.0, rate_hz=100.0, channels=channels)
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("seconds", [0.013, 0.7, 1000.0])
@@ -321,7 +330,7 @@ def test_the_question_comes_once_with_the_first_sample_however_the_stream_is_cut
     (question,) = told_of(events)
     assert question.at_s == chunks[0].start_s
     assert question.detail.startswith("flow reaches ")
-    assert question.detail.endswith("L/s: is it in L/min or mL/s?")
+    assert question.detail.endswith(f"L/s: is it in L/min or mL/s? {REMEDIES['flow_too_large']}")
 
 
 @pytest.mark.parametrize("seconds", [0.013, 3.3])

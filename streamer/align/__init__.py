@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from streamer.align._conditions import assumed, btps_factor
+from streamer.align._conditions import assumed, btps_factor, inward
 from streamer.align._settings import AlignSettings, channel_limits
 from streamer.align.co2 import Co2Aligner
 from streamer.align.holes import Holes
@@ -31,7 +31,7 @@ from streamer.align.repeats import Repeats
 from streamer.chunk import Block, Channel, Chunk, FloatArray, Mark
 from streamer.records import Notice, NoticeKind
 
-__all__ = ["AlignSettings", "Aligner", "Co2Aligner", "Holes", "Repeats", "assumed", "btps_factor"]
+__all__ = ["AlignSettings", "Aligner", "Co2Aligner", "Holes", "Repeats", "assumed", "btps_factor", "inward"]
 
 HALF_SAMPLE = 0.5 + 1e-3
 """A little more than half, so that rounding in a chunk that was cut cannot turn a tie into a gap."""

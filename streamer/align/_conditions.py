@@ -1,10 +1,21 @@
-"""Gas conditions of the flow sensor, as the context declares them. Floor 1, inside ``align``."""
+"""Sign and gas conditions of flow, as the context declares them. Floor 1, inside ``align``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from streamer.chunk import Channel, Chunk
 from streamer.context import Context
 from streamer.errors import ConfigError
 from streamer.units import STANDARD_MMHG, atpd_to_btps, atps_to_btps, stpd_to_btps
+
+
+def inward(chunk: Chunk, context: Context) -> Chunk:
+    """A chunk whose flow is positive into the patient, whichever sign the context says that it has."""
+    flow = chunk.channels.get(Channel.FLOW)
+    if flow is None or context.flow_sign != "inspiration_negative":
+        return chunk
+    return replace(chunk, channels={**chunk.channels, Channel.FLOW: 0.0 - flow})  # no flow stays 0.0, not -0.0
 
 
 def btps_factor(context: Context) -> float:

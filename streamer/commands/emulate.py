@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from streamer.align import inward
 from streamer.chunk import Chunk, Emulator
 from streamer.commands.endpoints import Endpoint
 from streamer.commands.plugs import endpoint_at
@@ -84,7 +85,7 @@ def played(recording: Recording, *, loop: bool) -> Iterator[Chunk | Notice]:
                 continue
             if shift_s is None:
                 shift_s = 0.0 if end_s is None else end_s - item.start_s
-            shifted = replace(item, start_s=item.start_s + shift_s)
+            shifted = replace(inward(item, recording.sidecar.context), start_s=item.start_s + shift_s)
             end_s = shifted.start_s + len(shifted) / shifted.rate_hz
             yield shifted
         if not loop:

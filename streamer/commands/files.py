@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streamer.align import inward
 from streamer.chunk import Channel, Chunk
 from streamer.commands.doubted import say_doubts, status_of
 from streamer.commands.examine import Job, examine
@@ -53,13 +54,20 @@ def convert(
 
 
 def write(out: Path, items: Callable[[], Iterable[Chunk | Notice]], sidecar: Sidecar, **options: Any) -> list[Written]:
-    """A file for each source, since a file has one rate; ``items`` gives the same each time."""
+    """A file for each source, since a file has one rate; ``items`` gives the same each time. Flow goes in positive."""
     canonical: Any = importlib.import_module("adapters.canonical")
-    sources = _main_first(items())
-    written = [Written(out, canonical.write_recording(out, _of_source(items(), sources, 0), sidecar, **options), "")]
+    sources, context = _main_first(items()), sidecar.context
+    known = msgspec.structs.replace(sidecar, context=msgspec.structs.replace(context, flow_sign=None))
+
+    def rows_of(path: Path, which: int) -> int:
+        found = _of_source(items(), sources, which)
+        turned = (inward(item, context) if isinstance(item, Chunk) else item for item in found)
+        return canonical.write_recording(path, turned, known, **options)  # type: ignore[no-any-return]
+
+    written = [Written(out, rows_of(out, 0), "")]
     for n, source in enumerate(sources[1:], start=1):
         beside = out.with_name(f"{out.stem}.{re.sub(r'[^A-Za-z0-9_-]+', '-', source)}{out.suffix}")
-        rows = canonical.write_recording(beside, _of_source(items(), sources, n), sidecar, **options)
+        rows = rows_of(beside, n)
         written.append(Written(beside, rows, source))
     return written
 

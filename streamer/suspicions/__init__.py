@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from streamer.chunk import Channel, Chunk
+from streamer.context import Context
 from streamer.records import Flag, Notice, NoticeKind
 from streamer.suspicions._breath import Standing
+from streamer.suspicions._remedies import remedy
 from streamer.suspicions._rules import RULES
 from streamer.suspicions._source import Source
 from streamer.suspicions._turned import Turned
@@ -23,11 +25,11 @@ __all__ = ["RULES", "Doubts", "Standing", "Suspicions", "Turned"]
 class Suspicions:
     """Chunks in, notices of what is doubtful in them, or no longer so, out; one per bed."""
 
-    def __init__(self, patient_class: str | None = None) -> None:
+    def __init__(self, context: Context | None = None) -> None:
         from streamer.suspicions import _look  # noqa: PLC0415 (loads the compiler: a list of rules should not)
 
         self._kernels: Any = _look
-        self._patient_class = patient_class
+        self._context = context or Context()
         self._sources: dict[tuple[str, ...], Source] = {}
         self.is_waiting = False
         """Whether the first source of flow is still in its first look."""
@@ -64,12 +66,13 @@ class Suspicions:
         at_s = source.first_s if is_first else source.time_s(source.next)
         self.is_waiting = self.is_waiting and not is_first
         lasted_s = source.filled / source.rate_hz
-        found = source.look(self._patient_class)
+        found = source.look(self._context.patient_class)
         told = []
         for name, rule in source.rules if source.calm_s or found.is_marked else source.rules_of_levels:
             if rule.is_odd(found):
                 if name not in source.calm_s:
-                    told.append(_notice(name, source.name, at_s, rule.question.format(s=found, step=-found.paw_step)))
+                    question = rule.question.format(s=found, step=-found.paw_step)
+                    told.append(_notice(name, source.name, at_s, f"{question} {remedy(name, self._context)}"))
                 source.calm_s[name] = 0.0
             elif name in source.calm_s:
                 source.calm_s[name] += lasted_s

@@ -103,7 +103,7 @@ RULES: Mapping[str, Rule] = {
         and s.patient_class != "neonate",
         BREATHS,
         "pressure swings by {s.paw.swing:.3g} cmH2O and flow stays below {s.flow.most:.2g} L/s: is it in another unit "
-        "(L/s read as L/min, mL/s as L/min), or is patient_class another one?",
+        "(L/s read as L/min, L/min as mL/s), or is patient_class another one?",
     ),
     "flow_reversed": Rule(
         Channel.FLOW,

@@ -89,7 +89,7 @@ def test_damaged_rows_keep_their_slot() -> None:
         ),
         (b"flow_l_m,paw_cmh2o", "did you mean flow_l_min?"),
         (b"# x\npressure,flow_l_s", "line 2: unknown column 'pressure'; did you mean paw_cmh2o"),
-        (b"flow_l_s,etco2", "did you mean pco2_mmhg or pco2_kpa or pco2_mbar or pco2_percent?"),
+        (b"flow_l_s,etco2", "did you mean pco2_mmhg or pco2_kpa or pco2_mbar or pco2_pa or pco2_percent?"),
         (b"spo2,x", "unknown column 'spo2'; names are as time_s,"),
         (b"flow_l_s,flow_l_s", "column 'flow_l_s' appears twice"),
         (b"flow_l_s,flow_l_min", "are the same signal"),

@@ -292,7 +292,7 @@ def test_co2_of_an_unknown_unit_is_left_out(unit: str) -> None:
     found = read(header(FLOW, ("CO2", unit, *CO2[2:]), records=1) + flow(0) + words(1, 2))
     assert list(found.stretches[0].joined()) == [Channel.FLOW]
     has = f"the unit {unit!r}" if unit else "no unit"
-    assert details(found)[0].startswith(f"'CO2' has {has}, none of mmHg, kPa, mbar, %, and is left out; if its")
+    assert details(found)[0].startswith(f"'CO2' has {has}, none of mmHg, kPa, mbar, Pa, %, and is left out; if its")
 
 
 @pytest.mark.parametrize(

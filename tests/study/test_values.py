@@ -171,7 +171,10 @@ def test_a_gas_in_kilopascals_is_not_shown_as_mmhg() -> None:
     doubted = patient(gases=(gas(1.0, po2_art_mmhg=10.7, pco2_art_mmhg=50.0, fio2=0.6),))
     value = found(doubted, "po2_art_mmhg")
     assert (value.value, value.reason) == (None, "implausible")
-    assert value.detail == "po2_art_mmhg 10.7 is unusually low: is it in kPa?"
+    assert (
+        value.detail
+        == "po2_art_mmhg 10.7 is unusually low: is it in kPa? (1 kPa is 7.50062 mmHg, 10.7 kPa are 80.3 mmHg)"
+    )
     assert found(doubted, "pco2_art_mmhg").value == 50.0
 
 
