@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from adapters._scenario import Capnogram, Scenario, Segment, Sensor, Ventilator
+from adapters._scenario import Capnogram, Hold, Scenario, Segment, Sensor, Ventilator
 from adapters.simulator import simulate
 from streamer.align import Repeats
 from streamer.bed import Bed
@@ -258,3 +258,55 @@ def test_a_noisy_breath_that_comes_again_and_again_is_lost_once_at_most() -> Non
     one = {name: samples[2000:2150] for name, samples in whole.channels.items()}
     again = {name: np.tile(samples, 20) for name, samples in one.items()}
     assert missing(Chunk(source="vent", start_s=0.0, rate_hz=100.0, channels=again)) < 150
+
+
+@pytest.mark.parametrize("rate_hz", [25.0, 50.0, 125.0])
+@pytest.mark.parametrize("period_s", [0.5, 1.0, 1.6, 2.0, 3.0])
+@pytest.mark.parametrize("mode", ["vcv", "pcv"])
+@pytest.mark.parametrize("step", [0.0, 0.1])
+def test_breaths_without_noise_are_no_copies_after_a_hold(
+    rate_hz: float, period_s: float, mode: str, step: float
+) -> None:
+    """They repeat to the last bit, and what came before them did not: breath after breath, not packet after packet."""
+    ti_s, kinds = period_s / 3, ("inspiratory", "expiratory")
+    ventilator = Ventilator(
+        mode=mode,
+        rate_per_min=60.0 / period_s,
+        ti_s=ti_s,
+        rise_s=0.0,
+        tidal_volume_ml=150.0 * period_s,
+        flow_l_min=27.0,
+    )  # type: ignore[arg-type]
+    holds = tuple(
+        Hold(at_s=breaths * period_s + 2.0 * n, kind=kinds[n % 2], duration_s=1.0 + n % 2)  # type: ignore[arg-type]
+        for n, breaths in enumerate((4, 6, 7, 9, 12))
+    )
+    part = Segment(
+        lung=lung(0.05, 20.0), ventilator=ventilator, sensor=Sensor(flow_step_l_min=step, paw_step_cmh2o=step)
+    )
+    scenario = Scenario(
+        duration_s=20.0 * period_s + 12.0, rate_hz=rate_hz, first_onset_s=0.425, segments=(part,), hold=holds
+    )
+    whole = Chunk(source="vent", start_s=0.0, rate_hz=rate_hz, channels=joined(simulate(scenario)))
+    assert missing(whole) == 0
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.7])
+@pytest.mark.parametrize("share", [0.4, 0.9, 1.3])
+def test_a_packet_without_noise_comes_again_once(share: float, seconds: float) -> None:
+    whole = ventilated(100.0, noise=0.0, step=0.0)
+    at, count = within(whole, share), round(100.0 * seconds)
+    lost = np.flatnonzero(np.isnan(sifted(copied(whole, at, count))[0][Channel.FLOW]))
+    assert (lost[0], lost.size) == (at, count)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cutting_changes_nothing_where_breaths_are_the_same(seed: int) -> None:
+    whole = ventilated(50.0, noise=0.0, step=0.0, rate_per_min=40.0, ti_s=0.5)  # type: ignore[arg-type]
+    whole = copied(whole, within(whole, 0.6, breath=5), 40)
+    expected, told = sifted(whole)
+    assert told
+    for single in (False, True):
+        found, notices = sifted(whole, sorted(random_cuts(len(whole), seed, single=single)))
+        assert notices == told
+        assert all(np.array_equal(found[name], expected[name], equal_nan=True) for name in Channel)

@@ -35,6 +35,8 @@ LOG_CHANCE = math.log(1e-6)
 ENOUGH = 16
 """Changes from sample to sample, of all channels together, that come again to the last bit: one that may be one step
 up, one down or none does so by chance once in 3 times, 16 once in 4·10⁷."""
+NET_SHARE = 0.05
+"""Of the gas that moved either way: a stretch that leaves less in the lung, or takes it out, may be a whole breath."""
 NO, WAIT, YES = 0, 1, 2
 
 
@@ -138,14 +140,15 @@ def _turned(step: float, before: float, fine: float) -> bool:
 
 
 @kernel
-def packet(  # noqa: C901, PLR0917 (compiled: positions only)
+def packet(  # noqa: C901, PLR0912, PLR0917 (compiled: positions only)
     flow: FloatArray, paw: FloatArray, pco2: FloatArray, has_paw: bool, has_pco2: bool,  # noqa: FBT001
-    past: FloatArray, at: int, seen: int, longest: int, least_x: float, least_y: float,
+    past: FloatArray, at: int, seen: int, longest: int, least_x: float, least_y: float, fine_x: float, fine_y: float,
 ) -> tuple[int, int]:  # fmt: skip
     """Whether these samples are those of a moment ago, to the last bit, and from how many samples ago.
 
     They come again where flow or pressure has moved by more than ``least_x``, ``least_y`` in between: a signal that
-    only comes back, breath after breath, has not.
+    only comes back, breath after breath, has not. Noise that comes again is a copy. Without noise, breaths may be the
+    same: a copy then ends where its packet did, and is no whole breath, after which the lung holds what it held.
 
     Args:
         flow: (n,) L/s; the first sample may be a copy.
@@ -159,6 +162,8 @@ def packet(  # noqa: C901, PLR0917 (compiled: positions only)
         longest: Samples in the longest packet.
         least_x: L/s.
         least_y: cmH2O.
+        fine_x: L/s; smaller steps are rounding.
+        fine_y: cmH2O.
 
     Returns:
         ``NO``, ``YES``, or ``WAIT`` for what follows; and how many samples lie between copies, 0 for none.
@@ -173,23 +178,31 @@ def packet(  # noqa: C901, PLR0917 (compiled: positions only)
             continue
         if not (abs(x - past[0, j - 1]) > least_x or abs(y - past[1, j - 1]) > least_y):
             continue
-        k = changes = 0
-        while k < flow.size and k <= longest and changes < ENOUGH:
+        k = changes = turned = 0
+        net = gross = 0.0
+        while k < flow.size and k < lag + ENOUGH and turned < ENOUGH:
             a, b, c = flow[k - lag], paw[k - lag], pco2[k - lag]
             if k < lag:
                 a, b, c = past[0, (j + k) % size], past[1, (j + k) % size], past[2, (j + k) % size]
+                net, gross = net + a, gross + abs(a)
             if flow[k] != a or paw[k] != b or (pco2[k] != c and not (math.isnan(pco2[k]) and math.isnan(c))):
                 break
-            if k:
+            if 0 < k < lag:
                 changes += 1 if flow[k] != flow[k - 1] else 0
                 changes += 1 if has_paw and paw[k] != paw[k - 1] else 0
                 changes += 1 if has_pco2 and pco2[k] != pco2[k - 1] and not math.isnan(c) else 0
+            if k > 1:
+                turned += 1 if _turned(flow[k] - flow[k - 1], flow[k - 1] - flow[k - 2], fine_x) else 0
+                turned += 1 if has_paw and _turned(paw[k] - paw[k - 1], paw[k - 1] - paw[k - 2], fine_y) else 0
             k += 1
-        else:
-            if changes >= ENOUGH:
-                return YES, lag
-            if k <= longest:
-                return WAIT, 0
+        if turned >= ENOUGH:
+            return YES, lag
+        if k == lag + ENOUGH:
+            continue
+        if k == flow.size:
+            return WAIT, 0
+        if k >= lag and changes >= ENOUGH and abs(net) > NET_SHARE * gross:
+            return YES, lag
     return NO, 0
 
 

@@ -127,7 +127,19 @@ def repeats(  # noqa: C901, PLR0912, PLR0915, PLR0917 (one state machine; compil
                     stuck[i] = SAME if _same(pco2[i], z) else 1
             elif is_jump and seen > second:
                 answer, lag = packet(
-                    flow[i:], paw[i:], pco2[i:], has_paw, has_pco2, past, at, seen, longest, least_x, least_y
+                    flow[i:],
+                    paw[i:],
+                    pco2[i:],
+                    has_paw,
+                    has_pco2,
+                    past,
+                    at,
+                    seen,
+                    longest,
+                    least_x,
+                    least_y,
+                    FINE * peak_x,
+                    FINE * peak_y,
                 )
                 if answer == WAIT:
                     lag, settled = 0, i
