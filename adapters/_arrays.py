@@ -99,6 +99,7 @@ def chunks(source: str, arrays: Sequence[Array], options: ReadOptions) -> Iterat
     )
     names = [_SLOPES.get(name, name) if slope else name for name in found.values()]
     table = columns(names, None, options.barometric_mmhg)
+    options.units.update(table.names)
     _check_sizes(used)
     notes = list(table.notes)
     rate_hz = options.rate_hz or max((array.rate_hz for array in used), default=0.0) or _scalar_hz(arrays, notes)

@@ -1,6 +1,6 @@
 """How a text table is written: delimiter, decimal point, header, units, and where its rows begin. Floor 0.
 
-Found from the first ``HEAD`` bytes, once, whatever the cutting: the delimiter is the one by which the last of these
+Found from the beginning of a file, once, whatever the cutting: the delimiter is the one by which the last of these
 lines fall into equally many fields, most of them numbers or date-times. The header is the nearest line above the rows
 whose names are known, or else the line just above. What stands before it is passed over. Whatever was found and is
 not plain (a line of names, points) is told.
@@ -24,16 +24,16 @@ from adapters._fields import (
     split,
     without_end,
 )
-from adapters._text import BOM, MAX_LINE
+from adapters._text import BOM
 from adapters.formats import TextTable
 from streamer.errors import DecodeError
 
-HEAD = MAX_LINE + 1
-"""Bytes that are looked at."""
 LINES = 80
 """Lines at either end of them that must agree."""
 ROWS = 600
 """Rows whose columns are looked at."""
+MOST = 1000
+"""Lines that are looked at."""
 LONG = 16_384
 """Characters of a line; longer ones are not looked at."""
 ABOVE = 60
@@ -87,18 +87,23 @@ class Dialect:
 
 
 def lines_of(head: bytes, first: int, *, final: bool) -> tuple[list[Line], int]:
-    """The complete lines of a file's beginning, the first with the number ``first``, and where the next begins."""
-    found: list[Line] = []
+    """The complete lines of a file's beginning, the first with the number ``first``, and where the next begins.
+
+    Of more than ``MOST`` lines, those in the middle are left out.
+    """
+    spans: list[tuple[int, int]] = []
     start = 0
     for end in _LINE.finditer(head):
         if end.end() == len(head) and end.group() == b"\r" and not final:
             break
-        found.append(_line(first + len(found), start, head[start : end.start()]))
+        spans.append((start, end.start()))
         start = end.end()
     if final and start < len(head):
-        found.append(_line(first + len(found), start, head[start:]))
+        spans.append((start, len(head)))
         start = len(head)
-    return found, start
+    numbered = list(enumerate(spans, first))
+    some = numbered if len(numbered) <= MOST else [*numbered[: MOST - LINES], *numbered[-LINES:]]
+    return [_line(number, begin, head[begin:end]) for number, (begin, end) in some], start
 
 
 def _line(number: int, start: int, raw: bytes) -> Line:

@@ -214,6 +214,7 @@ class LongReader:
         read = {"volume_ml": "flow_ml_s", "volume_l": "flow_l_s"} if from_volume else {}
         meant = {at: read.get(name, name) for at, name in enumerate(channels) if name in WAVEFORMS or name in read}
         table = dataclasses.replace(placed(meant, self._options.barometric_mmhg), time=len(channels))
+        self._options.units.update(table.names)
         stamps = stamps / self._divisor(stamps)
         first = slice(0, 5000)
         lanes = find_lanes(

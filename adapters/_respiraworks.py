@@ -60,9 +60,10 @@ def pressure_of(names: Collection[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """A channel: signed positions among the fields that are used, and their scale."""
+    """A channel: signed positions among the fields that are used, their canonical name, and its scale."""
 
     terms: tuple[tuple[int, float], ...]
+    name: str
     multiplier: float
     divisor: float
 
@@ -142,21 +143,22 @@ def _seconds(unit: str | None) -> float:
     return _SECONDS[plain]
 
 
-def _flow_scale(name: str, unit: str | None, *, is_volume: bool) -> tuple[float, float]:
+def _flow_scale(name: str, unit: str | None, *, is_volume: bool) -> tuple[str, float, float]:
     if not is_volume:
         return _scale(Channel.FLOW, name, unit)
     plain = "ml" if unit is None else unit.strip().lower()
     if plain not in _VOLUMES:
         raise DecodeError(f"column {name} has the unknown unit {ascii(unit)[:20]}; known are mL, L")
-    return 1.0, _VOLUMES[plain]
+    return {"ml": "flow_ml_s", "l": "flow_l_s"}[plain], 1.0, _VOLUMES[plain]
 
 
-def _scale(channel: Channel, name: str, unit: str | None) -> tuple[float, float]:
+def _scale(channel: Channel, name: str, unit: str | None) -> tuple[str, float, float]:
+    """The canonical name of a variable, and its scale."""
     known = unit_of(channel.value, OWN[channel] if unit is None else unit)
     if known is None:
         wrong = f"column {name} has the unknown unit {ascii(unit)[:20]}"
         raise DecodeError(f"{wrong}; known are {SHOWN[channel.value]}")
-    return SCALES[channel.value][known.name]
+    return f"{channel.value}_{known.name}", *SCALES[channel.value][known.name]
 
 
 def _mapped(plain: Sequence[str], mapping: Mapping[str, str], barometric_mmhg: float) -> Layout:
@@ -165,7 +167,7 @@ def _mapped(plain: Sequence[str], mapping: Mapping[str, str], barometric_mmhg: f
     time_at = table.time if table.time is not None else position(plain, TIME)
     used = [time_at, *(at for at, *_ in table.waveforms.values())]
     waves = {
-        channel: Wave(((used.index(at, 1), 1.0),), multiplier, divisor)
+        channel: Wave(((used.index(at, 1), 1.0),), table.names[channel], multiplier, divisor)
         for channel, (at, multiplier, divisor) in table.waveforms.items()
     }
     divisor = table.time_divisor if table.time is not None else TIMES["time_s"]

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from adapters._columns import MAPPING, TIMES, Columns
-from adapters._dialect import Dialect, text_of
+from adapters._dialect import ROWS, Dialect, text_of
 from adapters._fields import BLANK, COMMENTS, is_grouped, is_missing, is_number, plain_of, split, value_of
 from adapters._from_volume import FLOW_FROM_VOLUME, FlowFromVolume
 from adapters._lanes import Lanes, find_lanes
@@ -31,8 +31,8 @@ REMEDY = "give --rate HZ, or rate_hz under [recording] in the sidecar"
 class RowReader:
     """Bytes of the rows below a header, or from the first line on."""
 
-    def __init__(self, dialect: Dialect, options: ReadOptions) -> None:
-        """Raises ``DecodeError`` or ``ConfigError`` for a header that cannot be used."""
+    def __init__(self, dialect: Dialect, options: ReadOptions, first: bytes) -> None:
+        """``first``: the first rows, complete. Raises ``DecodeError`` or ``ConfigError`` for an unusable header."""
         self._dialect, self._width = dialect, len(dialect.names)
         self._meaning = known = meaning(dialect, options.columns, options.barometric_mmhg)
         options.units.update(known.columns.names)
@@ -43,22 +43,12 @@ class RowReader:
         self._words = [*FAMILIAR, *(word.upper() for word in options.table.missing)]
         self._missing = np.array([float(word) for word in options.table.missing if is_number(word, ".")])
         self._stamps = self._learn_stamps(options) if known.is_stamped else None
-        sniffed = self._sniffed()
+        sniffed = self._sniffed(first)
         self._began, self._first_s = self._first_day(table, sniffed)
         lanes = self._lanes(sniffed, options)
         slope = FlowFromVolume(_quantum_l(table.channels(sniffed)[Channel.FLOW])) if known.from_volume else None
         self._sources = Sources(table, lanes, label="csv", rate_hz=options.rate_hz, remedy=REMEDY, slope=slope)
-        self._scanner = Scanner(
-            self._width,
-            dialect.delimiter,
-            filled=NONE if self._time < 0 else self._time,
-            line=dialect.line,
-            used=table.used,
-            point=dialect.point,
-            words=self._words,
-            trailing=dialect.trailing,
-            stamp=(self._time, self._stamps.order) if self._stamps else None,
-        )
+        self._scanner = self._new_scanner()
         self._tell(lanes)
 
     @property
@@ -108,11 +98,31 @@ class RowReader:
                 )
         return "no time_s or time_ms column"
 
-    def _sniffed(self) -> FloatArray:
+    def _new_scanner(self) -> Scanner:
+        """Of the lines below the header."""
+        return Scanner(
+            self._width,
+            self._dialect.delimiter,
+            filled=NONE if self._time < 0 else self._time,
+            line=self._dialect.line,
+            used=self._meaning.columns.used,
+            point=self._dialect.point,
+            words=self._words,
+            trailing=self._dialect.trailing,
+            stamp=(self._time, self._stamps.order) if self._stamps else None,
+        )
+
+    def _sniffed(self, first: bytes) -> FloatArray:
         """The first rows as numbers ``(n, columns)``, those that are none left out."""
-        found = [self._numbers(row)[0] for row in self._dialect.rows]
-        rows = [row for row in found if row is not None]
-        return np.array(rows) if rows else np.empty((0, self._width))
+        scanner = self._new_scanner()
+        found = [np.empty((0, self._width))]
+        for part in (*scanner.feed(first), *scanner.close()):
+            if isinstance(part, Rows):
+                found.append(part.values)
+            elif sum(map(len, found)) < ROWS:
+                numbers = self._numbers(split(text_of(part.text), self._dialect.delimiter))[0]
+                found.append(np.empty((0, self._width)) if numbers is None else numbers[None, :])
+        return np.concatenate(found)[:ROWS]
 
     def _lanes(self, values: FloatArray, options: ReadOptions) -> Lanes:
         table = self._meaning.columns

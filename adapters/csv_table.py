@@ -14,16 +14,17 @@ of its columns may hold text, fields in quotes may hold the separator, and it ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 from adapters._columns import KNOWN
-from adapters._dialect import HEAD, find_dialect, lines_of
+from adapters._dialect import Dialect, find_dialect, lines_of
 from adapters._fields import BLANK, share_of_values
-from adapters._long_form import LongReader, is_long, long_form
+from adapters._long_form import LongReader, Places, is_long, long_form
 from adapters._rows import REMEDY, RowReader
 from adapters._table_names import knows, named
 from adapters._text import MAX_LINE
-from adapters.formats import ReadOptions
+from adapters.formats import HEAD, ReadOptions, TextTable
 from streamer.chunk import Chunk
 from streamer.context import Sidecar
 from streamer.errors import DecodeError, VentstreamError
@@ -34,30 +35,73 @@ _NO_TABLES = (".md", ".markdown", ".rst", ".html", ".tex", ".toml", ".yaml", ".y
 """Suffixes of what may speak of tables and is none."""
 
 
+_CONTROL = bytes({*range(1, 32)} - {*b"\t\n\v\f\r\x1a\x1b"})
+_BINARY = 0.02
+"""Share of control characters from which it is no text. NUL bytes do not count: disks leave them in text."""
+
+
 def recognise(head: bytes, name: str) -> bool:
     """Whether a line near the beginning reads like a header of ours; the first one, also if it is only meant to."""
-    return not name.lower().endswith(_NO_TABLES) and _recognise(head)
+    if name.lower().endswith(_NO_TABLES) or len(head) - len(head.translate(None, _CONTROL)) > _BINARY * len(head):
+        return False
+    look = _look(head[:HEAD], 1, TextTable(), (), final=len(head) < HEAD)
+    if look.dialect is None:
+        return any(knows(look.text.split(delimiter), {}) for delimiter in ",;\t")
+    return _is_named(look.dialect, is_long=look.places is not None)
 
 
-def _recognise(head: bytes) -> bool:
-    lines, _ = lines_of(head[:HEAD], 1, final=True)
-    try:
-        dialect = find_dialect(lines, ReadOptions().table, partial(_knows, mapping={}))
-    except DecodeError:
-        return any(knows(line.text.split(delimiter), {}) for line in lines[:1] for delimiter in ",;\t")
+def _is_named(dialect: Dialect, *, is_long: bool) -> bool:
+    """Whether some of its names are known."""
     header = dialect.header
     if header is None or "\0" in header.text:
         return False
     has_values = any(share_of_values(row, dialect.point) > 0.0 for row in dialect.rows)  # prose has none
     if dialect.delimiter == BLANK:  # other programs part their own names so
         return has_values and any(one.lower() in KNOWN for one in dialect.names)
-    if long_form(dialect) is not None:
+    if is_long:
         return True
     if not dialect.above:
         return knows(dialect.names, {})
     units = [*dialect.units, *[""] * len(dialect.names)]
     is_named = any(named(name, unit) for name, unit in zip(dialect.names, units, strict=False))
     return is_named and has_values
+
+
+class _Look(NamedTuple):
+    """What was found at the beginning of a file, the first line of which is ``text``.
+
+    Attributes:
+        dialect: How the table is written; None: why not is ``wrong``.
+        places: Where time, channel and value are, of a channel a row.
+        line: Number of the header, or of the first line that says something; 0: there is none.
+        size: Characters of that line.
+        after: Number of the line that comes next.
+        end: Where it begins.
+    """
+
+    text: str
+    dialect: Dialect | None
+    places: Places | None
+    wrong: str
+    line: int
+    size: int
+    after: int
+    end: int
+
+
+@lru_cache(maxsize=4)
+def _look(head: bytes, number: int, said: TextTable, mapping: tuple[tuple[str, str], ...], *, final: bool) -> _Look:
+    """Look at a beginning, once for all who ask: its first line has that number; it is all there is if ``final``."""
+    lines, end = lines_of(head, number, final=final)
+    first = next((line for line in lines if not line.is_comment), None)
+    text, after = (lines[0].text, lines[-1].number + 1) if lines else ("", number)
+    line, size = (first.number, len(first.text)) if first else (0, 0)
+    try:
+        dialect = find_dialect(lines, said, partial(_knows, mapping=dict(mapping)))
+        line = dialect.header.number if dialect.header else dialect.line
+        return _Look(text, dialect, long_form(dialect), "", line, size, after, end)
+    except DecodeError as error:
+        return _Look(text, None, None, str(error), line, size, after, end)
 
 
 def _knows(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
@@ -121,20 +165,24 @@ class Decoder:
 
     def _look(self, *, final: bool) -> None:
         """Open the table at its first lines; comments alone are passed over."""
-        lines, end = lines_of(self._head[:HEAD], self._line, final=final)
-        first = next((line for line in lines if not line.is_comment), None)
-        if first is None and lines and not final:
-            self._line += len(lines)
-            self._head = self._head[end:]
+        said, mapping = self._options.table, tuple(self._options.columns.items())
+        head = self._head[:HEAD]
+        look = _look(head, self._line, said, mapping, final=final)
+        if look.size == 0 and look.after > self._line and not final:
+            self._line = look.after
+            self._head = self._head[look.end :]
             return
-        if (not lines and not final) or (first is not None and len(first.text) > MAX_LINE):
+        if (look.after == self._line and not final) or look.size > MAX_LINE:
             raise DecodeError(f"line {self._line}: longer than {MAX_LINE} bytes: this is no header")
-        line = first.number if first else 0
+        where = f"line {look.line}: " if look.line else ""
+        if look.dialect is None:
+            raise DecodeError(where + look.wrong)
+        start = look.end if look.dialect.start < 0 else look.dialect.start
         try:
-            dialect = find_dialect(lines, self._options.table, partial(_knows, mapping=self._options.columns))
-            line = dialect.header.number if dialect.header else dialect.line
-            places = long_form(dialect)
-            self._reader = LongReader(dialect, self._options, places) if places else RowReader(dialect, self._options)
+            if look.places is not None:
+                self._reader = LongReader(look.dialect, self._options, look.places)
+            else:
+                self._reader = RowReader(look.dialect, self._options, head[start : look.end])
         except DecodeError as error:
-            raise DecodeError(f"line {line}: {error}" if line else str(error)) from None
-        self._head = self._head[end if dialect.start < 0 else dialect.start :]
+            raise DecodeError(f"{where}{error}") from None
+        self._head = self._head[start:]

@@ -135,6 +135,7 @@ class Decoder:
 
     def __init__(self, options: ReadOptions) -> None:
         self._wanted = _wanted(options.columns)
+        options.units[Channel.FLOW] = "flow_slm"
         self._scanner: Scanner | Objects | None = None
         self._head = b""
         self._samples = Samples("pirds", NOMINAL_HZ, self._channels)

@@ -129,6 +129,7 @@ class Decoder:
                 if at is None or taken_as not in WAVEFORMS or at in {signal.at for signal in found.values()}:
                     continue
                 found.setdefault(WAVEFORMS[taken_as][0], _Signal(at, names[at], taken_as, is_declared))
+        self._options.units.update({channel: signal.taken_as for channel, signal in found.items()})
         if not found:
             raise DecodeError(f"line {line}: no column pressure or flow; columns seen: {shown(text)}")
         return list(found.values())

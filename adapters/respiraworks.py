@@ -96,6 +96,7 @@ class Decoder:
         except DecodeError as error:
             raise DecodeError(f"line {line}: {error}") from None
         self._layout = known
+        self._options.units.update({channel: wave.name for channel, wave in known.waves.items()})
         self._volume = FlowFromVolume() if known.is_volume else None
         self._header = text
 

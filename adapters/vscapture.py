@@ -80,6 +80,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     if is_old(head):
         raise DecodeError(_OLD)
     signals, notes = _session(path, options)
+    options.units.update({signal.channel: signal.taken_as for signal in signals})
     yield from _Joined(signals).items(notes)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from adapters import _rows, csv_table
 from adapters._text import MAX_LINE, Rows, Scanner
 from adapters.formats import ReadOptions
-from streamer.chunk import Channel
+from adapters.recording import open_recording
+from streamer.chunk import Channel, Chunk
 from streamer.records import NoticeKind
 from streamer.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, MMHG_PER_KPA
 from tests.adapters.contract import Stream, decoded, prefix_rule, refused
@@ -210,3 +212,37 @@ def test_any_bytes_at_all(text: bytes) -> None:
 )
 def test_recognise(head: bytes, *, is_ours: bool) -> None:
     assert csv_table.recognise(head, "x") is is_ours
+
+
+def test_a_beginning_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recognising a table, what it says of itself and its rows share one look, however it is cut."""
+    looks = []
+    real = csv_table.find_dialect
+
+    def counted(*given: Any) -> Any:
+        looks.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(csv_table, "find_dialect", counted)
+    path = tmp_path / "x.csv"
+    for rows in (40, 9000):
+        looks.clear()
+        path.write_text("time_s,flow_l_s\n" + "".join(f"{k / 50:.2f},{k % 7 / 8}\n" for k in range(rows)))
+        assert sum(len(item) for item in open_recording(path).items() if isinstance(item, Chunk)) == rows
+        assert len(looks) == 1
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 65_538, 70_000])
+def test_a_file_about_as_long_as_the_look_is_read_alike(size: int) -> None:
+    rows = "time_s,flow_l_s\n" + "".join(f"{k / 50:08.2f},{k % 8 / 8:.3f}\n" for k in range(4000))
+    table = rows.encode()[:size]
+    whole = decoded(lambda: csv_table.Decoder(ReadOptions()), [table])
+    assert decoded(lambda: csv_table.Decoder(ReadOptions()), [table[:65_536], table[65_536:]]).form() == whole.form()
+    assert csv_table.recognise(table[:65_536], "x")
+
+
+def test_binary_files_are_no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not cut into lines at all."""
+    monkeypatch.setattr(csv_table, "find_dialect", None)
+    noise = np.random.default_rng(1).integers(0, 256, 65_536, np.uint8).tobytes()
+    assert not csv_table.recognise(b"time_s,flow_l_s\n" + noise, "x.bin")
