@@ -44,6 +44,8 @@ WRITTEN = (*POINTED, (";", ","), ("\t", ","), ("|", ","), (BLANK, ","), (",", ",
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANK: "blanks"}
 _LINE = re.compile(rb"\r\n|\r|\n")
 _SEPARATOR = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
+_MAC = re.compile(rb"[A-Za-z][\x80-\x90\x98-\x9f][a-z]")
+"""Within words Macs have é, è, ü here, Windows nothing that a word has."""
 _NOTHING, _FEW = 1e-6, 4
 _UNLIKELY = 0.9
 """What blanks weigh against a delimiter that is written: other lines of such a file fall into words by chance."""
@@ -111,11 +113,11 @@ def _line(number: int, start: int, raw: bytes) -> Line:
 
 
 def text_of(raw: bytes) -> str:
-    """A line as text: UTF-8, or what Windows programs write µ and ° with."""
+    """A line as text: UTF-8, or what programs on Windows and old Macs write µ, ° and é with."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
+        return raw.decode("mac-roman" if _MAC.search(raw) else "cp1252", "replace")
 
 
 def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialect:

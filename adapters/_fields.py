@@ -26,7 +26,7 @@ _GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+")
 _MISSING = frozenset({"", *FAMILIAR})
 _DATE = r"(?:\d{1,4}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 _TIME = r"\d{1,4}:\d{2}(?::\d{2})?(?:[.,]\d{1,12}|:\d{3})?(?: ?[AaPp]\.?[Mm]\.?)?(?: ?(?:Z|[-+]\d{2}:?(?:\d{2})?))?"
-STAMP = re.compile(rf"(?P<date>{_DATE})?(?(date)(?:[T ]|, )?)(?P<time>{_TIME})?")
+STAMP = re.compile(rf"(?:\d{{1,4}} +[Dd]ays?,? +)?(?P<date>{_DATE})?(?(date)(?:[T ]|, )?)(?P<time>{_TIME})?")
 
 
 class Line(NamedTuple):

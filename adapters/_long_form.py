@@ -18,6 +18,7 @@ from adapters._clock import BEGINNING_S, RESET_S
 from adapters._columns import CANONICAL, MAPPING, TIMES, VOLUMES, WAVEFORMS
 from adapters._dialect import Dialect, text_of
 from adapters._fields import is_missing, is_number, plain_of, split
+from adapters._fill_values import FillValues
 from adapters._from_volume import FLOW_FROM_VOLUME, FlowFromVolume
 from adapters._lanes import find_lanes
 from adapters._rows import REMEDY
@@ -216,6 +217,8 @@ class LongReader:
         table = dataclasses.replace(placed(meant, self._options.barometric_mmhg), time=len(channels))
         self._options.units.update(table.names)
         stamps = stamps / self._divisor(stamps)
+        fill = FillValues(table.waveforms, from_volume=from_volume)
+        values = fill.remove(values)
         first = slice(0, 5000)
         lanes = find_lanes(
             stamps[first], {c: np.isfinite(values[first, at]) for c, (at, *_) in table.waveforms.items()}
@@ -228,6 +231,8 @@ class LongReader:
         for assumes, detail in self._notes(from_volume=from_volume):
             grade: dict[str, float | str] = {"grade": "B"} if assumes == FLOW_FROM_VOLUME else {}
             sources.samples.note(NoticeKind.NOTE, printable(detail), {"assumes": assumes, **grade})
+        for note in fill.notes(dict(enumerate(channels))):
+            sources.samples.note(NoticeKind.NOTE, note, {"assumes": "missing_values"})
         with sources.good_first():
             sources.rows(stamps, values)
             sources.settle(values.shape[1], final=True)

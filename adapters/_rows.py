@@ -9,6 +9,7 @@ import numpy as np
 from adapters._columns import MAPPING, TIMES, Columns
 from adapters._dialect import ROWS, Dialect, text_of
 from adapters._fields import BLANK, COMMENTS, is_grouped, is_missing, is_number, plain_of, split, value_of
+from adapters._fill_values import FillValues
 from adapters._from_volume import FLOW_FROM_VOLUME, FlowFromVolume
 from adapters._lanes import Lanes, find_lanes
 from adapters._serial_days import date_of
@@ -43,7 +44,8 @@ class RowReader:
         self._words = [*FAMILIAR, *(word.upper() for word in options.table.missing)]
         self._missing = np.array([float(word) for word in options.table.missing if is_number(word, ".")])
         self._stamps = self._learn_stamps(options) if known.is_stamped else None
-        sniffed = self._sniffed(first)
+        self._fill = FillValues(table.waveforms, from_volume=known.from_volume)
+        sniffed = FillValues(table.waveforms, from_volume=known.from_volume).remove(self._sniffed(first))
         self._began, self._first_s = self._first_day(table, sniffed)
         lanes = self._lanes(sniffed, options)
         slope = FlowFromVolume(_quantum_l(table.channels(sniffed)[Channel.FLOW])) if known.from_volume else None
@@ -71,6 +73,8 @@ class RowReader:
             for part in self._scanner.close():
                 self._take(part)
             self._sources.settle(self._width, final=True)
+            for note in self._fill.notes({at: self._name(at) for at in self._meaning.columns.used}):
+                self._sources.samples.note(NoticeKind.NOTE, note, {"assumes": "missing_values"})
         return self._sources.close()
 
     def _learn_stamps(self, options: ReadOptions) -> Stamps:
@@ -172,6 +176,7 @@ class RowReader:
     def _rows(self, values: FloatArray) -> None:
         if self._missing.size:
             values[np.isin(values, self._missing)] = np.nan
+        values = self._fill.remove(values)
         if self._time < 0:
             self._sources.rows(None, values)
             return

@@ -19,6 +19,7 @@ _DIGITS_OF_YEAR, _DIGITS_OF_PART, _DIGITS_OF_MILLIS, _PLACES = 4, 2, 3, 6
 _BLANK, _TAB, _QUOTE, _ZERO, _NINE = 32, 9, 34, 48, 57
 _COMMA, _MINUS, _POINT, _SLASH, _COLON, _PLUS = 44, 45, 46, 47, 58, 43
 _A, _M, _P, _T, _Z, _SMALL_A, _SMALL_Z, _TO_CAPITAL, _LETTER_Z = 65, 77, 80, 84, 90, 97, 122, 32, 90
+_D, _S, _Y = 68, 83, 89
 _BETWEEN = (_BLANK, _TAB, _COMMA, _MINUS, _POINT, _SLASH, _COLON)
 _MONTHS = np.frombuffer(b"JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC", np.uint8)
 _CENTURY, _PIVOT = 100, 70
@@ -143,6 +144,26 @@ def _offset(buf: Any, at: int, end: int) -> tuple[int, int]:
 
 
 @kernel
+def _elapsed_days(buf: Any, at: int, end: int) -> tuple[int, int]:
+    """``3 days `` before a time, if it stands there, as pandas and Python write spans: where it ends, and days."""
+    ends, days = _number(buf, at, end, _DIGITS_OF_YEAR)
+    if ends < 0 or ends >= end or buf[ends] != _BLANK:
+        return at, 0
+    while ends < end and buf[ends] == _BLANK:
+        ends += 1
+    for letter in (_D, _A, _Y):
+        if _capital(buf, ends, end) != letter:
+            return at, 0
+        ends += 1
+    ends += _capital(buf, ends, end) == _S
+    ends += ends < end and buf[ends] == _COMMA
+    begin = ends
+    while ends < end and buf[ends] == _BLANK:
+        ends += 1
+    return (ends, days) if ends > begin else (at, 0)
+
+
+@kernel
 def stamp(  # noqa: C901, PLR0912 (compiled)
     buf: Any, at: int, end: int, delimiter: int, order: Any
 ) -> tuple[int, float]:
@@ -154,6 +175,9 @@ def stamp(  # noqa: C901, PLR0912 (compiled)
     quoted = at < end and buf[at] == _QUOTE
     if quoted:
         at, delimiter = at + 1, _QUOTE
+    days = 0
+    if order[0] == HOUR and delimiter != _BLANK:
+        at, days = _elapsed_days(buf, at, end)
     for i in range(order.size):
         part = int(order[i])
         at = _apart(buf, at, end, delimiter) if i else at
@@ -185,4 +209,4 @@ def stamp(  # noqa: C901, PLR0912 (compiled)
     if at < 0 or not is_time or not 1 <= parts[MONTH] <= 12 or not 1 <= parts[DAY] <= 31:  # noqa: PLR2004
         return -1, np.nan
     seconds = (parts[HOUR] * 60 + parts[MINUTE] - minutes) * 60 + parts[SECOND]
-    return at, (_days(parts[YEAR], parts[MONTH], parts[DAY]) * 86_400.0 + seconds) * 1e6 + micros
+    return at, ((_days(parts[YEAR], parts[MONTH], parts[DAY]) + days) * 86_400.0 + seconds) * 1e6 + micros

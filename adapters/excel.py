@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,13 @@ MAX_BYTES, MAX_COLUMNS, LINES = 2**31, 512, 500
 """Of a workbook unpacked; of a sheet; rows handed on at a time."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
+MAX_CELLS, PIECE = 25_000_000, 1 << 20
+"""Of a sheet; bytes of it that are looked at together."""
+_COLUMN = re.compile(rb'<c [^>]{0,40}?r="([A-Z]{1,3})\d')
+_ROW = re.compile(rb'<row [^>]{0,80}?r="(\d{1,7})"')
+_ROW_END, _FAR = re.compile(rb"</row>"), re.compile(rb'r="([A-Z]{3})\d')
+_LONGEST = 512
+"""The place of a cell and of a row in the XML of a sheet, and bytes that each has at most."""
 _HEAD = 200
 """Rows that tell when it began."""
 
@@ -42,7 +51,7 @@ def recognise(head: bytes, name: str) -> bool:
 def notes(path: Path, options: ReadOptions) -> Sidecar:
     """What the beginning of the sheet says of its gas and its start."""
     try:
-        rows, _ = _sheet(path, options)
+        rows, _ = _sheet(path, options, most=_HEAD)
     except (DecodeError, ConfigError):  # told when its samples are read
         return Sidecar()
     return table_told(_lines(rows[:_HEAD]), options)
@@ -59,8 +68,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     yield from decoder.close()
 
 
-def _sheet(path: Path, options: ReadOptions) -> tuple[list[list[Any]], str]:
-    """The rows of the sheet that is used, and what is to be told. Raises ``DecodeError`` or ``ConfigError``."""
+def _sheet(path: Path, options: ReadOptions, most: int | None = None) -> tuple[list[list[Any]], str]:
+    """The first rows of the sheet that is used, and what is to be told. Raises ``DecodeError`` or ``ConfigError``."""
     try:
         import python_calamine  # noqa: PLC0415 (an extra)
     except ImportError:
@@ -68,7 +77,7 @@ def _sheet(path: Path, options: ReadOptions) -> tuple[list[list[Any]], str]:
     _check(path)
     try:
         book = python_calamine.CalamineWorkbook.from_path(str(path))
-        return _chosen(book, options.table.sheet)
+        return _chosen(book, options.table.sheet, most)
     except (DecodeError, ConfigError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 (a panic of the library is no Exception)
@@ -76,12 +85,12 @@ def _sheet(path: Path, options: ReadOptions) -> tuple[list[list[Any]], str]:
         raise DecodeError(f"not readable as a workbook: {said or type(error).__name__}") from None
 
 
-def _chosen(book: Any, wanted: str | None) -> tuple[list[list[Any]], str]:
+def _chosen(book: Any, wanted: str | None, most: int | None) -> tuple[list[list[Any]], str]:
     names = list(book.sheet_names)
     if wanted is not None and wanted not in names:
         raise DecodeError(f"no sheet {wanted[:40]!r}; there are {', '.join(ascii(name[:40]) for name in names[:10])}")
     for name in names if wanted is None else [wanted]:
-        rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+        rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=True, nrows=most)
         if sum(any(isinstance(cell, float | int) for cell in row) for row in rows) > 1:
             several = f"of {len(names)} sheets {name[:40]!a} is read; sheet under [recording] names another"
             return rows, several if len(names) > 1 and wanted is None else ""
@@ -96,10 +105,35 @@ def _check(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
+            cells = 0 if size > MAX_BYTES else max(map(partial(_cells, archive), archive.namelist()), default=0)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return  # an old workbook, or damage that the library names
     if size > MAX_BYTES or size > max(RATIO_FROM, MAX_RATIO * packed):
         raise DecodeError(f"{packed} bytes that unpack to {size}: this is no recording")
+    if cells > MAX_CELLS:
+        what = f"a sheet reaches over {cells} cells, with the empty ones"
+        raise DecodeError(f"{what}: delete what stands far below or beside the samples, or save the sheet as CSV")
+
+
+def _cells(archive: zipfile.ZipFile, name: str) -> int:
+    """How many cells a sheet of an ``.xlsx`` reaches over: the library holds them all, empty ones as well."""
+    if not name.startswith("xl/worksheets/") or not name.endswith(".xml"):
+        return 0
+    rows, columns, kept = 0, 0, b""
+    with archive.open(name) as file:
+        while piece := file.read(PIECE):
+            kept += piece
+            lasts = (_COLUMN.match(kept, kept.rfind(b"<c ", 0, end.start())) for end in _ROW_END.finditer(kept))
+            letters = {*_FAR.findall(kept), *(last[1] for last in lasts if last)}
+            columns = max([columns, *map(_column, letters)])
+            rows = max([rows, *map(int, _ROW.findall(kept))])
+            kept = kept[-_LONGEST:]
+    return rows * columns
+
+
+def _column(letters: bytes) -> int:
+    """``AB`` → 28."""
+    return reduce(lambda before, letter: 26 * before + letter - 64, letters, 0)
 
 
 def _lines(rows: list[list[Any]]) -> bytes:

@@ -21,6 +21,8 @@ from streamer.context import Sidecar
 from streamer.errors import ConfigError, DecodeError
 from streamer.records import Notice
 
+MAX_OBJECTS, MAX_DEPTH = 4000, 50
+"""Of a file; those of MATLAB's own (#refs#) do not count."""
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _PLACES = (0, 512, 1024, 2048)
 """Where it may begin: MATLAB puts 512 bytes before it."""
@@ -69,13 +71,22 @@ def _opened(path: Path) -> Iterator[list[Array]]:
 
 
 def _arrays(library: Any, file: Any) -> list[Array]:
+    names: list[str] = []
+
+    def visit(name: str) -> bool | None:
+        """Names alone: to open an object costs a hundred times as much. True ends the walk."""
+        if not name.startswith("#"):
+            names.append(name)
+        return True if len(names) > MAX_OBJECTS or name.count("/") > MAX_DEPTH else None
+
+    if file.visit(visit):
+        what = f"it has more than {MAX_OBJECTS} objects, or groups deeper than {MAX_DEPTH}"
+        raise DecodeError(f"{what}: copy the arrays of one recording into a file of their own")
     found: list[Array] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, library.Dataset) and len(found) < MAX_ARRAYS and not name.startswith("#"):
+    for name in names:
+        item = file[name] if len(found) < MAX_ARRAYS else None
+        if isinstance(item, library.Dataset):
             found.extend(_spread(name, item))
-
-    file.visititems(visit)
     return found
 
 

@@ -297,3 +297,27 @@ def test_a_matlab_file_of_which_nothing_is_whole_says_so(tmp_path: Path, left: f
     path.write_bytes(whole[: round(left if left > 1 else left * len(whole))])
     with pytest.raises(DecodeError, match="damaged or cut short; save it again"):
         list(open_recording(path).items())
+
+
+@pytest.mark.parametrize("kind", ["deep", "many"])
+def test_a_file_of_too_many_objects_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        group = file
+        for at in range(60 if kind == "deep" else 4001):
+            group = group.create_group("g") if kind == "deep" else file.create_group(f"g{at}").parent
+        group["flow_l_s"] = FLOW
+    found = read(tmp_path, out.getvalue(), "x.h5")
+    assert found.error is not None
+    assert "copy the arrays of one recording into a file of their own" in found.error
+
+
+def test_what_matlab_keeps_for_itself_does_not_count(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        own = file.create_group("#refs#")
+        for at in range(4100):
+            own[f"a{at}"] = 1.0
+        file.create_dataset("Flow", data=FLOW).attrs["units"] = "L/s"
+        file.attrs["fs"] = 100.0
+    assert read(tmp_path, out.getvalue(), "x.h5").n == len(FLOW)

@@ -129,3 +129,30 @@ async def test_it_gives_the_same_twice_and_closes_promptly(tmp_path: Path) -> No
     path.write_bytes(workbook(rows(1200)))
     same_twice(open_recording(path).items)
     await closes_promptly(chunks, Settings(path=path))
+
+
+def test_a_cell_far_away_is_refused_before_the_library_holds_all_between(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in rows(40):
+        sheet.append(row)
+    sheet.cell(1_048_576, 16_384, "note")
+    out = io.BytesIO()
+    book.save(out)
+    found = read(tmp_path, out.getvalue())
+    assert found.error is not None
+    assert "delete what stands far below or beside the samples, or save the sheet as CSV" in found.error
+
+
+@pytest.mark.parametrize(("row", "column"), [(400, 700), (20_000, 30), (41, 9)])
+def test_a_note_beside_the_samples_is_none(row: int, column: int, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for one in rows(40):
+        sheet.append(one)
+    sheet.cell(row, column, "note")
+    out = io.BytesIO()
+    book.save(out)
+    assert read(tmp_path, out.getvalue()).n == 40
