@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Literal
 
 import numpy as np
@@ -29,9 +29,11 @@ from adapters._samples import LIVE_REFILL_S, Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.context import RecordingInfo, Sidecar
 from streamer.errors import ConfigError
 from streamer.records import Notice
 from streamer.units import S_PER_MIN
+from streamer.zones import plausible
 
 RATE_HZ = 50.0
 GAP_S, MAX_GAP_S = 1.0, 86_400.0
@@ -63,6 +65,24 @@ def recognise(head: bytes, name: str) -> bool:
         if _ROW.fullmatch(text if stamped else after) and (stamped or _DAYTIME.fullmatch(line)):
             return True
     return False
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """When it began, where a date and time stand at or above its first row, by the clock of who captured it."""
+    del options
+    for raw in re.split(rb"[\r\n]+", head.removeprefix(BOM)):
+        line = raw.strip(_JUNK)
+        stamped = _STAMPED.fullmatch(line)
+        if stamped or _DAYTIME.fullmatch(line):
+            text = (stamped.group(1) if stamped else line).decode("ascii")
+            if _seconds(text.encode()) is None:
+                return Sidecar()
+            micros = f"{text[20:]:0<6}"[:6]
+            start = datetime.fromisoformat(f"{text[:10]} {text[11:19].replace('-', ':')}.{micros}")
+            return Sidecar(recording=RecordingInfo(start_local=plausible(start)))
+        if _ROW.fullmatch(line):
+            break
+    return Sidecar()
 
 
 class Decoder:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +24,18 @@ from adapters._samples import Samples
 from adapters._text import BOM, MAX_LINE, Line, Rows, Scanner, printable, shown
 from adapters.formats import ReadOptions
 from streamer.chunk import Channel, Chunk, FloatArray
+from streamer.context import RecordingInfo, Sidecar
 from streamer.errors import DecodeError
 from streamer.records import Notice
 from streamer.units import SHOWN, unit_of
+from streamer.zones import plausible
 
 NOMINAL_HZ = 100.0
 MAX_HEADER_LINES = 500
 
 _TAG = re.compile(r"\[[A-Z]{2,20}\]")
 _STAMP = re.compile(r"(\d\d):(\d\d):(\d\d):(\d{3})")
+_DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4}) (\d\d):(\d\d):(\d\d)")
 _UNIT = re.compile(r"\(([^()]*)\)\s*$")
 _NUMBER = re.compile(r"[-+]?\d{1,9}(\.\d{1,6})?")
 _CO2 = re.compile(r"C\s?O\s?[2₂]", re.IGNORECASE)
@@ -44,6 +49,38 @@ def recognise(head: bytes, name: str) -> bool:
     del name
     first = head[:200].removeprefix(BOM).decode("utf-8", "replace").splitlines()[:1]
     return bool(first and _TAG.fullmatch(first[0].strip())) and (first[0].strip() == "[REC]" or b"Date format" in head)
+
+
+def told(head: bytes, options: ReadOptions) -> Sidecar:
+    """When it began: the time of its first row, on the day that its header names."""
+    del options
+    lines = [line.partition("\t") for line in head.removeprefix(BOM).decode("utf-8", "replace").splitlines()]
+    form = next((value.strip() for name, _, value in lines if name == "Date format"), "")
+    parted = next((at for at, (name, *_) in enumerate(lines) if name.startswith("===")), 0)
+    dates = [_DATE.fullmatch(value.strip()) for _, _, value in [*lines[parted:], *lines]]
+    saved = next((date for found in dates if found and (date := _date(found, form))), None)
+    first = next((found for name, *_ in lines if (found := _STAMP.fullmatch(name.strip()))), None)
+    if plausible(saved) is None or saved is None or first is None:
+        return Sidecar()
+    hours, minutes, seconds, millis = map(int, first.groups())
+    passed = timedelta(hours=hours, minutes=minutes, seconds=seconds, milliseconds=millis)
+    start = saved.replace(hour=0, minute=0, second=0) + passed
+    start += timedelta(days=round((saved - start) / timedelta(days=1)))  # saved just after midnight
+    return Sidecar(recording=RecordingInfo(start_local=start))
+
+
+def _date(found: re.Match[str], form: str) -> datetime | None:
+    """A date-time in the form that the header says, such as ``dd/MM/yy``; None where it is none."""
+    order = [letter for letter, _ in groupby(form) if letter in "dMy"]
+    if sorted(order) != sorted("dMy"):
+        return None
+    parts = dict(zip(order, map(int, found.groups()[:3]), strict=True))
+    year = parts["y"] + (2000 if parts["y"] < 100 else 0)  # noqa: PLR2004 (two digits)
+    hour, minute, second = map(int, found.groups()[3:])
+    try:
+        return datetime(year, parts["M"], parts["d"], hour, minute, second)  # noqa: DTZ001 (the device's own)
+    except ValueError:
+        return None
 
 
 class Decoder:

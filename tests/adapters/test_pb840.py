@@ -264,3 +264,21 @@ def test_lines_above_the_rows_take_no_time(n: int, text: str) -> None:
     assert "Jane" not in str(found.notices)
     within = decoded(make, [plain + f"{text}\n".encode() + plain])
     assert within.n == (18 if text.startswith("#") else 19)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (SMALL, "2016-02-17 08:43:02.525325"),
+        (b"2015-06-03 17:33:08.421956857, -1.18, 9.06\n", "2015-06-03 17:33:08.421956"),
+        (b"# a header\nBS, S:1,\n2015-06-03 17:33:08, 1.18, 9.06\n", "2015-06-03 17:33:08"),
+        (b"2015-06-03-17-33-08.5\r\nBS, S:1,\r\n1.00, 5.00\r\n", "2015-06-03 17:33:08.500000"),
+        (b"2015-13-03-17-33-08.5\n1.00, 5.00\n", "None"),
+        (b"0001-01-01-00-00-00.0\n1.00, 5.00\n", "None"),
+        (b"BS, S:1,\n1.00, 5.00\n2015-06-03-17-33-08.5\n1.00, 5.00\n", "None"),
+        (b"", "None"),
+    ],
+)
+def test_a_date_above_the_first_row_is_its_start(text: bytes, start: str) -> None:
+    found = pb840.told(text, ReadOptions()).recording
+    assert (str(found.start_local), found.start_utc) == (start, None)

@@ -173,3 +173,32 @@ def test_real_trend_exports_are_refused(path: Path) -> None:
 def test_an_error_shows_only_what_can_be_printed() -> None:
     text = transcript(rows(3), "Tiempo\tFase\tPva (cmH2O)\tFlujo (\0\x01l/m)")
     assert "units seen: cmH2O, ??l/m" in refused(make, text)
+
+
+@pytest.mark.parametrize(
+    ("form", "saved"),
+    [("dd/MM/yy", "28/01/26 17:06:14"), ("yyyy-MM-dd", "2026-01-28 17:06:14"), ("MM/dd/yy", "01/28/26 17:06:14"),
+     ("dd.MM.yyyy", "28.01.2026 17:06:14")],
+)  # fmt: skip
+def test_it_says_when_it_began(form: str, saved: str) -> None:
+    """The day of the header, the time of the first row; the date of the recording goes before that of the file."""
+    text = transcript(rows(40)).decode().replace("28/01/26 17:06:14", saved).replace("dd/MM/yy", form)
+    found = servo_u.told(text.encode(), ReadOptions()).recording
+    assert (str(found.start_local), found.start_utc) == ("2026-01-28 17:03:43.745000", None)
+    late = text.replace(saved, "01/01/20 10:00:00").replace("==========", f"==========\nRecorded\t{saved}")
+    assert servo_u.told(late.encode(), ReadOptions()).recording == found
+
+
+def test_a_recording_saved_after_midnight_began_the_day_before() -> None:
+    text = transcript(rows(40, first_ms=86_390_000)).replace(b"17:06:14", b"00:01:05")
+    assert str(servo_u.told(text, ReadOptions()).recording.start_local) == "2026-01-27 23:59:50"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"dd/MM/yy", b"dd/dd/yy"), (b"28/01/26", b"32/01/26"), (b"28/01/26", b"28/13/26"), (b"17:06:14", b"25:06:14"),
+     (b"Date format", b"Dates"), (b":745\t", b"\t")],
+)  # fmt: skip
+def test_what_is_no_date_is_no_start(old: bytes, new: bytes) -> None:
+    text = transcript(rows(1)).replace(old, new)
+    assert servo_u.told(text, ReadOptions()).recording.start_local is None
