@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import partial, reduce
@@ -104,15 +106,20 @@ def _check(path: Path) -> None:
         raise DecodeError(f"a workbook of {packed >> 20} MiB is more than is read at once; save the sheet as CSV")
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            cells = 0 if size > MAX_BYTES else max(map(partial(_cells, archive), archive.namelist()), default=0)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            _check_size(sum(entry.file_size for entry in archive.infolist()), packed)
+            cells = max(map(partial(_cells, archive), archive.namelist()), default=0)
+    except DecodeError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError, KeyError):
         return  # an old workbook, or damage that the library names
-    if size > MAX_BYTES or size > max(RATIO_FROM, MAX_RATIO * packed):
-        raise DecodeError(f"{packed} bytes that unpack to {size}: this is no recording")
     if cells > MAX_CELLS:
         what = f"a sheet reaches over {cells} cells, with the empty ones"
         raise DecodeError(f"{what}: delete what stands far below or beside the samples, or save the sheet as CSV")
+
+
+def _check_size(size: int, packed: int) -> None:
+    if size > MAX_BYTES or size > max(RATIO_FROM, MAX_RATIO * packed):
+        raise DecodeError(f"{packed} bytes that unpack to {size}: this is no recording")
 
 
 def _cells(archive: zipfile.ZipFile, name: str) -> int:
