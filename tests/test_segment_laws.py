@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters._scenario import Scenario, Sensor, Ventilator
+from adapters.simulator import simulate
 from streamer.align import Aligner
-from streamer.chunk import Block
+from streamer.chunk import Block, Chunk
 from streamer.segment import Segmenter
 from tests.helpers import Lung, chunk, cut, random_cuts, same_breath, segmented
+from tests.simulated import lung as simulated_lung
+from tests.simulated import segment
 from tests.test_segment import RATE, breaths_of, stacked_wave
 
 
@@ -118,3 +123,45 @@ def test_compiled_and_plain_source_agree() -> None:
     ]
     assert outputs[0].count("\n") > 25
     assert outputs[0] == outputs[1]
+
+
+NOISY = [
+    (seed, noise, rate_hz) for seed in range(12) for noise in (0.0, 1.0, 3.0, 5.0) for rate_hz in (50.0, 100.0, 200.0)
+]
+"""Seed, SD of white noise on flow in L/min, Hz; the rule was tuned on others."""
+
+
+def beginning(seed: int, noise: float, rate_hz: float) -> Chunk:
+    """Pressure control from its first sample on; flow there is noise."""
+    ventilator = Ventilator(
+        mode="pcv", rate_per_min=15, inspiratory_pressure_cmh2o=14, ti_s=1.3, rise_s=0.15, peep_cmh2o=5
+    )
+    part = segment(simulated_lung(0.045, 10.0), ventilator, Sensor(flow_noise_l_min=noise, paw_noise_cmh2o=0.1))
+    scenario = Scenario(duration_s=20, rate_hz=rate_hz, seed=3000 + seed, first_onset_s=0.0, segments=(part,))
+    return next(iter(simulate(scenario).chunks(100.0)))
+
+
+@pytest.mark.parametrize(("seed", "noise", "rate_hz"), NOISY)
+def test_a_breath_that_begins_with_the_file_is_found_in_noise(seed: int, noise: float, rate_hz: float) -> None:
+    starts = [one.start_s for one in segmented([beginning(seed, noise, rate_hz)]).breaths]
+    assert starts == pytest.approx([0.0, 4.0, 8.0, 12.0, 16.0], abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("single", [False, True])
+def test_cutting_changes_nothing_where_noise_hides_the_first_onset(seed: int, *, single: bool) -> None:
+    """Nor does a breath come to end before what was said to be settled."""
+    whole = beginning(seed, 5.0, 50.0)
+    cuts = [0, *sorted(random_cuts(len(whole), seed, single=single)), len(whole)]
+    aligner, segmenter, found = Aligner(), Segmenter(), []
+    for first, last in pairwise(cuts):
+        settled_s = segmenter.watermark_s
+        for block in aligner.push(whole.cut(first, last)):
+            breaths = segmenter.push(block) if isinstance(block, Block) else []
+            assert all(one.end_s > settled_s for one in breaths)
+            found += breaths
+    found += segmenter.close()
+    expected = segmented([whole]).breaths
+    assert [(one.start_s, one.end_s, one.flags) for one in found] == [
+        (one.start_s, one.end_s, one.flags) for one in expected
+    ]

@@ -51,6 +51,7 @@ State = np.dtype(
         ("restacked", np.int64),  # of an event: 1 if the breath ended without expiration
         ("survey_at", np.int64),  # the sample at which the next survey of noise and size is due
         ("surveys", np.int64),
+        ("unclear", np.int64),  # 1: flow began beyond the threshold, and noise is not known yet
     ],
     align=True,
 )

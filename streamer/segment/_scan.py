@@ -45,7 +45,7 @@ from streamer.jit import kernel
 from streamer.segment._flow import into_lung
 from streamer.segment._onsets import rises, stacks
 from streamer.segment._records import APNOEA, EXPIRATION, INSPIRATION, MORE, ONSET
-from streamer.segment._survey import adapt, survey
+from streamer.segment._survey import ENOUGH, adapt, survey
 from streamer.segment._turns import falls
 
 
@@ -69,6 +69,9 @@ def scan(  # noqa: PLR0917 (compiled: positions only)
         if i == s.survey_at:
             survey(state, limits, flow, paw, base, memory, scratch)
             adapt(limits, settings)
+            if s.unclear == 1 and s.surveys == ENOUGH:
+                begin_again(s, p, flow, paw, base, i - ENOUGH * p.survey_n)
+                i = s.next
         if s.open >= 0 and i - s.open > p.apnoea_n:
             force_close(s, i - 1)
             return APNOEA
@@ -76,6 +79,8 @@ def scan(  # noqa: PLR0917 (compiled: positions only)
         x = into_lung(flow[i - base], y, p)
         before = s.x
         s.x = x
+        if before == math.inf and x > settings[0].onset:
+            s.unclear = 1
         s.next = i + 1
         if s.phase == EXPIRATION:
             if s.candidate < 0 and x <= p.onset:  # nearly always: spare the call
@@ -87,6 +92,21 @@ def scan(  # noqa: PLR0917 (compiled: positions only)
         else:
             falls(s, p, flow, paw, base, i, before, x, y)
     return MORE
+
+
+@kernel
+def begin_again(s: Any, p: Any, flow: Any, paw: Any, base: int, first: int) -> None:  # noqa: PLR0917 (compiled: positions only)
+    """Noise is known after a second: what it hid at the first sample of a run may have been an onset."""
+    s.unclear = 0
+    x = into_lung(flow[first - base], paw[first - base], p)
+    if x > p.clear:
+        return
+    s.next = first + 1
+    s.x = min(x, p.onset)
+    s.phase = EXPIRATION
+    s.open = s.first = s.candidate = s.exp_start = s.stack = -1
+    s.turned = s.restacked = 0
+    s.balance = s.inspired = s.excess = s.doubt = s.end_doubt = 0.0
 
 
 @kernel
@@ -120,6 +140,8 @@ def turn_page(state: Any, event: int) -> Any:
     closed = (s.open, s.end, s.exp_start, s.open_at, s.end_at, s.exp_start_at, s.drawn_at, s.restacked == 1, doubt)
     s.doubt = s.end_doubt
     s.end_doubt = 0.0
+    if s.open >= 0:
+        s.unclear = 0
     s.open = s.end if event == ONSET else -1
     s.open_at = s.end_at
     s.drawn_at = s.end_drawn_at
@@ -159,6 +181,8 @@ def reconsider(state: Any, limits: Any, flow: Any, paw: Any, base: int, leak: fl
 def watermark(state: Any, limits: Any) -> int:
     """The newest sample known to lie before the end of every breath still to come."""
     s, p = state[0], limits[0]
+    if s.unclear == 1:
+        return int(s.survey_at - (s.surveys + 1) * p.survey_n)
     if s.phase == INSPIRATION:
         first = s.stack if s.stack >= 0 else s.next - p.restack_n
         return int(first - 2)
