@@ -222,10 +222,14 @@ class _ParquetTable:
 
 @contextlib.contextmanager
 def _drafts(path: Path) -> Iterator[Any]:
-    """Files written under a name of their own and renamed together at the end, or removed when anything fails."""
+    """Files written under a name of their own and renamed together at the end, or removed when anything fails.
+
+    Links are followed, and stay.
+    """
     drafts: dict[Path, Path] = {}
 
     def draft(target: Path) -> Path:
+        target = Path(os.path.realpath(target))
         drafts[target] = target.with_name(f".{target.name}.{os.getpid()}.part")
         return drafts[target]
 
@@ -234,6 +238,8 @@ def _drafts(path: Path) -> Iterator[Any]:
             raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: is a device or a pipe; name a file")
         yield draft
         for target, written in drafts.items():
             written.replace(target)

@@ -34,6 +34,7 @@ from streamer.zones import dated
 _TABLES = {".csv", ".tsv", ".txt"}
 """Suffixes of text that is a table as soon as somebody says which of its columns are which."""
 _FIXED = "what the signals of this format are is fixed"
+_EMPTY = "is empty: export or copy it again"
 _REMEDY = "name its format with --format; ventstream formats lists what can be read"
 
 
@@ -86,6 +87,7 @@ class Recording:
         sidecar: What is known beside the samples: metadata, sidecar and context file, the later winning.
         options: What its decoder is told.
         plain: The file without what is around it.
+        hint: What to do where its format was named and does not fit.
         damaged_rows: After ``items``: lines or rows that could not be used.
         dropped_rows: After ``items``: rows left out because their time does not advance.
     """
@@ -95,6 +97,7 @@ class Recording:
     sidecar: Sidecar
     options: ReadOptions
     plain: Plain
+    hint: str = ""
     damaged_rows: int = field(default=0, init=False)
     dropped_rows: int = field(default=0, init=False)
 
@@ -129,7 +132,7 @@ class Recording:
                 yield item
             self.damaged_rows += bool(self.plain.fault)
         except DecodeError as error:
-            raise DecodeError(f"{self.path}: {error}") from None
+            raise DecodeError(f"{self.path}: {error}{self.hint}") from None
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from None
         except OSError as error:
@@ -185,24 +188,27 @@ def open_recording(
     known = (find_sidecar(path), context)
     beside = [read_sidecar(one) if isinstance(one, Path) else one for one in known if one is not None]
     stated = _all(Sidecar(), beside)
+    hint = ""
     with _named_errors(path):
         plain, head, name = _unwrapped(path, head, format)
+        hint = _hint(head, plain, format) if name is None and format is not None else ""
         name = name or _by_name(head, plain, format, mapped=stated.recording.columns is not None)
         if (plain.is_packed or plain.encoding) and hasattr(named(name).load(), "NEEDS_NEIGHBOURS"):
             what = "compressed" if plain.is_packed else "text of UTF-16 or UTF-32"
             raise DecodeError(f"is {what}, and is read with the files beside it: unpack all, save them as UTF-8")
+    with _named_errors(path, hint):
         inside = _inside(named(name).load(), plain, head, _options(stated, rate_hz))
     sidecar = dated(_all(inside, beside))
-    return Recording(path, name, sidecar, _options(sidecar, rate_hz), plain)
+    return Recording(path, name, sidecar, _options(sidecar, rate_hz), plain, hint)
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    """Errors about a file say which."""
+def _named_errors(path: Path, hint: str = "") -> Iterator[None]:
+    """Errors about a file say which, and what to do."""
     try:
         yield
     except DecodeError as error:
-        raise DecodeError(f"{path}: {error}") from None
+        raise DecodeError(f"{path}: {error}{hint}") from None
 
 
 def _unwrapped(path: Path, head: bytes, wanted: str | None) -> tuple[Plain, bytes, str | None]:
@@ -214,7 +220,7 @@ def _unwrapped(path: Path, head: bytes, wanted: str | None) -> tuple[Plain, byte
     if plain.is_packed and inside.startswith(GZIP):
         raise DecodeError("is compressed twice; unpack it once")
     if not inside:
-        raise DecodeError((plain.fault and f"is compressed, but damaged: {plain.fault}") or "is empty")
+        raise DecodeError((plain.fault and f"is compressed, but damaged: {plain.fault}") or _EMPTY)
     is_wrapped = plain.is_packed or plain.encoding
     return plain, inside, _by_content(inside, plain.name, wanted) if is_wrapped else None
 
@@ -267,7 +273,7 @@ def _head(path: Path) -> bytes:
         reason = f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}"
         raise DecodeError(reason + (_meant(path) if isinstance(error, FileNotFoundError) else "")) from None
     if not head:
-        raise DecodeError(f"{path}: is empty")
+        raise DecodeError(f"{path}: {_EMPTY}")
     return head
 
 
@@ -280,6 +286,12 @@ def _meant(path: Path) -> str:
     except OSError:
         return f"; there is no folder {path.parent}"
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _hint(head: bytes, plain: Plain, wanted: str) -> str:
+    """What to do where its beginning is not that of the format that was named."""
+    found = _by_content(head, plain.name, None)
+    return f"; leave out --format {wanted}" + (f": it is read as {found} then" if found else "")
 
 
 def _by_name(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> str:

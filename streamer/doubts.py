@@ -71,7 +71,11 @@ class Doubt:
     rows: int = 0
 
     def __str__(self) -> str:
-        since = f" (from {round(self.at_s)} s on)" if self.kind is DoubtKind.SUSPICION and self.at_s is not None else ""
+        since = ""
+        if self.at_s is not None and self.kind is DoubtKind.SUSPICION:
+            since = f" (from {round(self.at_s)} s on)"
+        elif self.at_s and self.kind is DoubtKind.DAMAGE and not self.rows:
+            since = f" (at {round(self.at_s)} s)"
         rows = f"{self.rows} row{'' if self.rows == 1 else 's'}: " if self.rows else ""
         return f"{self.kind}: {rows}{self.detail}{since}"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -487,3 +489,55 @@ def test_a_link_to_itself_is_one_line(
     assert status == 1
     assert "internal error" not in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("after_s", [0.7, 1.5, 3.0])
+def test_an_interrupt_leaves_no_half_of_a_table(tmp_path: Path, after_s: float) -> None:
+    """Also amid imports and compiled code, which raise errors of their own for it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        pytest.skip("run in the background, where no process hears Ctrl-C")
+    rows = (REPO / "replay_data" / "pcv.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "a.csv").write_text("".join([rows[0], *rows[1:] * 40]))
+    command = [sys.executable, "-m", "streamer", "analyze", "a.csv", "-o", "out.csv", "--summaries", "s.parquet"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPO)}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(after_s)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60.0)
+    assert process.returncode in {130, -signal.SIGINT}  # a shell shows both as 130
+    assert "Traceback" not in said
+    assert "internal error" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_an_interrupt_is_known_by_its_cause(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrapped(**_: object) -> None:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    monkeypatch.setattr("streamer.cli.app", wrapped)
+    assert run(capsys, "formats") == (130, "", "interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("command", ["convert pcv.csv -o", "simulate vcv_hold -o", "analyze pcv.csv -o"])
+def test_a_device_is_no_file(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, suffix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("pcv.csv", "pcv.toml"):
+        shutil.copy(REPO / "replay_data" / name, name)
+    (tmp_path / f"full.{suffix}").symlink_to("/dev/full")
+    status, _, err = run(capsys, *command.split(), f"full.{suffix}")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith(f"full.{suffix}: ")
+    assert (tmp_path / f"full.{suffix}").is_symlink()
+
+
+def test_a_link_is_written_through(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert run(capsys, "convert", str(REPO / "replay_data" / "pcv.csv"), "-o", str(tmp_path / "link.csv"))[0] == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").is_file()

@@ -158,7 +158,8 @@ class Aligner:
 
     def _overlap(self) -> Notice:
         count, self._dropped = self._dropped, 0
-        detail = f"{count} samples came twice or late and were dropped"
+        came = "1 sample came twice or late and was" if count == 1 else f"{count} samples came twice or late and were"
+        detail = f"{came} dropped"
         at_s = self._time_s(self._next)
         return Notice(bed="", at_s=at_s, kind=NoticeKind.OVERLAP, detail=detail, values={"samples": float(count)})
 

@@ -47,7 +47,8 @@ class Implausible:
         """A notice of what was counted since the last one, if anything was."""
         if not self._samples:
             return []
-        detail = f"{self.channel.value}: {self._samples} implausible samples taken as missing"
+        what = "sample" if self._samples == 1 else "samples"
+        detail = f"{self.channel.value}: {self._samples} implausible {what} taken as missing"
         values: dict[str, float | str] = {"channel": self.channel.value, "samples": float(self._samples)}
         self._samples, self._reported_s = 0, at_s
         return [Notice(bed="", at_s=at_s, kind=NoticeKind.IMPLAUSIBLE, detail=detail, values=values)]

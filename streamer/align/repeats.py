@@ -126,7 +126,9 @@ class Repeats:
             source.spikes += 1
             at_s = source.time_s(first + index)
             if at_s - source.spike_told_s >= self._every_s:
-                detail = f"{source.spikes} single samples far outside their neighbours: taken as missing"
+                single = source.spikes == 1
+                what = "single sample far outside its" if single else "single samples far outside their"
+                detail = f"{source.spikes} {what} neighbours: taken as missing"
                 values: dict[str, float | str] = {"samples": float(source.spikes)}
                 notices.append(Notice(bed="", at_s=at_s, kind=NoticeKind.IMPLAUSIBLE, detail=detail, values=values))
                 source.spikes, source.spike_told_s = 0, at_s

@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain("interrupted", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (a traceback shown to a user is a bug)
         return _other(error)
+    if status == INTERRUPTED:  # by the command line parser, which says nothing
+        warn("interrupted")
     return status if isinstance(status, int) else DONE
 
 
@@ -61,11 +63,18 @@ def _other(error: Exception) -> int:
         return _complain(f"{problem} (see {command} --help)", USAGE)
     if isinstance(error, OSError) and error.filename is None and error.errno is not None:
         return _complain(f"standard output: {error.strerror}", DATA)
-    if isinstance(error, SystemError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-        return _complain("interrupted", INTERRUPTED)  # within compiled code
+    if _is_interrupt(error):
+        return _complain("interrupted", INTERRUPTED)
     if os.environ.get("VENTSTREAM_DEBUG"):
         raise error
     return _complain(f"internal error: {type(error).__name__}: {error}; please report it", DATA)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether it began as Ctrl-C: compiled code, and classes in the making, raise an error of their own for it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _complain(problem: str, status: int) -> int:

@@ -316,3 +316,14 @@ def test_a_link_back_to_a_folder_above_gives_no_recording_twice(tmp_path: Path, 
     (folder / "again").symlink_to(target, target_is_directory=True)
     found, _ = expand([folder])
     assert [path.name for path in found].count("a.csv") == 1
+
+
+def test_a_format_that_was_named_wrongly_can_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time_s,flow_l_s\n" + "".join(f"{k / 50:.2f},{k % 8}\n" for k in range(60)))
+    for name in ("servo_u", "pirds", "poly5", "edf"):
+        with pytest.raises(DecodeError, match=f"; leave out --format {name}: it is read as csv then"):
+            list(open_recording(path, format=name).items())
+    path.write_text("nothing that is known\n" * 9)
+    with pytest.raises(DecodeError, match=r"; leave out --format servo_u$"):
+        list(open_recording(path, format="servo_u").items())
