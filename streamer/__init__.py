@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamer.bed import Bed, CoreSettings
-    from streamer.breath import Breath
-    from streamer.chunk import Channel, Chunk
-    from streamer.context import BloodGas, Context, SessionEvent
-    from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
-    from streamer.rls import RecursiveFit
+    from streamer.core.bed import Bed, CoreSettings
+    from streamer.core.rls import RecursiveFit
+    from streamer.model.breath import Breath
+    from streamer.model.chunk import Channel, Chunk
+    from streamer.model.context import BloodGas, Context, SessionEvent
+    from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
 
 __all__ = [
     "Bed", "BloodGas", "Breath", "BreathRecord", "Channel", "Chunk", "Context", "CoreSettings", "Event", "Flag",
@@ -24,14 +24,25 @@ __all__ = [
 __distribution__ = "ventstream"
 
 _HOME = {
-    "Bed": "bed", "CoreSettings": "bed", "Breath": "breath", "Channel": "chunk", "Chunk": "chunk",
-    "BloodGas": "context", "Context": "context", "SessionEvent": "context",
-    "RecursiveFit": "rls",
-}  # fmt: skip
-"""Names that are not in ``records``."""
+    name: module
+    for module, names in {
+        "core.bed": ("Bed", "CoreSettings"),
+        "core.rls": ("RecursiveFit",),
+        "model.breath": ("Breath",),
+        "model.chunk": ("Channel", "Chunk"),
+        "model.context": ("BloodGas", "Context", "SessionEvent"),
+        "model.records": ("BreathRecord", "Event", "Flag", "Notice", "NoticeKind", "Stat", "Summary"),
+    }.items()
+    for name in names
+}
+"""Public name → the module that has it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOME:
         raise AttributeError(f"module 'streamer' has no attribute {name!r}")
-    return getattr(import_module(f"streamer.{_HOME.get(name, 'records')}"), name)
+    return getattr(import_module(f"streamer.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.broker import EmbeddedBroker
-from streamer.connection import BrokerSettings
+from streamer.service.embedded_broker import EmbeddedBroker
+from streamer.service.settings import BrokerSettings
 from streamer.wire import WireSettings
-from tests.brokers import FAST, MOSQUITTO, Mosquitto
+from tests.support.brokers import FAST, MOSQUITTO, Mosquitto
 
 _roots = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--regen-golden", action="store_true", help="write tests/golden anew (test_golden.py)")
+    parser.addoption("--regen-golden", action="store_true", help="write tests/laws/golden anew (test_golden.py)")
 
 
 @pytest.fixture(scope="session")

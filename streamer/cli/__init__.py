@@ -1,4 +1,4 @@
-"""The command line of contract.md §1: arguments in, exit status out. Floor 4.
+"""The command line of contract.md §1: arguments in, exit status out.
 
 Each command imports its module when it is called.
 
@@ -15,9 +15,9 @@ import sys
 import typer
 
 from streamer.cli._app import app
-from streamer.errors import ConfigError, VentstreamError
-from streamer.lookup import refuse_strangers
-from streamer.output import log_in_lines, warn
+from streamer.files.output import log_in_lines, warn
+from streamer.model.errors import ConfigError, VentstreamError
+from streamer.service.plugins import refuse_strangers
 
 DONE, DATA, USAGE, INTERRUPTED = 0, 1, 2, 130
 _NUMBER = re.compile("Input should be a valid (number|integer), .*")

@@ -1,4 +1,4 @@
-"""Every command with its arguments, and the module that does it. Floor 4, inside ``cli``."""
+"""Every command with its arguments, and the module that does it."""
 
 # ruff: noqa: PLC0415 (--help and --version must not wait for what a command needs)
 
@@ -24,7 +24,7 @@ from streamer.cli._options import (
     Strict,
     speed_of,
 )
-from streamer.output import say
+from streamer.files.output import say
 
 app = typer.Typer(
     name="ventstream",
@@ -65,8 +65,8 @@ def demo(
     context: Context = None,
 ) -> int:
     """Play a bundled session through the whole pipeline and publish it."""
-    from streamer.commands.brokers import Named
-    from streamer.commands.demo import demo as command
+    from streamer.cli.commands.broker import Named
+    from streamer.cli.commands.demo import demo as command
 
     named = Named(url=broker, config=config, password_file=password_file)
     return command(speed=speed_of(speed), named=named, context=context)
@@ -75,7 +75,7 @@ def demo(
 @app.command(epilog="Example: ventstream run config/ward.toml")
 def run(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; config/default.toml shows all.")]) -> int:
     """Run the service: beds, sources and broker from one file, until Ctrl-C."""
-    from streamer.commands.service import run as command
+    from streamer.cli.commands.run_replay import run as command
 
     return command(config)
 
@@ -92,8 +92,8 @@ def replay(
     context: Context = None,
 ) -> int:
     """Publish recorded sessions over MQTT, one bed each."""
-    from streamer.commands.brokers import Named
-    from streamer.commands.service import replay as command
+    from streamer.cli.commands.broker import Named
+    from streamer.cli.commands.run_replay import replay as command
 
     named = Named(url=broker, config=config, password_file=password_file)
     return command(recordings, speed=speed_of(speed), named=named, bed=bed, context=context)
@@ -114,7 +114,7 @@ def analyze(
     strict: Strict = False,
 ) -> int:
     """Analyse recordings as fast as possible into tables; without -o, a summary of each."""
-    from streamer.commands.analyze import analyze as command
+    from streamer.cli.commands.analyze import analyze as command
 
     given: dict[str, Any] = {"context": context, "format_name": format_name, "rate_hz": rate}
     return command(recordings, out=out, summaries=summaries, jobs=jobs, strict=strict, **given)
@@ -139,7 +139,7 @@ def report(
     strict: Strict = False,
 ) -> int:
     """Compare time points of a study with its baseline: before proning and hours after, say."""
-    from streamer.commands.report import report as command
+    from streamer.cli.commands.report import report as command
 
     return command(study, outs=out or (), jobs=jobs, strict=strict)
 
@@ -163,7 +163,7 @@ def plot(
     strict: Strict = False,
 ) -> int:
     """Draw one breath: volumetric capnogram, waveforms, numbers. Without a choice, the last one with a dead space."""
-    from streamer.commands.plot import plot as command
+    from streamer.cli.commands.plot import plot as command
 
     given: dict[str, Any] = {"context": context, "format_name": format_name, "rate_hz": rate}
     return command(recording, out=out, number=breath, at=at, strict=strict, **given)
@@ -180,7 +180,7 @@ def simulate(
     ] = None,
 ) -> int:
     """Write a recording from the lung simulator, or those of a cohort, with its truth."""
-    from streamer.commands.simulate import simulate as command
+    from streamer.cli.commands.simulate import simulate as command
 
     return command(scenario, out, truth)
 
@@ -196,7 +196,7 @@ def convert(
     strict: Strict = False,
 ) -> int:
     """Write any readable recording as a canonical one."""
-    from streamer.commands.files import convert as command
+    from streamer.cli.commands.convert import convert as command
 
     return command(recording, out, format_name=format_name, rate_hz=rate, context=context, strict=strict)
 
@@ -227,10 +227,10 @@ def emulate(
 ) -> int:
     """Stand in for a device: say what it would, played from a recording, until its end or Ctrl-C."""
     if device is None:
-        from streamer.commands.lists import emulators
+        from streamer.cli.commands.lists import emulators
 
         return emulators()
-    from streamer.commands.emulate import emulate as command
+    from streamer.cli.commands.emulate import emulate as command
 
     source = {"format_name": format_name, "rate_hz": rate, "context": context}
     return command(device, recording, port=port, speed=speed_of(speed), loop=loop, **source)
@@ -244,8 +244,8 @@ def watch(
     password_file: PasswordFile = None,
 ) -> int:
     """Show the beds of a broker, one line each, live."""
-    from streamer.commands.brokers import Named
-    from streamer.commands.watch import watch as command
+    from streamer.cli.commands.broker import Named
+    from streamer.cli.commands.watch import watch as command
 
     return command(Named(url=broker, config=config, password_file=password_file))
 
@@ -253,7 +253,7 @@ def watch(
 @app.command(epilog="Example: ventstream metrics")
 def metrics() -> int:
     """List what is measured, with units, codes and sources."""
-    from streamer.commands.lists import metrics as command
+    from streamer.cli.commands.lists import metrics as command
 
     return command()
 
@@ -261,7 +261,7 @@ def metrics() -> int:
 @app.command(epilog="Example: ventstream formats")
 def formats() -> int:
     """List what can be read."""
-    from streamer.commands.lists import formats as command
+    from streamer.cli.commands.lists import formats as command
 
     return command()
 
@@ -279,6 +279,6 @@ def check(
     strict: Strict = False,
 ) -> int:
     """Explain a configuration or a recording, or say what is wrong with it."""
-    from streamer.commands.check import check as command
+    from streamer.cli.commands.check import check as command
 
     return command(paths, format_name=format_name, rate_hz=rate, context=context, strict=strict)

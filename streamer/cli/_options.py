@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share. Floor 4, inside ``cli``."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamer.errors import ConfigError
+from streamer.model.errors import ConfigError
 
 
 def speed_of(text: str) -> float:

@@ -1,4 +1,4 @@
-"""A study as a page and as pictures. Floor 4; needs the extra ``ventstream[plot]``.
+"""A study as a page and as pictures. Needs the extra ``ventstream[plot]``.
 
     results = measure(read_study(Path("cohort.toml")))
     Path("cohort.html").write_text(html(results), encoding="utf-8")
@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from streamer.figure.drawing import bound, rendered
 from streamer.report._cohort_figure import cohort_figure
 from streamer.report._page import page
 from streamer.report._trend_figure import trend_figure
+from streamer.report.breath.drawing import bound, rendered
 from streamer.study.results import Results
 
 

@@ -1,4 +1,4 @@
-"""All patients over the time points, a panel for each quantity. Floor 4, inside ``report``."""
+"""All patients over the time points, a panel for each quantity."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from streamer.figure.drawing import blank, in_style
-from streamer.figure.style import INK, PALE, SMALL_PT
 from streamer.report._doubts import draw_doubts, room_for
 from streamer.report._look import MANY, PAGE_IN, drawable, few_ticks, frame, looks, named, nothing, y_range
 from streamer.report._numbers import Row, rows, typeset, unit
+from streamer.report.breath.drawing import blank, in_style
+from streamer.report.breath.style import INK, PALE, SMALL_PT
 from streamer.study.quantities import QUANTITIES, Quantity
 from streamer.study.results import Results
 

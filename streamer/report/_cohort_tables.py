@@ -1,4 +1,4 @@
-"""What patients have in common, as two tables. Floor 4, inside ``report``."""
+"""What patients have in common, as two tables."""
 
 from __future__ import annotations
 

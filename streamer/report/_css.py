@@ -1,8 +1,8 @@
-"""How the page looks: on a desk, on a phone, on paper. Floor 4, inside ``report``."""
+"""How the page looks: on a desk, on a phone, on paper."""
 
 from __future__ import annotations
 
-from streamer.figure.style import INK, SHADE_1, SHADE_2, VERMILLION
+from streamer.report.breath.style import INK, SHADE_1, SHADE_2, VERMILLION
 
 CSS = f"""
 :root {{ color-scheme: light; }}

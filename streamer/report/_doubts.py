@@ -1,4 +1,4 @@
-"""What is doubtful, at the head of every picture: it is passed on without its page. Floor 4, inside ``report``."""
+"""What is doubtful, at the head of every picture: it is passed on without its page."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from streamer.figure.drawing import fitted
-from streamer.figure.style import FOOTER_PT, VERMILLION
 from streamer.report._look import shortened
+from streamer.report.breath.drawing import fitted
+from streamer.report.breath.style import FOOTER_PT, VERMILLION
 from streamer.study.results import Doubted
 
 MOST = 5

@@ -1,4 +1,4 @@
-"""What happened to a patient, along a figure's hours: positions, time points, events. Floor 4, inside ``report``."""
+"""What happened to a patient, along a figure's hours: positions, time points, events."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
-from streamer.figure.places import within
-from streamer.figure.style import INK, PALE, PURPLE, SKY, SMALL_PT, VERMILLION
 from streamer.report._look import shortened
 from streamer.report._numbers import Row, rows
+from streamer.report.breath.label_layout import within
+from streamer.report.breath.style import INK, PALE, PURPLE, SKY, SMALL_PT, VERMILLION
 from streamer.study.placing import POSITIONS
 from streamer.study.results import Results
 

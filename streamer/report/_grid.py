@@ -1,4 +1,4 @@
-"""Tables whose rows are quantities and whose columns are time points. Floor 4, inside ``report``."""
+"""Tables whose rows are quantities and whose columns are time points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure as a part of a page. Floor 4, inside ``report``."""
+"""A figure as a part of a page."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from matplotlib.figure import Figure
 
-from streamer.figure.drawing import rendered
 from streamer.report._markup import Html, tag
+from streamer.report.breath.drawing import rendered
 
 UNWANTED = (
     re.compile(r"^.*?(?=<svg)", re.DOTALL),  # what only a file of its own has

@@ -1,4 +1,4 @@
-"""How patients, values and axes look in every figure of a report. Floor 4, inside ``report``."""
+"""How patients, values and axes look in every figure of a report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
-from streamer.figure.drawing import NO_DEVICE
-from streamer.figure.style import (
+from streamer.report.breath.drawing import NO_DEVICE
+from streamer.report.breath.style import (
     BLUE,
     FOOTER_PT,
     GREEN,

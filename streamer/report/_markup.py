@@ -1,4 +1,4 @@
-"""HTML that cannot be built unescaped: text is escaped unless it is markup already. Floor 4, inside ``report``."""
+"""HTML that cannot be built unescaped: text is escaped unless it is markup already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers, units and words as a reader sees them. Floor 4, inside ``report``; nothing here is computed."""
+"""Numbers, units and words as a reader sees them. Nothing here is computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from streamer.reasons import Code, Reason
+from streamer.model.reasons import Code, Reason
 from streamer.study.quantities import QUANTITIES, Quantity
 from streamer.study.refusals import Refusal
 

@@ -1,8 +1,7 @@
-"""The page: sections in their order. Floor 4, inside ``report``."""
+"""The page: sections in their order."""
 
 from __future__ import annotations
 
-from streamer.figure.drawing import NO_DEVICE
 from streamer.report._cohort_figure import cohort_figure
 from streamer.report._cohort_tables import cohort_tables
 from streamer.report._css import CSS
@@ -13,6 +12,7 @@ from streamer.report._patient import patient_tables
 from streamer.report._quality import quality
 from streamer.report._refused import refused_table
 from streamer.report._trend_figure import trend_figure
+from streamer.report.breath.drawing import NO_DEVICE
 from streamer.study.results import Results
 
 NO_ADVICE = f"{NO_DEVICE}; nothing here is advice."

@@ -1,4 +1,4 @@
-"""One patient's time points, changes and events. Floor 4, inside ``report``."""
+"""One patient's time points, changes and events."""
 
 from __future__ import annotations
 

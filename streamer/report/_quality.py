@@ -1,4 +1,4 @@
-"""What the numbers rest on: recordings, windows, methods, what was withheld. Floor 4, inside ``report``."""
+"""What the numbers rest on: recordings, windows, methods, what was withheld."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which comparisons were refused, and why. Floor 4, inside ``report``."""
+"""Which comparisons were refused, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One patient's whole session, a panel for each question. Floor 4, inside ``report``."""
+"""One patient's whole session, a panel for each question."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from streamer.figure.drawing import blank, in_style
-from streamer.figure.style import BLUE, INK, ORANGE, SMALL_PT, VERMILLION
 from streamer.report._doubts import draw_doubts, room_for
 from streamer.report._events import Course, course_of, draw_lane, draw_shades
 from streamer.report._look import PAGE_IN, drawable, few_ticks, frame, named, nothing, y_range
 from streamer.report._numbers import Row, rows, typeset, unit
+from streamer.report.breath.drawing import blank, in_style
+from streamer.report.breath.style import BLUE, INK, ORANGE, SMALL_PT, VERMILLION
 from streamer.study.quantities import QUANTITIES, Quantity, Rule
 from streamer.study.results import Results
 

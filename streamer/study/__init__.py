@@ -1,4 +1,4 @@
-"""Studies: recordings with events and blood gases into time points, changes and a cohort's table. Floor 4.
+"""Studies: recordings with events and blood gases into time points, changes and a cohort's table.
 
 ```
 session files ─▶ recordings through the core ─▶ one clock ─▶ windows about events ─▶ values ─▶ changes ─▶ cohort
@@ -13,8 +13,8 @@ session files ─▶ recordings through the core ─▶ one clock ─▶ windows
 Rules and their reasons: algorithms §8.2. ``ventstream report`` puts the same numbers into tables and pictures.
 """
 
-from streamer.context import PointSettings
-from streamer.study.files import Session, Study, read_study
+from streamer.files.patient_files import Session, Study, read_study
+from streamer.model.context import PointSettings
 from streamer.study.measuring import measure
 from streamer.study.quantities import QUANTITIES, Quantity
 from streamer.study.results import PointLabel, Results

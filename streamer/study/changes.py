@@ -1,4 +1,4 @@
-"""Changes from baseline, or why two values are not compared (algorithms §8.2, §12 ``method_changed``). Floor 4.
+"""Changes from baseline, or why two values are not compared (algorithms §8.2, §12 ``method_changed``).
 
 Estimated against measured, Bohr against Enghoff, one sensor against another, one method against another: the
 difference would be theirs, not the patient's. A gas outside the window is no gas of that time point.

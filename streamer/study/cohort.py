@@ -1,4 +1,4 @@
-"""What patients have in common at a time point: medians, ranges, counts of directions (algorithms §8.2). Floor 4.
+"""What patients have in common at a time point: medians, ranges, counts of directions (algorithms §8.2).
 
 Fewer than ten patients: median and range, no test. Ten or more: median and quartiles, and for the changes Wilcoxon's
 signed-rank test, two-sided, one quantity and one time point at a time; nothing is adjusted for their number.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamer.chunk import FloatArray
+from streamer.model.chunk import FloatArray
 from streamer.study.changes import HIGHER, LOWER, SAME
 from streamer.study.quantities import QUANTITIES
 

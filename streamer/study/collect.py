@@ -1,4 +1,4 @@
-"""One recording through the core, and what a study keeps of each breath. Floor 4, inside ``study``; runs in workers.
+"""One recording through the core, and what a study keeps of each breath. Runs in workers.
 
 Samples are passed on and forgotten: memory grows with breaths (1 kB each at the most), never with samples, so a
 recording may be longer than memory.
@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.breath import Breath
-from streamer.chunk import FloatArray
-from streamer.commands.examine import Job, examine
-from streamer.commands.findings import Findings
-from streamer.context import Context
-from streamer.metrics import METRICS, Given
-from streamer.reasons import Reason
-from streamer.records import BreathRecord, Notice, NoticeKind
-from streamer.rolling import INCOMPLETE
+from streamer.analysis.recording_summary import Findings
+from streamer.analysis.run_recording import Job, examine
+from streamer.core.metrics import METRICS, Given
+from streamer.core.rolling import INCOMPLETE
+from streamer.model.breath import Breath
+from streamer.model.chunk import FloatArray
+from streamer.model.context import Context
+from streamer.model.reasons import Reason
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 from streamer.study.quantities import KEYS
 
 HASHED_BYTES = 1 << 20

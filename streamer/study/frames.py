@@ -1,4 +1,4 @@
-"""Timelines into the data frames of ``Results``. Floor 4, inside ``study``."""
+"""Timelines into the data frames of ``Results``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from streamer.context import PointSettings
-from streamer.metrics import METRICS
-from streamer.reasons import Reason
+from streamer.core.metrics import METRICS
+from streamer.model.context import PointSettings
+from streamer.model.reasons import Reason
 from streamer.study.changes import change_of
 from streamer.study.cohort import cohort_frame
 from streamer.study.collect import Course

@@ -1,4 +1,4 @@
-"""A study from its files to its results: recording after recording, then the frames. Floor 4, inside ``study``."""
+"""A study from its files to its results: recording after recording, then the frames."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.commands.parallel import spread
-from streamer.doubts import DoubtKind
-from streamer.records import NoticeKind
+from streamer.analysis.parallel import spread
+from streamer.files.patient_files import Session, Study, no_anchor
+from streamer.model.doubts import DoubtKind
+from streamer.model.records import NoticeKind
+from streamer.model.units import S_PER_MIN
 from streamer.study.collect import Course, collect, sha256
-from streamer.study.files import Session, Study, no_anchor
 from streamer.study.frames import error_of, frames
 from streamer.study.placing import jobs_of
 from streamer.study.points import anchor, labels
 from streamer.study.results import Doubted, Results
 from streamer.study.timeline import Timeline, joined
-from streamer.units import S_PER_MIN
 
 TOLD = {
     NoticeKind.CONTEXT: "",

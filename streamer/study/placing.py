@@ -1,4 +1,4 @@
-"""What is to be read of a session, and when everything told of it was, as far as its file can say. Floor 4.
+"""What is to be read of a session, and when everything told of it was, as far as its file can say.
 
 Before a sample is read through, so that a mistake is told at once.
 """
@@ -10,13 +10,14 @@ from itertools import pairwise
 
 import msgspec
 
-from streamer.commands.examine import Job
-from streamer.commands.recordings import Recording, open_recording, utc_of_zero_s
-from streamer.context import RecordingInfo, SessionEvent
-from streamer.doubts import Doubt, DoubtKind
-from streamer.errors import ConfigError
-from streamer.study.files import Session
-from streamer.units import S_PER_MIN
+from adapters.recordings.open import Recording, open_recording
+from streamer.analysis.recordings import utc_of_zero_s
+from streamer.analysis.run_recording import Job
+from streamer.files.patient_files import Session
+from streamer.model.context import RecordingInfo, SessionEvent
+from streamer.model.doubts import Doubt, DoubtKind
+from streamer.model.errors import ConfigError
+from streamer.model.units import S_PER_MIN
 
 POSITIONS = ("prone", "supine")
 S_PER_DAY = 86_400.0

@@ -1,4 +1,4 @@
-"""Where the time points of a patient lie: windows about events, less the time after a turn (algorithms §8.2). Floor 4.
+"""Where the time points of a patient lie: windows about events, less the time after a turn (algorithms §8.2).
 
 A window speaks of one position: that which held when its event came (for the baseline: just before it). Breaths in
 another position, or within ``settle_min`` after any turn, are left out.
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.context import PointSettings
+from streamer.model.context import PointSettings
+from streamer.model.units import S_PER_MIN
 from streamer.study.refusals import Refusal
 from streamer.study.results import PointLabel
 from streamer.study.timeline import Happening, Timeline
-from streamer.units import S_PER_MIN
 
 S_PER_HOUR = 3600.0
 BASELINE = "baseline"

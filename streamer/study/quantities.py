@@ -1,4 +1,4 @@
-"""What a time-point table tells of, and by which rule: one table of quantities. Floor 4, inside ``study``.
+"""What a time-point table tells of, and by which rule: one table of quantities.
 
 ``resolves`` is the smallest difference between two time points that is called a change: twice what the method's error
 may be at one of them (tests hold it to that on simulated patients), or where an input decides, what that input is good
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from streamer.metrics import METRICS
+from streamer.core.metrics import METRICS
 
 GAS_UNITS = {"pco2_art_mmhg": "mmHg", "po2_art_mmhg": "mmHg", "fio2": "1", "ph": "1"}
 """Of what a blood gas says itself."""

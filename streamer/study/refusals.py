@@ -1,8 +1,8 @@
-"""Why a time point has no value, or two time points are not compared. Floor 4, inside ``study``; beside ``Reason``."""
+"""Why a time point has no value, or two time points are not compared. Beside ``Reason``."""
 
 from __future__ import annotations
 
-from streamer.reasons import Code
+from streamer.model.reasons import Code
 
 
 class Refusal(Code):

@@ -1,4 +1,4 @@
-"""What came of a study: data frames. Floor 4, inside ``study``.
+"""What came of a study: data frames.
 
 Every frame is tidy: one row a number, null where it is withheld, with the reason beside it. ``quantity`` is a name of
 ``QUANTITIES``; ``unit`` is for readers; ``hours`` count from the event that the baseline lies before.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamer.doubts import Doubt
+from streamer.model.doubts import Doubt
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""The recordings of one patient on one clock, with what was told of them. Floor 4, inside ``study``.
+"""The recordings of one patient on one clock, with what was told of them.
 
 The clock is UTC (seconds since 1970) where every recording says when it began, else that of the one device.
 """
@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.context import BloodGas, Context
-from streamer.doubts import Doubt
-from streamer.errors import ConfigError
-from streamer.records import Notice, NoticeKind
+from streamer.files.patient_files import Session
+from streamer.model.context import BloodGas, Context
+from streamer.model.doubts import Doubt
+from streamer.model.errors import ConfigError
+from streamer.model.records import Notice, NoticeKind
 from streamer.study.collect import Breaths, Course
-from streamer.study.files import Session
 from streamer.study.placing import POSITIONS, check_near, outside, times_of
 from streamer.study.results import Doubted
 

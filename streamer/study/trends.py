@@ -1,4 +1,4 @@
-"""The course of a whole session: each quantity in bins of some minutes, gases at their draws. Floor 4.
+"""The course of a whole session: each quantity in bins of some minutes, gases at their draws.
 
 Bins lie on a grid about time 0, so those of all patients coincide. Nothing is left out here: turns and other positions
 are part of the course.
@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from streamer.model.units import S_PER_MIN
 from streamer.study.points import S_PER_HOUR
 from streamer.study.quantities import QUANTITIES, Rule
 from streamer.study.timeline import Timeline
 from streamer.study.values import Value, of_draw, summarised
-from streamer.units import S_PER_MIN
 
 Row: TypeAlias = tuple[str, float, str, str, float | None, int, str, str]
 COLUMNS = ("patient", "hours", "quantity", "unit", "value", "n", "method", "sensor")

@@ -1,4 +1,4 @@
-"""One quantity in one window: a value, or the reason why there is none (algorithms §8.1, §8.2). Floor 4.
+"""One quantity in one window: a value, or the reason why there is none (algorithms §8.1, §8.2).
 
 A value comes from one series only: breaths of one method and one sensor, those of the most frequent. Whatever else
 is in the window is not mixed in.
@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.chunk import FloatArray
-from streamer.context import PointSettings, doubts
-from streamer.metrics import METRICS
-from streamer.reasons import Reason
-from streamer.rolling import QUARTILES, RollingSettings
+from streamer.core.metrics import METRICS
+from streamer.core.rolling import QUARTILES, RollingSettings
+from streamer.model.chunk import FloatArray
+from streamer.model.context import PointSettings, doubts
+from streamer.model.reasons import Reason
+from streamer.model.units import S_PER_MIN
 from streamer.study.collect import GRADES, METHODS, REASONS
 from streamer.study.points import Window, is_settled
 from streamer.study.quantities import KEYS, QUANTITIES, Quantity, Rule
 from streamer.study.refusals import Refusal
 from streamer.study.timeline import SAME_S, Happening, Timeline
-from streamer.units import S_PER_MIN
 
 AROUND_S = 5.0 * S_PER_MIN
 """After a draw, as in the core: so long its surroundings are gathered."""

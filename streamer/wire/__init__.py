@@ -1,8 +1,8 @@
-"""The wire: topics, JSON, schema numbers. Floor 3, pure; events become messages here and nowhere else."""
+"""The wire: topics, JSON, schema numbers. Events become messages here and nowhere else."""
 
 from __future__ import annotations
 
-from streamer.bed_label import check_bed_id
+from streamer.model.bed_label import check_bed_id
 from streamer.wire.asyncapi import asyncapi_document
 from streamer.wire.command import MAX_PAYLOAD, Command, ContextCommand, EventCommand, GasCommand, Refusal, parse_command
 from streamer.wire.decode import Received, decode

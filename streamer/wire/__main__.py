@@ -1,4 +1,4 @@
-"""``python -m streamer.wire``: the AsyncAPI document of the interface, on standard output. Floor 3."""
+"""``python -m streamer.wire``: the AsyncAPI document of the interface, on standard output."""
 
 from __future__ import annotations
 

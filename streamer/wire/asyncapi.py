@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from streamer.bed_label import BED_ID
+from streamer.model.bed_label import BED_ID
 from streamer.wire.schema import json_schemas
 from streamer.wire.topics import VERSION, WireSettings
 

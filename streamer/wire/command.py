@@ -1,4 +1,4 @@
-"""What comes in: a payload of the ``command`` topic, understood or refused. Floor 3, pure; anyone may send anything.
+"""What comes in: a payload of the ``command`` topic, understood or refused. Anyone may send anything.
 
 A command is one flat JSON object with the keys, limits and messages of ``context.py``. It says what holds or happened,
 never what to do: nothing here reaches a ventilator.
@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta
 from msgspec import inspect as types
 
-from streamer.context import GAS_VALUES, BloodGas, Context, EventKind, SessionEvent
-from streamer.faults import did_you_mean, friendly, literal, one_line, path_of
+from streamer.model.context import GAS_VALUES, BloodGas, Context, EventKind, SessionEvent
+from streamer.model.validation_errors import did_you_mean, friendly, literal, one_line, path_of
 
 SCHEMA = "command/1"
 MAX_PAYLOAD = 16_384

@@ -1,4 +1,4 @@
-"""Payload → what it says, for subscribers and tests. Floor 3: the inverse of ``encode``."""
+"""Payload → what it says, for subscribers and tests. The inverse of ``encode``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from streamer.errors import DecodeError
-from streamer.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
+from streamer.model.errors import DecodeError
+from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
 from streamer.wire.encode import BREATH_FIELDS, ENVELOPE, EVENT_FIELDS, SUMMARY_FIELDS
 
 KINDS = {"breath": 1, "summary": 1, "event": 1, "state": 2, "status": 1, "schema": 1}

@@ -1,4 +1,4 @@
-"""Event → message. Floor 3: adds UTC from the time base and nothing else to what the core found."""
+"""Event → message. Adds UTC from the time base and nothing else to what the core found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from streamer.records import BreathRecord, Event, Notice, Stat, Summary
+from streamer.model.records import BreathRecord, Event, Notice, Stat, Summary
 from streamer.wire.keys import key_table
 from streamer.wire.topics import Message, Origin, Policy, Presence, utc_text
 

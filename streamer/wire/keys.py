@@ -1,4 +1,4 @@
-"""The metric table as the wire needs it. Floor 3: imported on first use, since compiled metrics are slow to load."""
+"""The metric table as the wire needs it. Imported on first use, since compiled metrics are slow to load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 
 class MetricInfo(Protocol):
-    """What ``streamer.metrics.METRICS`` says of a key."""
+    """What ``streamer.core.metrics.METRICS`` says of a key."""
 
     @property
     def unit(self) -> str: ...  # noqa: D102 (the names say it)
@@ -27,6 +27,6 @@ class MetricInfo(Protocol):
 @cache
 def key_table() -> Mapping[str, MetricInfo]:
     """Metric key → unit, codes and one line, in the order in which they are shown."""
-    from streamer.metrics import METRICS  # noqa: PLC0415 (a client that only decodes should not load the compiler)
+    from streamer.core.metrics import METRICS  # noqa: PLC0415 (a client that only decodes should not load the compiler)
 
     return cast("Mapping[str, MetricInfo]", METRICS)

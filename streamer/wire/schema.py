@@ -1,4 +1,4 @@
-"""JSON Schema of every payload, and what each key means. Floor 3: made from the metric table, published retained."""
+"""JSON Schema of every payload, and what each key means. Made from the metric table, published retained."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeAlias
 
-from streamer.bed_label import BED_ID
-from streamer.records import Flag, NoticeKind
+from streamer.model.bed_label import BED_ID
+from streamer.model.records import Flag, NoticeKind
 from streamer.wire.command import command_schema
 from streamer.wire.keys import key_table
 from streamer.wire.topics import Presence, Source

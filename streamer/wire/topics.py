@@ -1,4 +1,4 @@
-"""Topics and the envelope around every payload. Floor 3: what leaves is named here and nowhere else."""
+"""Topics and the envelope around every payload. What leaves is named here and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from streamer.errors import ConfigError
+from streamer.model.errors import ConfigError
 
 VERSION = "v1"
 """Level of every topic that changes when a field is removed or its unit changes."""

@@ -12,7 +12,7 @@ from streamer.report import html
 from streamer.report._markup import VOID, tag
 from streamer.report._numbers import number, part, signed
 from streamer.study.results import PointLabel, Results
-from tests.report.fabricated import REFUSED, WITHHELD, results
+from tests.support.study_results import REFUSED, WITHHELD, results
 
 EVIL = "<b>&\"'</td><script>x</script>"
 LOADS = {"src", "srcset", "data", "action", "poster", "background", "xlink:href"}

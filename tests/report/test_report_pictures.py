@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from streamer.doubts import Doubt, DoubtKind
+from streamer.model.doubts import Doubt, DoubtKind
 from streamer.report import pdf, picture, pictures
 from streamer.report._cohort_figure import DOTTED, PANELS, cohort_figure
 from streamer.report._cohort_tables import cohort_tables
@@ -21,7 +21,7 @@ from streamer.report._trend_figure import PANELS as TREND_PANELS
 from streamer.report._trend_figure import trend_figure
 from streamer.study.quantities import QUANTITIES
 from streamer.study.results import Doubted, Results
-from tests.report.fabricated import results
+from tests.support.study_results import results
 
 PLACE_OF_MP = 2 + [names[0] for names in TREND_PANELS].index("mp")
 """Behind the two lanes of events."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters._scenario import Capnogram, Hold, Scenario, Segment, Ventilator
-from adapters.canonical import write_recording
+from adapters.recordings.canonical import write_recording
 from adapters.simulator import simulate
-from streamer.context import RecordingInfo, Sidecar
+from adapters.simulator.scenario import Capnogram, Hold, Scenario, Segment, Ventilator
+from streamer.model.context import RecordingInfo, Sidecar
 
 
 @pytest.fixture(scope="module")

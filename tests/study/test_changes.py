@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from streamer.context import Context, PointSettings
+from streamer.model.context import Context, PointSettings
 from streamer.study.changes import Change, change_of
 from streamer.study.frames import measured
 from streamer.study.quantities import QUANTITIES
 from streamer.study.timeline import Timeline
-from tests.study.made import WYE, gas, patient
+from tests.support.study_breaths import WYE, gas, patient
 
 NAN = math.nan
 POINT = "1 h prone"

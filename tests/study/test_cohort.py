@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from streamer.context import PointSettings
+from streamer.model.context import PointSettings
 from streamer.study.frames import frames
-from tests.study.made import patient
+from tests.support.study_breaths import patient
 
 SETTINGS = PointSettings(hours={"prone": (1.0,)})
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.context import PointSettings
+from streamer.model.context import PointSettings
 from streamer.study.changes import HIGHER, LOWER, SAME, change_of
 from streamer.study.frames import measured
 from streamer.study.points import windows
 from streamer.study.quantities import QUANTITIES
 from streamer.study.timeline import Timeline
-from tests.study.made import event, gas, patient
+from tests.support.study_breaths import event, gas, patient
 
 SETTINGS = PointSettings(hours={"prone": (1.0, 2.0), "supine": (0.5,)})
 FEW = settings(max_examples=40, deadline=None)

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from adapters._scenario import Scenario
-from adapters.canonical import write_recording
+from adapters.recordings.canonical import write_recording
 from adapters.simulator import simulate
-from streamer.chunk import Channel
-from streamer.context import Sidecar
-from streamer.errors import ConfigError, DecodeError
+from adapters.simulator.scenario import Scenario
+from streamer.model.chunk import Channel
+from streamer.model.context import Sidecar
+from streamer.model.errors import ConfigError, DecodeError
 from streamer.study import Results, measure, read_study
 from streamer.study.collect import collect
 from streamer.study.placing import jobs_of
-from tests.study.sessions import GAS, MINUTES, PRONE, session
+from tests.support.patient_files import GAS, MINUTES, PRONE, session
 
 
 def measured(path: Path) -> Results:
@@ -103,7 +103,7 @@ def test_a_recording_that_breaks_off_is_used_and_said(tmp_path: Path, monkeypatc
         raise DecodeError("line 20001: nothing that can be read; export it again")
 
     write_recording(tmp_path / "cut.csv", list(simulate(Scenario(duration_s=400.0, rate_hz=50.0)).chunks()), Sidecar())
-    monkeypatch.setattr("adapters.csv_table.Decoder.close", break_off)
+    monkeypatch.setattr("adapters.formats.text_table.Decoder.close", break_off)
     path = tmp_path / "cut.session.toml"
     path.write_text(f'[[recording]]\npath = "cut.csv"\nrate_hz = 50\n[[event]]\nat_s = 300\nkind = "prone"\n{MINUTES}')
     results = measured(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.context import PointSettings
+from streamer.model.context import PointSettings
 from streamer.study.points import Window, is_settled, labels, position_at, windows
 from streamer.study.timeline import Timeline
-from tests.study.made import HOUR, event, patient
+from tests.support.study_breaths import HOUR, event, patient
 
 
 def at(timeline: Timeline, label: str, settings: PointSettings | None = None) -> Window:

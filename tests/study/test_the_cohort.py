@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adapters._cohort import find_cohort
-from streamer.tables import read_table
+from adapters.simulator.cohort import find_cohort
+from streamer.analysis.tables import read_table
 
 TOLERANCES = {
     "vd_aw": (8.0, 0.0),
@@ -125,7 +125,7 @@ def test_the_report_recovers_the_truth_at_every_time_point(folder: Path) -> None
 PEAK = r"""
 import re, sys
 from pathlib import Path
-from streamer.commands.examine import Job
+from streamer.analysis.run_recording import Job
 from streamer.study.collect import collect
 assert collect(Job(path=Path(sys.argv[1]))).findings.samples
 print(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1])

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.context import Context, PointSettings
+from streamer.model.context import Context, PointSettings
 from streamer.study.points import windows
 from streamer.study.quantities import KEYS, QUANTITIES
 from streamer.study.timeline import Timeline
 from streamer.study.values import Value, value_of
-from tests.study.made import HOUR, WYE, event, gas, patient
+from tests.support.study_breaths import HOUR, WYE, event, gas, patient
 
 NAN = math.nan
 

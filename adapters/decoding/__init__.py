@@ -1,0 +1,1 @@
+"""The kit of decoders: text rows, stamps, grids, names and units of signals."""

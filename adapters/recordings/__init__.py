@@ -1,0 +1,1 @@
+"""Recordings as files: opened, written, and the folder of a recorded session."""

@@ -1,0 +1,127 @@
+"""A lung on a ventilator as a source like any other, and the oracle: it states its truth.
+
+``simulate(scenario)`` gives the same samples to the bit for the same scenario, whatever the chunk length. The model:
+one or two compartments that may relax, a tube, the patient's muscles; volume or pressure control, pressure support and
+SIMV, triggered or not; holds, a leak, disconnects, suction, a ringing valve, water in the tube, a nebuliser; a
+mainstream capnogram, or one that is late and slow, drawn through a line, or a device of its own; sensors that are noisy
+or wrong, and a recorder that repeats, loses or exchanges what they say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.simulator.chunking import in_order, streams
+from adapters.simulator.recorder_faults import Recorder
+from adapters.simulator.scenario import Scenario, Segment
+from adapters.simulator.scenario_file import load_scenario
+from adapters.simulator.truth import BreathTruth, EffortTruth, HoldTruth, SegmentTruth, Truth, rounded
+from streamer.model.chunk import Channel, Chunk
+from streamer.model.context import Sidecar
+
+__all__ = ["DECIMALS", "Settings", "Simulation", "chunks", "load_scenario", "simulate"]
+
+DECIMALS = 2
+"""Of pressures (cmH2O, mmHg) and flow (L/min) in a text file: what ventilators write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Options of the adapter.
+
+    Attributes:
+        scenario: A scenario file (TOML), or the name of a bundled one.
+        chunk_s: Length of the chunks.
+    """
+
+    scenario: Path
+    chunk_s: float = 0.1
+
+
+async def chunks(settings: Settings) -> AsyncIterator[Chunk]:
+    """The scenario's samples. Raises ``ConfigError`` where the scenario cannot be used."""
+    for chunk in simulate(load_scenario(settings.scenario)).chunks(settings.chunk_s):
+        await asyncio.sleep(0)  # so that others run, and a cancellation arrives
+        yield chunk
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A scenario that can be run, again and again with the same result."""
+
+    scenario: Scenario
+    _truth: list[Truth] = field(default_factory=list, repr=False)
+
+    @property
+    def truth(self) -> Truth:
+        """What a measurement has to find."""
+        if not self._truth:
+            for _ in self.chunks(self.scenario.duration_s):
+                pass
+        return self._truth[0]
+
+    @property
+    def sidecar(self) -> Sidecar:
+        """What stands beside a recording of it."""
+        return self.scenario.sidecar()
+
+    def chunks(self, chunk_s: float = 1.0) -> Iterator[Chunk]:
+        """All samples, in chunks of ``chunk_s`` seconds; a gap is samples that are not there.
+
+        Where the capnograph is a device of its own, its chunks (source ``capnograph``) come between the ventilator's
+        in the order of time.
+        """
+        from adapters.simulator import engine as _engine  # noqa: PLC0415 (Numba takes a second: only for who simulates)
+
+        scenario = self.scenario
+        found, recorder = streams(scenario, chunk_s), Recorder(scenario)
+        breaths: list[BreathTruth] = []
+        holds: list[HoldTruth] = []
+        efforts: list[EffortTruth] = []
+        for stretch in _engine.run(scenario):
+            if 0 <= stretch.truth.start_s - scenario.start_s < scenario.duration_s:
+                breaths.append(stretch.truth)
+                holds += stretch.holds
+            efforts += [effort for effort in stretch.efforts if effort.start_s - scenario.start_s < scenario.duration_s]
+            samples = recorder.record(
+                {Channel.PAW: stretch.paw, Channel.FLOW: stretch.flow, Channel.PCO2: stretch.pco2}
+            )
+            for stream in found:
+                stream.append(samples)
+            yield from in_order(found)
+        self._truth[:] = [self._told(breaths, holds, efforts)]
+
+    def _told(self, breaths: list[BreathTruth], holds: list[HoldTruth], efforts: list[EffortTruth]) -> Truth:
+        scenario = self.scenario
+        segments = tuple(_constants(segment, scenario.start_s) for segment in scenario.segments)
+        truth = Truth(
+            rate_hz=scenario.rate_hz,
+            start_s=scenario.start_s,
+            duration_s=scenario.duration_s,
+            segments=segments,
+            breaths=tuple(breaths),
+            holds=tuple(holds),
+            disconnects=scenario.disconnect,
+            suctions=scenario.suction,
+            efforts=tuple(efforts),
+            gaps=scenario.gap,
+            capnograph=scenario.capnograph,
+            co2_delays=scenario.co2_delay,
+            faults=scenario.fault,
+            channels=scenario.channels,
+            exchanged=scenario.exchanged,
+        )
+        return rounded(truth)
+
+
+def _constants(segment: Segment, start_s: float) -> SegmentTruth:
+    told = {name: getattr(segment, name) for name in SegmentTruth.__struct_fields__ if name != "start_s"}
+    return SegmentTruth(start_s=start_s + segment.at_s, **{**told, "assist": segment.assisting})
+
+
+def simulate(scenario: Scenario | Path | str) -> Simulation:
+    """A simulation of a scenario, of its file, or of a bundled one by name. Raises ``ConfigError``."""
+    return Simulation(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))

@@ -1,0 +1,134 @@
+"""Every metric of a breath: ``fold`` reduces its arrays, ``measure`` turns the fold into values and reasons.
+
+    folded = fold(breath)
+    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, around=…, before=…), flags)
+
+Each public file beside this one is found by itself and holds one family of metrics, in the words of ``Fold``.
+``METRICS`` (key → unit, codes, one line) drives tables, messages and summaries; reading it needs no compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from streamer.core.metrics import (
+    capnography,
+    dead_space,
+    estimates,
+    expired_co2,
+    gases,
+    mechanics,
+    power,
+    power_parts,
+    pressures,
+    timing,
+    volumes,
+)
+from streamer.core.metrics.blood_gas_tracker import Draws
+from streamer.core.metrics.breath_history import Memory, Past
+from streamer.core.metrics.capnogram_gates import capnogram_of, scale_of
+from streamer.core.metrics.features.breath_features import Fold, nothing
+from streamer.core.metrics.measurement_context import Given, Start, start_of
+from streamer.core.metrics.metric_plan import Plan, plan_of
+from streamer.core.metrics.passive_estimate import Estimate, estimate_of
+from streamer.core.metrics.power_cross_check import CrossCheck
+from streamer.core.metrics.registry import (
+    NOT_PASSIVE,
+    WITHHELD,
+    Graded,
+    Metric,
+    NotMeasurable,
+    Volume,
+    declared,
+    in_order,
+    metric,
+    withheld,
+)
+from streamer.core.metrics.volume_balance import balance_of
+from streamer.model import entry_points
+from streamer.model.breath import Breath
+from streamer.model.reasons import Reason
+from streamer.model.records import Flag
+
+__all__ = [
+    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Draws", "Estimate", "Fold", "Given", "Graded",
+    "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "Volume", "fold", "measure", "metric", "nothing",
+    "scale_of",
+]  # fmt: skip
+
+FAMILIES = (
+    timing, volumes, pressures, mechanics, estimates, power, power_parts, capnography, expired_co2, dead_space, gases,
+)  # fmt: skip
+"""Each declares its metrics when it is imported; they are shown in this order, others' after them."""
+MIN_FULL_RATE_HZ = 50.0
+"""Below, quality is B at best (algorithms §1)."""
+
+for _entry in entry_points.added(entry_points.METRICS).values():
+    _entry.load()
+
+METRICS: Mapping[str, Metric] = declared()
+WEIGHTED_BY: Mapping[str, str] = MappingProxyType({k: one.weighted_by for k, one in METRICS.items() if one.weighted_by})
+HELD = frozenset(key for key, one in METRICS.items() if one.held)
+_ORDERED = in_order(METRICS)
+CONTRADICTED, EFFORT = Reason.PASSIVITY_CONTRADICTED.value, Reason.PATIENT_EFFORT.value
+"""What an effort is called where the operator asserts that there is none, and elsewhere."""
+
+
+class Measures(NamedTuple):
+    """What one breath gives. ``values`` and ``missing`` share out the keys of ``METRICS`` between them."""
+
+    values: dict[str, float]
+    missing: dict[str, str]
+    quality: dict[str, str]
+    methods: dict[str, str]
+    estimate: Estimate | None = None
+    """The lung as this breath alone shows it, trusted or not; None where the breath is withheld altogether."""
+
+
+def fold(breath: Breath) -> Fold:
+    """Reduce a breath's arrays to the numbers that metrics are written in."""
+    from streamer.core.metrics.features import extract as _fold  # noqa: PLC0415 (loads the compiler: a list of metrics should not)
+
+    return _fold.fold(breath)
+
+
+def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag]) -> Measures:
+    """Find every metric of a breath, or the reason why it is missing.
+
+    Args:
+        breath: The breath; only its times, rate and leak are read here.
+        folded: ``fold(breath)``.
+        given: What it is measured against.
+        flags: All its labels: the segmenter's and ``labels.Labeller``'s.
+    """
+    missing = dict(_labelled(frozenset(flags)))
+    if len(missing) == len(METRICS):
+        return Measures({}, missing, {}, {})
+    start = start_of(folded, given.before)
+    estimate = estimate_of(breath, folded, given, start)
+    capnogram = capnogram_of(breath, folded, given)
+    balance = balance_of(breath, folded, given, flags)
+    worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else given.worst
+    found = Measures({}, missing, {}, {}, estimate)
+    _plan()(breath, folded, given, start, flags, estimate, capnogram, worst, *balance, *found[:4])
+    if given.context.passive == "asserted":
+        missing |= {key: CONTRADICTED for key, reason in missing.items() if reason == EFFORT}
+    return found
+
+
+@cache
+def _plan() -> Plan:
+    """Written out at the first breath: a list of metrics should not wait for it."""
+    return plan_of(_ORDERED)
+
+
+@cache
+def _labelled(flags: frozenset[Flag]) -> Mapping[str, str]:
+    """What labels alone withhold: key → reason. There are few combinations of labels."""
+    for flag, reason in WITHHELD:
+        if flag in flags:
+            return dict.fromkeys(METRICS, reason.value)
+    return {one.key: reason.value for one in _ORDERED for flag, reason in reversed(withheld(one)) if flag in flags}

@@ -1,0 +1,208 @@
+"""``@metric``: one declaration per metric, and the order in which they are found. The one piece of magic here.
+
+The function's name is the key. Its parameters name what it needs: a field of ``Fold``, another metric's key, or one of
+``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``, ``estimate``, ``capnogram``). The order is found
+once, at import, with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or
+raises ``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero,
+``implausible``.
+What needs a missing metric is missing with the same reason; quality is the worst of what went in.
+
+Parameters that the declaration lists in ``maybe`` may be missing: they come as ``Maybe``, a ``Graded`` or the reason
+why there is none, and the formula itself passes on the quality of those it used.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+from streamer.core.metrics.features.breath_features import Fold
+from streamer.model.reasons import Reason
+from streamer.model.records import Flag
+
+GIVEN = frozenset({"breath", "folded", "given", "start", "flags", "estimate", "capnogram"})
+"""Names a metric may ask for besides folds and metrics."""
+
+Withheld: TypeAlias = tuple[tuple[Flag, Reason], ...]
+WITHHELD: Withheld = (
+    (Flag.TRUNCATED, Reason.TRUNCATED),
+    (Flag.AFTER_GAP, Reason.GAP),
+    (Flag.APNOEA, Reason.APNOEA),
+    (Flag.DISCONNECT, Reason.DISCONNECT),
+)
+"""Labels of a breath that withhold every metric (algorithms §2.4)."""
+RESTS_ON: Mapping[str, tuple[Flag, ...]] = {
+    "timing": (Flag.TIMES_SUSPECT,),
+    "volumes": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT),
+    "pressures": (Flag.TIMES_SUSPECT, Flag.PAW_SUSPECT),
+    "capnography": (Flag.PCO2_SUSPECT,),
+    "expired_co2": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PCO2_SUSPECT),
+    "dead_space": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PCO2_SUSPECT),
+    "gases": (),  # of what they need
+}
+"""Family → suspicions that withhold its metrics (algorithms §1.2)."""
+RESTS_ON_LUNG = (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT)
+"""Of every other family."""
+ALWAYS: Withheld = ()
+NO_COUGH: Withheld = ((Flag.COUGH, Reason.COUGH),)
+"""For a rate: coughs are none of breathing."""
+GAP: Withheld = ((Flag.NO_FLOW, Reason.FLOW_MISSING), (Flag.GAP, Reason.GAP))
+EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
+"""What every metric but the times and the rate is withheld for: a breath that is none to measure."""
+MECHANICS: Withheld = (*EXCLUDED, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
+PASSIVE: Withheld = (
+    *MECHANICS,
+    (Flag.INEFFECTIVE_EFFORT, Reason.PATIENT_EFFORT),
+    (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT),
+    (Flag.REVERSE_TRIGGER_SUSPECT, Reason.PATIENT_EFFORT),
+)
+"""For estimates that assume a passive lung in this breath. Measured holds are judged by what pressure did in them."""
+FITTED: Withheld = (*PASSIVE, (Flag.GAP_SHORT, Reason.GAP))
+"""For what is fitted to samples: filled-in ones are none (algorithms §1)."""
+NOT_PASSIVE = frozenset(flag for flag, reason in PASSIVE if reason is Reason.PATIENT_EFFORT)
+"""Labels of a breath in which the patient's muscles worked."""
+CO2: Withheld = (*(one for one in EXCLUDED if one[0] is not Flag.NO_FLOW), (Flag.GAP_SHORT, Reason.GAP))
+"""For what a capnogram shows by itself."""
+EXPIROGRAM: Withheld = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
+"""For expired CO2 over expired volume: half an expiration is none to find a dead space in."""
+
+
+class Volume(IntEnum):
+    """What a metric asks of measured volumes; each asks for what stands before it, too.
+
+    Judged in ``volume_balance``.
+    """
+
+    NONE = 0
+    MOVED = 1
+    """Over recent breaths, inspired and expired volume agree once zero and leak are taken off: the sensors do."""
+    TIGHT = 2
+    """No more than a fifth of what goes in is a leak."""
+    CLOSED = 3
+    """In this very breath, what went in came back."""
+
+
+class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)
+    """This breath does not give this number; ``reason`` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+
+
+class Graded(NamedTuple):
+    """A number with its quality (``A``, ``B``, ``C``) and how it was found, where more than one way exists."""
+
+    value: float
+    quality: str | None = None
+    method: str | None = None
+
+
+Maybe: TypeAlias = Graded | Reason
+"""A metric that need not be there: what it gives, or why it gives nothing."""
+Formula: TypeAlias = Callable[..., "float | Graded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What is published of a key, and how it is found.
+
+    Attributes:
+        key: Name in records, tables and messages.
+        unit: Unit for readers.
+        ucum: Unit as a UCUM code.
+        about: One line.
+        mdc: IEEE 11073-10101 code, where one with this very meaning exists.
+        source: Where the formula is from.
+        weighted_by: Summaries take a mean weighted by this key in place of the median.
+        held: Summaries keep the last value, with its age, beyond their window.
+        methods: Names it may give as its method.
+        bounds: Numbers outside are ``implausible``.
+        absent: Reason when what it needs is not in the breath (NaN).
+        withheld: Labels that withhold it, besides those that withhold everything.
+        also: Metrics that must be there too, although the formula does not read them.
+        maybe: Those of its parameters that are metrics which need not be there.
+        volume: What it asks of volumes; metrics that need it need not ask again.
+        formula: The function.
+        needs: Its parameters.
+    """
+
+    key: str
+    unit: str
+    ucum: str
+    about: str
+    mdc: int | None = None
+    source: str = ""
+    weighted_by: str | None = None
+    held: bool = False
+    methods: tuple[str, ...] = ()
+    bounds: tuple[float, float]
+    absent: Reason = Reason.IMPLAUSIBLE
+    withheld: Withheld = EXCLUDED
+    also: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
+    volume: Volume = Volume.NONE
+    formula: Formula = field(repr=False)
+    needs: tuple[str, ...]
+
+
+_declared: dict[str, Metric] = {}
+
+
+def metric(
+    *, unit: str, about: str, bounds: tuple[float, float], ucum: str = "", **rest: Any
+) -> Callable[[Formula], Formula]:
+    """Declare the function below as a metric; ``rest``: further fields of ``Metric``."""
+
+    def declare(formula: Formula) -> Formula:
+        key = formula.__name__
+        if key in _declared:
+            raise TypeError(f"metric {key!r} is declared twice")
+        needs = tuple(inspect.signature(formula).parameters)
+        if not needs:
+            raise TypeError(f"metric {key!r} needs nothing, so it measures nothing")
+        _declared[key] = Metric(
+            key=key, unit=unit, ucum=ucum or unit, about=about, bounds=bounds, formula=formula, needs=needs, **rest
+        )
+        return formula
+
+    return declare
+
+
+def declared() -> Mapping[str, Metric]:
+    """Every metric so far, in the order of declaration."""
+    return MappingProxyType(dict(_declared))
+
+
+def in_order(metrics: Mapping[str, Metric]) -> tuple[Metric, ...]:
+    """Each after what it needs.
+
+    Raises:
+        TypeError: A parameter names nothing that exists, a metric shadows a fold, or metrics that need each other.
+    """
+    known = GIVEN | set(Fold._fields)
+    if shadowed := sorted(known & metrics.keys()):
+        raise TypeError(f"metric {shadowed[0]!r} has the name of a fold or of a given value")
+    for one in metrics.values():
+        if unknown := [name for name in (*one.needs, *one.also) if name not in known and name not in metrics]:
+            raise TypeError(f"metric {one.key!r} needs {unknown[0]!r}, which is no fold, metric or given value")
+        if wrong := [name for name in one.maybe if name not in metrics or name not in one.needs]:
+            raise TypeError(f"metric {one.key!r} may do without {wrong[0]!r}, which is no metric or no parameter of it")
+        if one.weighted_by is not None and one.weighted_by not in metrics:
+            raise TypeError(f"metric {one.key!r} is weighted by {one.weighted_by!r}, which is no metric")
+    graph = {key: [name for name in (*one.needs, *one.also) if name in metrics] for key, one in metrics.items()}
+    try:
+        return tuple(metrics[key] for key in TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise TypeError(f"metrics need each other: {' → '.join(error.args[1])}") from None
+
+
+def withheld(one: Metric) -> Withheld:
+    """Labels that withhold a metric: its own, and suspicions and hidden onsets by its family, the file it is in."""
+    family = one.formula.__module__.rpartition(".")[2]
+    hidden = ((Flag.ONSET_GAP, Reason.GAP),) if family == "timing" else ()
+    return one.withheld + hidden + tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))
