@@ -12,7 +12,7 @@ from adapters.decoding.contract import ReadOptions
 from adapters.decoding.json_fields import Fields
 from adapters.decoding.json_stream import Decoder, check_barometer, check_rate_hz
 from adapters.devices.conversation import LOST_S, check_lost_s, conversation
-from adapters.devices.json_listener import Told
+from adapters.devices.json_listener import JsonListener
 from adapters.devices.transport import await_link, check_baudrate, check_port, check_tcp, open_link
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
@@ -72,7 +72,7 @@ def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
         columns=settings.columns,
         barometric_mmhg=settings.barometric_mmhg or STANDARD_MMHG,
     )
-    told = Told(Decoder(options, live=True))
+    told = JsonListener(Decoder(options, live=True))
     link = await_link(settings.port) if settings.listen else open_link(settings.port, baudrate=settings.baudrate)
     return conversation(link, told, lost_s=settings.lost_s)
 

@@ -12,7 +12,7 @@ from streamer.model.records import Notice
 GAP_S = 1.0
 
 
-class Told(OneWay):
+class JsonListener(OneWay):
     """The dialogue: the sender only sends. Only where the count is the clock does silence take its time."""
 
     def __init__(self, decoder: Decoder) -> None:

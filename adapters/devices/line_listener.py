@@ -44,7 +44,7 @@ class Lines(Protocol):
         ...
 
 
-class Overheard(OneWay):
+class LineListener(OneWay):
     """The dialogue; ``expected`` says in a notice what should come."""
 
     def __init__(self, decoder: Lines, rate_hz: float, expected: str) -> None:

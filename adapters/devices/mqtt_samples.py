@@ -19,7 +19,7 @@ from adapters.decoding.contract import ReadOptions
 from adapters.decoding.json_fields import Fields
 from adapters.decoding.json_stream import Decoder, check_barometer, check_rate_hz
 from adapters.devices.conversation import LOST_S, check_lost_s, conversation
-from adapters.devices.json_listener import Told
+from adapters.devices.json_listener import JsonListener
 from adapters.devices.transport import Link
 from streamer.files.broker_url import Address, parse_url
 from streamer.files.credentials import read_secrets
@@ -111,7 +111,7 @@ def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
         columns=settings.columns,
         barometric_mmhg=settings.barometric_mmhg or STANDARD_MMHG,
     )
-    told = Told(Decoder(options, live=True, source="mqtt"))
+    told = JsonListener(Decoder(options, live=True, source="mqtt"))
     return conversation(_open(settings), told, lost_s=settings.lost_s)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.resample import Regrid
 from adapters.devices.conversation import LOST_S, check_lost_s, conversation
-from adapters.devices.line_listener import Overheard
+from adapters.devices.line_listener import LineListener
 from adapters.devices.transport import check_baudrate, check_port, open_link
 from adapters.formats.pb840 import RATE_HZ, Decoder
 from streamer.model.chunk import Channel, Chunk
@@ -54,7 +54,7 @@ def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
     link = open_link(settings.port, baudrate=settings.baudrate, bytesize=settings.bytesize, parity=settings.parity)
     decoder = Decoder(ReadOptions(), live=True)
     expected = f"'flow, pressure' lines at {settings.baudrate} baud, {settings.bytesize}{settings.parity}1"
-    return conversation(link, Overheard(decoder, RATE_HZ, expected), lost_s=settings.lost_s)
+    return conversation(link, LineListener(decoder, RATE_HZ, expected), lost_s=settings.lost_s)
 
 
 class Emulator:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.rows import Row
 from streamer.analysis.run_recording import Job, examine
 from streamer.files.output import Output
@@ -53,7 +53,7 @@ def examine_all(
     on_breath: Callable[[Row], None] | None,
     on_summary: Callable[[Row], None] | None,
     on_progress: Callable[[str, float], None] | None = None,
-) -> Iterator[Findings]:
+) -> Iterator[RecordingSummary]:
     """Findings in the order of ``plan``, each after its rows. Raises ``DataError`` if a worker is killed.
 
     ``on_progress`` as for ``examine``; it is called with one worker only.
@@ -94,7 +94,7 @@ def _examine_apart(
     want_summaries: bool,  # noqa: FBT001
     *,
     on_progress: Callable[[str, float], None] | None,
-) -> Findings:
+) -> RecordingSummary:
     encode = msgspec.json.Encoder().encode
     with Output(str(part.with_suffix(".breaths"))) as breaths, Output(str(part.with_suffix(".summaries"))) as summaries:
 

@@ -43,7 +43,7 @@ class Extent:
 
 
 @dataclass(slots=True)
-class Findings:
+class RecordingSummary:
     """Counts and main numbers of one recording.
 
     Attributes:

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from adapters.recordings.open import Recording, open_recording
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.recordings import fingerprint, on_device_clock
 from streamer.analysis.rows import Row, breath_row, summary_row
 from streamer.core.bed import Bed, CoreSettings
-from streamer.core.metrics import Given
+from streamer.core.metrics import MeasurementContext
 from streamer.core.rolling import RollingSettings
 from streamer.model.bed_label import bed_id
 from streamer.model.breath import Breath
@@ -47,7 +47,7 @@ class _Rows:
     def __init__(
         self,
         job: Job,
-        found: Findings,
+        found: RecordingSummary,
         on_breath: Callable[[Row], None] | None,
         on_summary: Callable[[Row], None] | None,
         on_notice: Callable[[Notice], None] | None,
@@ -87,14 +87,14 @@ def examine(
     on_breath: Callable[[Row], None] | None = None,
     on_summary: Callable[[Row], None] | None = None,
     on_notice: Callable[[Notice], None] | None = None,
-    observer: Callable[[Breath, BreathRecord, Given], None] | None = None,
+    observer: Callable[[Breath, BreathRecord, MeasurementContext], None] | None = None,
     on_progress: Callable[[str, float], None] | None = None,
-) -> Findings:
+) -> RecordingSummary:
     """One recording through one ``Bed``, which has an ``observer``; what was good before an error is kept.
 
     ``on_progress`` is given its name and how many seconds of it were read.
     """
-    found = Findings(str(job.path))
+    found = RecordingSummary(str(job.path))
     try:
         recording = open_recording(job.path, format_name=job.format_name, rate_hz=job.rate_hz, context=job.context)
         found.format, found.sidecar = recording.format, recording.sidecar
@@ -113,7 +113,7 @@ def examine(
 
 
 def _followed(
-    items: Iterable[Chunk | Notice], found: Findings, on_progress: Callable[[str, float], None]
+    items: Iterable[Chunk | Notice], found: RecordingSummary, on_progress: Callable[[str, float], None]
 ) -> Iterator[Chunk | Notice]:
     for item in items:
         yield item
@@ -128,9 +128,9 @@ def _kind(notice: Notice) -> str:
 def _through_core(
     recording: Recording,
     items: Iterable[Chunk | Notice],
-    found: Findings,
+    found: RecordingSummary,
     rows: _Rows,
-    observer: Callable[[Breath, BreathRecord, Given], None] | None,
+    observer: Callable[[Breath, BreathRecord, MeasurementContext], None] | None,
 ) -> None:
     sidecar = found.sidecar = on_device_clock(recording)
     bed = Bed(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.cli.summary_table import short_names
 from streamer.files.output import warn
 from streamer.model.doubts import Doubt, DoubtKind, DoubtList
@@ -18,7 +18,7 @@ MAX_RECORDINGS = 20
 """Whose doubts are listed one by one; beyond that, and in any case, they stand in the table."""
 
 
-def say_doubts(findings: Sequence[Findings]) -> None:
+def say_doubts(findings: Sequence[RecordingSummary]) -> None:
     """A short list on standard error, recording after recording."""
     doubted = [(name, found) for name, found in zip(short_names(findings), findings, strict=True) if found.doubts]
     for name, found in doubted[:MAX_RECORDINGS]:
@@ -35,7 +35,7 @@ def listed(found: DoubtList, most: int) -> list[str]:
     return [str(doubt) for doubt in every[:most]] + ([f"… and {untold} more doubts"] if untold else [])
 
 
-def tally(findings: Sequence[Findings]) -> str:
+def tally(findings: Sequence[RecordingSummary]) -> str:
     """The exit line: what was read, and what of it is doubtful, also where that is nothing."""
     kinds = [doubt.kind for found in findings for doubt in found.doubts]
     counts = (
@@ -63,7 +63,7 @@ def status_of(status: int, found: Iterable[DoubtList], *, strict: bool) -> int:
     return 1
 
 
-def about_table(findings: Sequence[Findings]) -> dict[str, Any]:
+def about_table(findings: Sequence[RecordingSummary]) -> dict[str, Any]:
     """Metadata of a table: which program wrote it, and what is to be known of each recording in it."""
     return {
         "schema": "table/1",
@@ -72,7 +72,7 @@ def about_table(findings: Sequence[Findings]) -> dict[str, Any]:
     }
 
 
-def about_recording(found: Findings) -> dict[str, Any]:
+def about_recording(found: RecordingSummary) -> dict[str, Any]:
     """One recording: how it was read, what is missing in it, what is doubtful."""
     return {
         "recording": found.name,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.core.metrics.display import SHOWN
 from streamer.model.chunk import Channel
 from streamer.model.validation_errors import one_line
@@ -20,7 +20,7 @@ from streamer.model.validation_errors import one_line
 PIPE_WIDTH = 160
 
 
-def report(console: Console, findings: Sequence[Findings]) -> None:
+def report(console: Console, findings: Sequence[RecordingSummary]) -> None:
     """One line per recording that could be read, then what was withheld and why."""
     readable = [found for found in findings if found.samples]
     if not readable:
@@ -44,20 +44,20 @@ def report(console: Console, findings: Sequence[Findings]) -> None:
         console.print(Text(f"  {one_line(name)}: {found.reasons() or _nothing(found)}"), soft_wrap=True)
 
 
-def _nothing(found: Findings) -> str:
+def _nothing(found: RecordingSummary) -> str:
     """Why no reason is there."""
     if found.breaths:
         return "nothing"
     return "no breath was found" if found.channels.keys() - {Channel.PAW} else "no breaths: there is no flow"
 
 
-def short_names(findings: Sequence[Findings]) -> list[str]:
+def short_names(findings: Sequence[RecordingSummary]) -> list[str]:
     """File names, with their folders where two would be the same."""
     times = Counter(Path(found.name).name for found in findings)
     return [found.name if times[Path(found.name).name] > 1 else Path(found.name).name for found in findings]
 
 
-def _middle(found: Findings, key: str) -> str:
+def _middle(found: RecordingSummary, key: str) -> str:
     numbers = found.values.get(key)
     return f"{median(numbers):.{SHOWN[key][2]}f}" if numbers else "-"
 

@@ -22,15 +22,15 @@ from streamer.core.metrics import (
     METRICS,
     NOT_PASSIVE,
     WEIGHTED_BY,
+    BloodGasTracker,
+    BreathFeatures,
+    BreathHistory,
     CrossCheck,
-    Draws,
-    Fold,
-    Given,
+    MeasurementContext,
     Measures,
-    Memory,
-    fold,
+    extract_features,
     measure,
-    nothing,
+    no_features,
 )
 from streamer.core.rolling import Rolling, RollingSettings
 from streamer.core.segment import CapnogramSegmenter, Segmenter, SegmentSettings, segment_settings
@@ -96,7 +96,7 @@ class Bed:
         events: Sequence[SessionEvent] = (),
         blood_gases: Sequence[BloodGas] = (),
         settings: CoreSettings | None = None,
-        on_breath: Callable[[Breath, BreathRecord, Given], None] | None = None,
+        on_breath: Callable[[Breath, BreathRecord, MeasurementContext], None] | None = None,
     ) -> None:
         self._bed = check_bed_id(bed_id)
         check_told(context, events, blood_gases)
@@ -118,10 +118,10 @@ class Bed:
         self._noisy, self._told_noise = 0, False
         self._worst = ""
         self._end_s = self._flow_s = -math.inf
-        self._draws = Draws()
-        self._before: tuple[float, Fold] | None = None
+        self._draws = BloodGasTracker()
+        self._before: tuple[float, BreathFeatures] | None = None
         self._holes = Holes()
-        self._memory = Memory()
+        self._memory = BreathHistory()
         self._crosscheck, self._doubts = CrossCheck(bed_id), Doubts()
         self._standing = Standing()
         self._turned = Turned()
@@ -242,13 +242,13 @@ class Bed:
         if Flag.AFTER_GAP in breath.flags:
             self._labeller.reset()
             self._memory.forget()
-        folded = fold(breath) if breath.flow.size else nothing()
-        flags, notices = self._labeller.push(breath, folded)
+        features = extract_features(breath) if breath.flow.size else no_features()
+        flags, notices = self._labeller.add(breath, features)
         if self._holes.hide_onset(breath):
             flags |= {Flag.ONSET_GAP}
-        flags |= self._doubts.flags | self._standing.push(breath) | self._turned.push(breath)
+        flags |= self._doubts.flags | self._standing.add(breath) | self._turned.add(breath)
         given = self._given(breath, capnograph)
-        measures = measure(breath, folded, given, flags)
+        measures = measure(breath, features, given, flags)
         record = BreathRecord(
             bed=self._bed,
             number=breath.number,
@@ -262,12 +262,12 @@ class Bed:
         )
         if self._on_breath is not None:
             self._on_breath(breath, record, given)
-        self._remember(breath, folded, measures, flags)
-        self._draws.push(record)
-        found = in_order(due, self._rolling.push(record))
+        self._remember(breath, features, measures, flags)
+        self._draws.add(record)
+        found = in_order(due, self._rolling.add(record))
         found += [completed(notice, record.values, record.methods) for notice in notices]
         found.append(record)
-        found += self._crosscheck.push(record)
+        found += self._crosscheck.add(record)
         self._noisy = self._noisy + 1 if Reason.SIGNAL_NOISY in measures.missing.values() else 0
         if self._noisy == NOISY_BREATHS and not self._told_noise:
             self._told_noise = True
@@ -284,24 +284,24 @@ class Bed:
             found.append(Notice(bed=self._bed, at_s=breath.end_s, kind=NoticeKind.APNOEA, detail=detail))
         return found
 
-    def _remember(self, breath: Breath, folded: Fold, measures: Measures, flags: frozenset[Flag]) -> None:
+    def _remember(self, breath: Breath, features: BreathFeatures, measures: Measures, flags: frozenset[Flag]) -> None:
         """What the next breath is measured against."""
         if flags & BREAKS:
             self._before = None
             self._memory.forget()
             return
-        self._before = breath.end_s, folded
+        self._before = breath.end_s, features
         if "crs" in measures.values:
             self._memory.hold = measures.values["crs"], breath.end_s
         if measures.estimate is not None:
-            self._memory.push(breath, folded, measures.estimate, labelled=not flags.isdisjoint(NOT_PASSIVE))
+            self._memory.add(breath, features, measures.estimate, labelled=not flags.isdisjoint(NOT_PASSIVE))
 
-    def _given(self, breath: Breath, capnograph: Capnograph) -> Given:
+    def _given(self, breath: Breath, capnograph: Capnograph) -> MeasurementContext:
         is_next = self._before is not None and self._before[0] == breath.start_s
         before = self._before[1] if self._before is not None and is_next else None
         past = self._memory.past()
         gas, age_s, around = self._draws.drawn(breath.end_s)
-        return Given(
+        return MeasurementContext(
             context=self._context,
             before=before,
             past=past,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamer.core.metrics import Fold, Given, NotMeasurable, scale_of
+from streamer.core.metrics import BreathFeatures, MeasurementContext, NotMeasurable, scale_of
 from streamer.core.metrics.gases import arterial_pco2
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
@@ -109,25 +109,23 @@ class Expirogram:
         return before, line - float(np.sum(self.pco2_mmhg * after)) * step
 
 
-def expirogram_of(breath: Breath, record: BreathRecord, given: Given) -> Expirogram | None:
+def expirogram_of(breath: Breath, record: BreathRecord, given: MeasurementContext) -> Expirogram | None:
     """The expirogram of a breath as ``Bed`` hands it to its observer; None without a whole capnogram on volume."""
     if breath.pco2 is None or not breath.flow.size:
         return None
-    from streamer.core.metrics.features import expirogram as _fold_expirogram
-    from streamer.core.metrics.features import extract as _fold  # noqa: PLC0415 (loads the compiler)
+    from streamer.core.metrics.features.expirogram import cells  # noqa: PLC0415 (loads the compiler)
+    from streamer.core.metrics.features.extract import features_and_grid, tail_of  # noqa: PLC0415 (loads the compiler)
 
-    folded, tidal, grid = _fold.fold_and_grid(breath)
+    features, tidal, grid = features_and_grid(breath)
     if not grid.size or math.isnan(grid[0]):
         return None
     scale = scale_of(given.context)
-    inspired = folded.co2_inspired * scale
-    edges, samples, _ = _fold_expirogram.cells(
-        breath.pco2, tidal, breath.rate_hz, breath.insp_end, 0.0, _fold.tail_of(breath)
-    )
-    volume = (np.arange(grid.size) + 0.5) * folded.co2_volume / grid.size * ML_PER_L
+    inspired = features.co2_inspired * scale
+    edges, samples, _ = cells(breath.pco2, tidal, breath.rate_hz, breath.insp_end, 0.0, tail_of(breath))
+    volume = (np.arange(grid.size) + 0.5) * features.co2_volume / grid.size * ML_PER_L
     withheld = record.missing.get("vd_aw")
     return Expirogram(
-        expired_ml=folded.co2_volume * ML_PER_L,
+        expired_ml=features.co2_volume * ML_PER_L,
         inspired_mmhg=inspired,
         volume_ml=volume,
         pco2_mmhg=grid * scale + inspired,
@@ -135,11 +133,11 @@ def expirogram_of(breath: Breath, record: BreathRecord, given: Given) -> Expirog
         sample_mmhg=samples * scale,
         levels=_levels(record, given),
         withheld=None if withheld is None else Reason(withheld),  # type: ignore[call-arg]  # looks up a member
-        marks=_marks(folded, record, grid * scale, volume, scale) if withheld is None else None,
+        marks=_marks(features, record, grid * scale, volume, scale) if withheld is None else None,
     )
 
 
-def _levels(record: BreathRecord, given: Given) -> dict[str, float]:
+def _levels(record: BreathRecord, given: MeasurementContext) -> dict[str, float]:
     """Pressures to compare with the curve, where there is one to compare with."""
     if "pco2_mixed_exp" not in record.values:
         return {}
@@ -149,38 +147,40 @@ def _levels(record: BreathRecord, given: Given) -> dict[str, float]:
     return found
 
 
-def _marks(folded: Fold, record: BreathRecord, above: FloatArray, volume_ml: FloatArray, scale: float) -> Marks:
+def _marks(
+    features: BreathFeatures, record: BreathRecord, above: FloatArray, volume_ml: FloatArray, scale: float
+) -> Marks:
     """``above``: (200,) mmHg above what is inspired."""
-    inspired, dead = folded.co2_inspired * scale, record.values["vd_aw"]
+    inspired, dead = features.co2_inspired * scale, record.values["vd_aw"]
     step = volume_ml[0] * 2.0
-    fitted = folded.co2_line_from * ML_PER_L, folded.co2_line_to * ML_PER_L
-    phase_3 = Line(folded.co2_start * scale + inspired, folded.co2_slope * scale, *fitted)
+    fitted = features.co2_line_from * ML_PER_L, features.co2_line_to * ML_PER_L
+    phase_3 = Line(features.co2_start * scale + inspired, features.co2_slope * scale, *fitted)
     low = np.flatnonzero((above < PHASE_1_MMHG) & (volume_ml < dead))
-    tangent = _tangent(folded, record, phase_3, scale)
+    tangent = _tangent(features, record, phase_3, scale)
     return Marks(
         dead_ml=dead,
         phase_1_ml=float(volume_ml[low[-1]] + step / 2.0) if low.size else 0.0,
         phase_2_ml=None if tangent is None else tangent.to_ml,
         phase_3=phase_3,
         tangent=tangent,
-        fitted_mmhg=_fitted(folded, volume_ml / ML_PER_L) * scale + inspired,
+        fitted_mmhg=_fitted(features, volume_ml / ML_PER_L) * scale + inspired,
     )
 
 
-def _tangent(folded: Fold, record: BreathRecord, phase_3: Line, scale: float) -> Line | None:
+def _tangent(features: BreathFeatures, record: BreathRecord, phase_3: Line, scale: float) -> Line | None:
     """Through the middle of the fitted edge, from what is inspired up to the line of phase III."""
     slope, middle_ml = record.values.get("slope_2"), record.values.get("vd_aw_fit")
     if slope is None or middle_ml is None or slope <= phase_3.slope:
         return None
-    half, inspired = folded.co2_fit_p0 * scale / 2.0, folded.co2_inspired * scale
+    half, inspired = features.co2_fit_p0 * scale / 2.0, features.co2_inspired * scale
     start = half + inspired - slope * middle_ml / ML_PER_L
     meet_ml = (phase_3.start - start) / (slope - phase_3.slope) * ML_PER_L
     return Line(start, slope, middle_ml - half / slope * ML_PER_L, meet_ml)
 
 
-def _fitted(folded: Fold, volume_l: FloatArray) -> FloatArray:
+def _fitted(features: BreathFeatures, volume_l: FloatArray) -> FloatArray:
     """(p0 + s·x) / (1 + exp(-x/w)), x = V - VD, in mmHg above what is inspired, as the sensor gives it."""
-    x = volume_l - folded.co2_fit_dead
-    edge = 1.0 / (1.0 + np.exp(np.clip(-x / folded.co2_fit_width, -700.0, 700.0)))
-    curve: FloatArray = (folded.co2_fit_p0 + folded.co2_fit_slope * x) * edge
+    x = volume_l - features.co2_fit_dead
+    edge = 1.0 / (1.0 + np.exp(np.clip(-x / features.co2_fit_width, -700.0, 700.0)))
+    curve: FloatArray = (features.co2_fit_p0 + features.co2_fit_slope * x) * edge
     return curve

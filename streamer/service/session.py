@@ -18,7 +18,7 @@ from streamer.service.command_handler import Orders
 from streamer.service.counters import Counters
 from streamer.service.plan import BedPlan, Core, Shell
 from streamer.service.publish import Arrived
-from streamer.service.session_recorder import Tape, TapedCore
+from streamer.service.session_recorder import RecordingCore, SessionRecorder
 from streamer.service.source_merge import labels, offsets_s
 from streamer.wire import (
     DEFAULT_PERIOD_S,
@@ -79,8 +79,8 @@ class Session:
         )
         is_live = self._source.speed is None
         self._time = LiveTime() if is_live else RecordedTime(plan.start_utc)
-        self._tape = Tape(plan, self.origin.session, shell.record, self._untaped)
-        self.orders = Orders(TapedCore(self._core, self._tape), self._time, plan.context)
+        self._tape = SessionRecorder(plan, self.origin.session, shell.record, self._untaped)
+        self.orders = Orders(RecordingCore(self._core, self._tape), self._time, plan.context)
         self._is_live = is_live
         self._when_full = WhenFull.DROP_OLDEST if is_live else WhenFull.WAIT
         self._presence = Presence.ONLINE

@@ -35,7 +35,7 @@ UNLISTED = """\
 """
 
 
-class Retold:
+class SessionPatientFile:
     """Events and gases of a session, those configured and those told since.
 
     Args:

@@ -20,7 +20,7 @@ from streamer.model.context import RecordingInfo, Sidecar
 from streamer.model.errors import OutputError
 from streamer.model.records import Event, Notice
 from streamer.service.plan import BedPlan, Core
-from streamer.service.session_patient_file import Retold
+from streamer.service.session_patient_file import SessionPatientFile
 from streamer.service.settings import RecordSettings
 from streamer.service.source_merge import labels
 from streamer.wire import EPOCH, Source
@@ -29,7 +29,7 @@ from streamer.wire.timebase import LiveTime, RecordedTime
 log = logging.getLogger(__name__)
 
 
-class Tape:
+class SessionRecorder:
     """One session's recording, or none where nobody asked for one.
 
     Args:
@@ -47,7 +47,7 @@ class Tape:
         self._is_open = False
         self._first_s: float | None = None
         self._start_ns: int | None = None
-        self._retold = Retold(plan.bed, plan.events, plan.blood_gases, self._utc_ns)
+        self._retold = SessionPatientFile(plan.bed, plan.events, plan.blood_gases, self._utc_ns)
 
     def write(self, item: Chunk | Notice) -> None:
         """Keep what came. A folder is made for the first of it: a source that never answers leaves none behind."""
@@ -137,10 +137,10 @@ def _manifest(plan: BedPlan, session: str) -> Manifest:
     return Manifest(bed=plan.bed, session=session, sources=tuple(sources))
 
 
-class TapedCore:
+class RecordingCore:
     """A core for the operator's commands: what they tell it is written down as well."""
 
-    def __init__(self, core: Core, tape: Tape) -> None:
+    def __init__(self, core: Core, tape: SessionRecorder) -> None:
         self._core, self._tape = core, tape
 
     def push(self, item: Chunk | Notice) -> list[Event]:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.run_recording import Job, examine
-from streamer.core.metrics import METRICS, Given
+from streamer.core.metrics import METRICS, MeasurementContext
 from streamer.core.rolling import INCOMPLETE
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
@@ -83,7 +83,7 @@ class Course(Breaths):
         withheld: (key, reason) → breaths; all metrics.
     """
 
-    findings: Findings
+    findings: RecordingSummary
     sha256: str
     notices: tuple[Notice, ...]
     withheld: Counter[tuple[str, str]]
@@ -100,7 +100,7 @@ class _Keeper:
     contexts: list[Context] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
-    def see(self, _: Breath, record: BreathRecord, given: Given) -> None:
+    def see(self, _: Breath, record: BreathRecord, given: MeasurementContext) -> None:
         """Keep a breath."""
         drawn_s = math.nan if given.blood_gas is None else record.end_s - given.blood_gas_age_s
         self.times.extend((record.start_s, record.end_s, float(INCOMPLETE.isdisjoint(record.flags)), drawn_s))

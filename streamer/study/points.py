@@ -18,7 +18,7 @@ from streamer.model.context import PointSettings
 from streamer.model.units import S_PER_MIN
 from streamer.study.refusals import Refusal
 from streamer.study.results import PointLabel
-from streamer.study.timeline import Happening, Timeline
+from streamer.study.timeline import StudyEvent, Timeline
 
 S_PER_HOUR = 3600.0
 BASELINE = "baseline"
@@ -65,7 +65,7 @@ def _label(what: str, hour: float) -> str:
     return f"{hour:g} h {what}" if hour >= 1 else f"{60 * hour:g} min {what}"
 
 
-def anchor(timeline: Timeline, settings: PointSettings) -> Happening | None:
+def anchor(timeline: Timeline, settings: PointSettings) -> StudyEvent | None:
     """The event that is time 0."""
     return next((event for event in timeline.events if event.kind == settings.event), None)
 

@@ -32,7 +32,7 @@ SAME_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class StudyEvent:
     """An event, or a blood gas with its values, at ``at_s`` of the patient's clock."""
 
     at_s: float
@@ -58,8 +58,8 @@ class Timeline(Breaths):
     label: str
     is_utc: bool
     devices: tuple[str, ...]
-    events: tuple[Happening, ...]
-    gases: tuple[Happening, ...]
+    events: tuple[StudyEvent, ...]
+    gases: tuple[StudyEvent, ...]
     courses: tuple[Course, ...]
     outside: tuple[Doubt, ...] = ()
 
@@ -93,9 +93,9 @@ class Timeline(Breaths):
         return [tuple(one[key] for key in keys) for one in told]
 
     @property
-    def positions(self) -> tuple[Happening, ...]:
+    def positions(self) -> tuple[StudyEvent, ...]:
         """Changes of position; one that says what holds already is none."""
-        found: list[Happening] = []
+        found: list[StudyEvent] = []
         for event in self.events:
             if event.kind in POSITIONS and (not found or found[-1].kind != event.kind):
                 found.append(event)
@@ -182,7 +182,7 @@ def _shift_s(course: Course) -> float | None:
     return None if start_utc is None else start_utc.timestamp() - (course.findings.first_s or 0.0)
 
 
-def _told(courses: Sequence[Course], shifts: Sequence[float]) -> list[Happening]:
+def _told(courses: Sequence[Course], shifts: Sequence[float]) -> list[StudyEvent]:
     """Events and gases as the core heard them, each once, although every recording of a session is told all."""
     heard = [
         _happening(notice, shift_s)
@@ -190,7 +190,7 @@ def _told(courses: Sequence[Course], shifts: Sequence[float]) -> list[Happening]
         for notice in course.notices
         if notice.kind is NoticeKind.BLOOD_GAS or "event" in notice.values
     ]
-    found: dict[tuple[str, str], list[Happening]] = {}
+    found: dict[tuple[str, str], list[StudyEvent]] = {}
     for one in sorted(heard, key=lambda one: one.at_s):
         same = found.setdefault((one.kind, one.detail), [])
         if not same or one.at_s - same[-1].at_s > SAME_S:
@@ -198,9 +198,9 @@ def _told(courses: Sequence[Course], shifts: Sequence[float]) -> list[Happening]
     return sorted((one for same in found.values() for one in same), key=lambda one: one.at_s)
 
 
-def _happening(notice: Notice, shift_s: float) -> Happening:
+def _happening(notice: Notice, shift_s: float) -> StudyEvent:
     at_s = notice.at_s + shift_s
     if notice.kind is NoticeKind.BLOOD_GAS:
         known = {key: notice.values[key] for key in BloodGas.__struct_fields__ if key in notice.values}
-        return Happening(at_s, "blood_gas", notice.detail, msgspec.convert(known, BloodGas))
-    return Happening(at_s, str(notice.values["event"]), notice.detail)
+        return StudyEvent(at_s, "blood_gas", notice.detail, msgspec.convert(known, BloodGas))
+    return StudyEvent(at_s, str(notice.values["event"]), notice.detail)

@@ -23,7 +23,7 @@ from streamer.study.collect import GRADES, METHODS, REASONS
 from streamer.study.points import Window, is_settled
 from streamer.study.quantities import KEYS, QUANTITIES, Quantity, Rule
 from streamer.study.refusals import Refusal
-from streamer.study.timeline import SAME_S, Happening, Timeline
+from streamer.study.timeline import SAME_S, StudyEvent, Timeline
 
 AROUND_S = 5.0 * S_PER_MIN
 """After a draw, as in the core: so long its surroundings are gathered."""
@@ -118,7 +118,7 @@ def _no_draw(timeline: Timeline, window: Window) -> tuple[str, str]:
     )
 
 
-def of_draw(timeline: Timeline, gas: Happening, quantity: Quantity) -> Value:
+def of_draw(timeline: Timeline, gas: StudyEvent, quantity: Quantity) -> Value:
     """What one draw gives: its own number, or that of the breaths in the five minutes after it."""
     if quantity.rule is Rule.DRAW:
         told = getattr(gas.gas, quantity.key)

@@ -147,10 +147,10 @@ def test_each_breath_is_measured_against_the_one_before(monkeypatch: pytest.Monk
     folds: dict[int, object] = {}
     real = bed_module.measure
 
-    def spy(breath, folded, given, flags):
+    def spy(breath, features, given, flags):
         seen[breath.number] = given.before
-        folds[breath.number] = folded
-        return real(breath, folded, given, flags)
+        folds[breath.number] = features
+        return real(breath, features, given, flags)
 
     monkeypatch.setattr(bed_module, "measure", spy)
     found = records(run(two_runs()))

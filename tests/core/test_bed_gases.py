@@ -107,8 +107,8 @@ def level(_end_s: float) -> float:
 def exhale(patch: pytest.MonkeyPatch, course: Course) -> None:
     """Give every breath that has a volume a mixed expired PCO2 by its end."""
 
-    def measure_with_co2(breath, folded, given, flags):
-        measures = measure(breath, folded, given, flags)
+    def measure_with_co2(breath, features, given, flags):
+        measures = measure(breath, features, given, flags)
         if "minute_volume" in measures.values:
             measures.values["pco2_mixed_exp"] = course(breath.end_s)
             measures.methods["pco2_mixed_exp"] = "integral_mainstream"

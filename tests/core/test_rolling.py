@@ -38,7 +38,7 @@ def steady(n: int, every_s: float = 4.0, first_s: float = 0.0, **values: float) 
 
 def run(records: list[BreathRecord], roll: Rolling | None = None) -> list[Summary]:
     roll = roll or rolling()
-    sealed = [summary for one in records for summary in roll.push(one)]
+    sealed = [summary for one in records for summary in roll.add(one)]
     return sealed + roll.close()
 
 
@@ -63,7 +63,7 @@ def test_periods_grow_with_the_window() -> None:
 def test_a_breath_that_ends_on_the_boundary_belongs_to_it() -> None:
     roll = rolling()
     for one in steady(4, every_s=10.0):
-        roll.push(one)
+        roll.add(one)
     assert not roll.advance(40.0), "another breath may still end at 40 s"
     sealed = roll.advance(40.1)
     assert [(summary.end_s, summary.breaths) for summary in sealed] == [(40.0, 4)]
@@ -131,13 +131,13 @@ def test_coverage_counts_whole_breaths_within_the_window() -> None:
 def test_a_long_gap_does_not_flood() -> None:
     roll = rolling(RollingSettings())
     for one in steady(100, mp=1.0):
-        roll.push(one)
+        roll.add(one)
     sealed = roll.advance(1e6)
     assert len(sealed) < 130
     empty = [summary.window for summary in sealed if not summary.breaths]
     assert empty == ["1m", "5m", "15m", "60m"], "one empty summary each, then silence"
     assert not roll.advance(2e6)
-    again = roll.push(record(2e6 + 1, 2e6 + 5, mp=1.0))
+    again = roll.add(record(2e6 + 1, 2e6 + 5, mp=1.0))
     assert not again
     assert {summary.end_s for summary in roll.close()} == {
         2e6 + 10,
@@ -155,7 +155,7 @@ def test_nothing_in_nothing_out() -> None:
 def test_close_gives_one_last_summary_and_no_second() -> None:
     roll = rolling()
     for one in steady(5, 10.0, mp=1.0):
-        roll.push(one)
+        roll.add(one)
     assert [summary.end_s for summary in roll.advance(50.5)] == [50.0]
     assert roll.close() == []
 
@@ -177,7 +177,7 @@ def test_sealing_often_or_seldom_gives_the_same(
         records.append(record(start_s, at_s, **({} if value is None else {"mp": value, "pplat": value})))
     often, found = rolling(RollingSettings()), []
     for k, one in enumerate(records):
-        found += often.push(one)
+        found += often.add(one)
         upper = records[k + 1].end_s if k + 1 < len(records) else one.end_s
         for mark in sorted(marks):
             found += often.advance(one.end_s + mark * (upper - one.end_s))
@@ -214,7 +214,7 @@ def test_statistics_are_the_same_when_they_are_read_later() -> None:
     early: list[dict[str, Stat]] = []
     roll = rolling(RollingSettings())
     for one in records:
-        early += [dict(summary.stats) for summary in roll.push(one)]
+        early += [dict(summary.stats) for summary in roll.add(one)]
     early += [dict(summary.stats) for summary in roll.close()]
     sent = pickle.loads(pickle.dumps(late[-1]))
     assert type(sent.stats) is dict
@@ -225,7 +225,7 @@ def test_statistics_are_the_same_when_they_are_read_later() -> None:
 def test_memory_is_bounded() -> None:
     roll = rolling(RollingSettings())
     for one in steady(6000, mp=1.0):
-        roll.push(one)
+        roll.add(one)
     assert roll._table._ends.size <= 2048
 
 

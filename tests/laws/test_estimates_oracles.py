@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.simulator import simulate
 from adapters.simulator.scenario import Hold, Lung, Scenario, Segment, Ventilator
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.core.metrics.time_constant import from_time_constant
 from streamer.model.context import Context
 from streamer.model.records import BreathRecord, Flag
@@ -72,10 +72,10 @@ def test_o2_through_waveforms() -> None:
     segment, *_ = ORACLES["O-1c"]
     scenario = Scenario(duration_s=60, first_onset_s=0.317, segments=(segment,))
     (breath, *_) = segmented(simulate(scenario).chunks(60.0)).breaths[6:]
-    folded = fold(breath)
+    features = extract_features(breath)
     record = records(scenario)[6]
     measured = {
-        "vt": folded.tidal_insp, "flow_end": folded.square_flow, "ppeak": folded.square_stop_paw,
+        "vt": features.tidal_insp, "flow_end": features.square_flow, "ppeak": features.square_stop_paw,
         "tau": record.values["tau_exp"],
     }  # fmt: skip
     assert measured["tau"] == pytest.approx(0.095 * 21, rel=0.005)
@@ -164,9 +164,9 @@ def test_stress_index_of_a_known_curve(exponent: float) -> None:
     flow = np.where(inspires, 0.5, -1.0 * np.exp(-(t - 1.0) / 0.5))
     flow[0] = 2.0 / 60.0
     paw = np.where(inspires, 10.0 + 12.0 * t**exponent, 5.0)
-    folded = fold(breath(flow, paw, 100))
-    assert folded.is_square
-    assert folded.stress == pytest.approx(exponent, abs=1e-3)
+    features = extract_features(breath(flow, paw, 100))
+    assert features.is_square
+    assert features.stress == pytest.approx(exponent, abs=1e-3)
 
 
 def test_stress_index_of_a_passive_linear_lung_is_one() -> None:

@@ -11,7 +11,7 @@ import pytest
 from adapters.simulator import simulate
 from streamer.core.align import AlignSettings
 from streamer.core.metrics.features.expirogram import cells, expirogram
-from streamer.core.metrics.features.extract import fold_and_grid
+from streamer.core.metrics.features.extract import features_and_grid
 from streamer.model.context import Context
 from streamer.model.records import BreathRecord
 from tests.support.streams import timed
@@ -39,10 +39,10 @@ class Unchecked(NamedTuple):
 def unchecked(**given: float) -> Unchecked:
     breath = timed(simulate(model(**given)).chunks(0.5), CONTEXT, BELIEVED)[UNKNOWN][0]
     assert breath.pco2 is not None
-    folded, tidal, _ = fold_and_grid(breath)
-    edges, pressure, _ = cells(breath.pco2, tidal, breath.rate_hz, breath.insp_end, folded.co2_inspired, 0)
+    features, tidal, _ = features_and_grid(breath)
+    edges, pressure, _ = cells(breath.pco2, tidal, breath.rate_hz, breath.insp_end, features.co2_inspired, 0)
     (volume, area, *_), dead, slope, _ = expirogram(edges, pressure)
-    return Unchecked(1000.0 * dead, slope, dead / volume, area / volume + folded.co2_inspired)
+    return Unchecked(1000.0 * dead, slope, dead / volume, area / volume + features.co2_inspired)
 
 
 @pytest.mark.parametrize("late_s", LATE)

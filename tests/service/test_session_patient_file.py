@@ -13,7 +13,7 @@ from streamer.model.context import BloodGas, SessionEvent
 from streamer.model.errors import SourceLost
 from streamer.model.records import Notice, NoticeKind
 from streamer.service import session_patient_file as retold_module
-from streamer.service.session_patient_file import Retold
+from streamer.service.session_patient_file import SessionPatientFile
 from streamer.study import measure, read_study
 from tests.service.test_session_recorder import Gate, delivered, live, plan, rows, simulated
 
@@ -25,7 +25,9 @@ def utc_ns(device_s: float) -> int:
 
 
 def test_events_and_gases_in_the_order_of_time() -> None:
-    retold = Retold("icu-04", [SessionEvent(kind="supine", at_s=5.0)], [BloodGas(at_s=50.0, ph=7.3)], utc_ns)
+    retold = SessionPatientFile(
+        "icu-04", [SessionEvent(kind="supine", at_s=5.0)], [BloodGas(at_s=50.0, ph=7.3)], utc_ns
+    )
     assert retold.hear(Notice(bed="", at_s=60.5, kind=NoticeKind.POSITION, detail="prone", values={"event": "prone"}))
     told = Notice(bed="", at_s=20.0, kind=NoticeKind.NOTE, detail="suction: thick", values={"event": "suction"})
     assert retold.hear(told)
@@ -44,14 +46,16 @@ def test_events_and_gases_in_the_order_of_time() -> None:
 
 def test_a_clock_without_a_date_gives_device_seconds() -> None:
     dated = SessionEvent(kind="prone", at=datetime(2024, 3, 1, 8, tzinfo=UTC))
-    retold = Retold("b", [SessionEvent(kind="supine", at_s=5.0), dated], [], lambda _: None)
+    retold = SessionPatientFile("b", [SessionEvent(kind="supine", at_s=5.0), dated], [], lambda _: None)
     assert "at_s = 5.0" in retold.text()
     assert "prone" not in retold.text()  # nobody can place it
 
 
 def test_what_was_told_before_the_first_sample_is_dated_by_it() -> None:
     known: list[int] = []
-    retold = Retold("b", [SessionEvent(kind="supine", at_s=5.0)], [], lambda at_s: utc_ns(at_s) if known else None)
+    retold = SessionPatientFile(
+        "b", [SessionEvent(kind="supine", at_s=5.0)], [], lambda at_s: utc_ns(at_s) if known else None
+    )
     assert "at_s = 5.0" in retold.text()
     known.append(1)
     assert "at = 2023-11-14T22:13:25+00:00" in retold.text()
@@ -128,7 +132,7 @@ ODD = [
 @pytest.mark.parametrize("odd", ODD)
 def test_what_cannot_be_listed_leaves_all_to_the_recording(odd: Notice) -> None:
     """A list replaces what the recording tells, so half a list would lose the rest."""
-    retold = Retold("b", [SessionEvent(kind="prone", at_s=5.0)], [], utc_ns)
+    retold = SessionPatientFile("b", [SessionEvent(kind="prone", at_s=5.0)], [], utc_ns)
     assert "[[event]]" in retold.text()
     assert retold.hear(odd)
     assert "[[event]]" not in retold.text()
@@ -138,7 +142,7 @@ def test_what_cannot_be_listed_leaves_all_to_the_recording(odd: Notice) -> None:
 
 def test_a_flood_is_left_to_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retold_module, "MAX_LISTED", 3)
-    retold = Retold("b", [], [], lambda _: None)
+    retold = SessionPatientFile("b", [], [], lambda _: None)
     written = [retold.hear(event_notice(SessionEvent(kind="note", at_s=float(n)))) for n in range(6)]
     assert written == [True, True, True, True, False, False]
     assert "[[event]]" not in retold.text()
@@ -146,7 +150,7 @@ def test_a_flood_is_left_to_the_recording(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_is_told_again_at_once_is_one_turn_and_one_draw() -> None:
     """A client that reconnects sends its command twice; two turns or draws would be refused by ``report``."""
-    retold = Retold("b", [], [], utc_ns)
+    retold = SessionPatientFile("b", [], [], utc_ns)
     for at_s in (20.0, 20.4, 29.9):
         retold.hear(event_notice(SessionEvent(kind="prone", at_s=at_s, text="head left")))
         retold.hear(event_notice(SessionEvent(kind="suction", at_s=at_s)))
@@ -159,13 +163,13 @@ def test_what_is_told_again_at_once_is_one_turn_and_one_draw() -> None:
 
 def test_back_and_there_again_are_turns() -> None:
     turns = [SessionEvent(kind=kind, at_s=at_s) for at_s, kind in enumerate(("prone", "supine", "prone"))]  # type: ignore[arg-type]
-    assert Retold("b", turns, [], utc_ns).text().count("[[event]]") == 3
+    assert SessionPatientFile("b", turns, [], utc_ns).text().count("[[event]]") == 3
 
 
 @pytest.mark.parametrize("at_s", [1.6e12, 1e300, -1.6e12, 1e305])
 def test_a_time_without_a_date_leaves_all_to_the_recording(at_s: float) -> None:
     """Milliseconds where seconds belong must not stop a bed."""
-    retold = Retold("b", [SessionEvent(kind="note", at_s=at_s)], [BloodGas(at_s=1.0, ph=7.3)], utc_ns)
+    retold = SessionPatientFile("b", [SessionEvent(kind="note", at_s=at_s)], [BloodGas(at_s=1.0, ph=7.3)], utc_ns)
     assert "the recording itself tells" in retold.text()
     assert "[[" not in retold.text().replace("[[recording]]", "")
     assert not retold.hear(event_notice(SessionEvent(kind="prone", at_s=9.0)))

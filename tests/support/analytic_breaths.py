@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.core.metrics import Given, Measures, fold, measure
+from streamer.core.metrics import MeasurementContext, Measures, extract_features, measure
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
 from streamer.model.context import Context
@@ -140,12 +140,14 @@ def pcv(
     return lung.breath(2 if rise_s else 1, **given)
 
 
-def measured(one: Breath, given: Given | None = None, flags: frozenset[Any] = frozenset()) -> Measures:
+def measured(one: Breath, given: MeasurementContext | None = None, flags: frozenset[Any] = frozenset()) -> Measures:
     """Fold and measure; unless told otherwise the breath before was the same, and the sensor sits at the wye."""
-    folded = fold(one)
-    return measure(one, folded, Given(before=folded, context=AT_WYE) if given is None else given, flags)
+    features = extract_features(one)
+    return measure(
+        one, features, MeasurementContext(before=features, context=AT_WYE) if given is None else given, flags
+    )
 
 
-def start_from(one: Breath, **given: Any) -> Given:
+def start_from(one: Breath, **given: Any) -> MeasurementContext:
     """What a breath is measured against when ``one`` came before it."""
-    return Given(before=fold(one), **given)
+    return MeasurementContext(before=extract_features(one), **given)

@@ -1,4 +1,4 @@
-"""Made-up courses of breaths, with blood gases and events among them, for what ``Draws`` makes of them."""
+"""Made-up courses of breaths, with blood gases and events among them, for what ``BloodGasTracker`` makes of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from streamer.core.metrics import Draws
-from streamer.core.metrics.blood_gas_validity import Around
+from streamer.core.metrics import BloodGasTracker
+from streamer.core.metrics.blood_gas_validity import BloodGasValidity
 from streamer.model.records import BreathRecord, Notice, NoticeKind
 
 MINUTE = 60.0
@@ -48,19 +48,19 @@ def due(items: Iterable[BreathRecord | Notice]) -> list[BreathRecord | Notice]:
     return sorted(items, key=lambda one: (one.at_s, 0) if isinstance(one, Notice) else (one.end_s, 1))
 
 
-def told(items: Iterable[BreathRecord | Notice]) -> Draws:
-    draws = Draws()
+def told(items: Iterable[BreathRecord | Notice]) -> BloodGasTracker:
+    draws = BloodGasTracker()
     for one in items:
         if isinstance(one, Notice):
             draws.hear(one)
         else:
-            draws.push(one)
+            draws.add(one)
     return draws
 
 
 def around(
     *notices: Notice, until_s: float = 40 * MINUTE, course: Callable[[float], dict[str, float]] = usual
-) -> Around:
+) -> BloodGasValidity:
     return told(due([*notices, *breaths(until_s, course)])).drawn(until_s).around
 
 

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from adapters.decoding.columns import EXACT
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.json_stream import Decoder
-from adapters.devices.json_listener import Told
-from adapters.devices.line_listener import Overheard
+from adapters.devices.json_listener import JsonListener
+from adapters.devices.line_listener import LineListener
 from adapters.devices.medibus import Dialogue
 from adapters.formats import FORMATS, MANIFEST
 from adapters.formats.pb840 import RATE_HZ
@@ -270,10 +270,10 @@ _BLOCKS = b"".join(
 SEEDS: Mapping[str, Seed] = (own := _found()) | _declared(own)
 """A name → its seed; a format may have several."""
 TALKS: Mapping[str, tuple[Callable[[], Any], bytes]] = {
-    "pb840": (lambda: Overheard(Pb840(ReadOptions(), live=True), RATE_HZ, "rows"), SEEDS["pb840"].content),
+    "pb840": (lambda: LineListener(Pb840(ReadOptions(), live=True), RATE_HZ, "rows"), SEEDS["pb840"].content),
     "medibus": (Dialogue, streaming()[0] + b"".join(streaming()[1]) + b"\xd0"),
-    "json_lines": (lambda: Told(Decoder(ReadOptions(), live=True)), _BLOCKS),
-    "mqtt_samples": (lambda: Told(Decoder(ReadOptions(rate_hz=50.0), live=True, source="mqtt")), _BLOCKS),
+    "json_lines": (lambda: JsonListener(Decoder(ReadOptions(), live=True)), _BLOCKS),
+    "mqtt_samples": (lambda: JsonListener(Decoder(ReadOptions(rate_hz=50.0), live=True, source="mqtt")), _BLOCKS),
 }
 """A live source → its dialogue and what the device says."""
 

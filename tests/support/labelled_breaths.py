@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from streamer.core.labels import Labeller
-from streamer.core.metrics import Fold
+from streamer.core.metrics import BreathFeatures
 from streamer.model.breath import Breath
 from streamer.model.records import Flag, Notice, NoticeKind
 from tests.support.analytic_breaths import breath
@@ -22,12 +22,12 @@ def cycle(*, ti: float = 1.0, te: float = 3.0, **flags: object) -> Breath:
     return dataclasses.replace(one, insp_end_s=ti, end_s=ti + te)
 
 
-def folded(**fields: float) -> Fold:
+def features(**fields: float) -> BreathFeatures:
     normal = {
         "insp_volume": 0.5, "exp_volume": 0.5, "end_paw": 5.0, "start_min_paw": 5.0, "end_min_paw": 5.0, "low_paw": 5.0,
         "efforts": 0.0,
     }  # fmt: skip
-    return Fold._make([NAN] * len(Fold._fields))._replace(**normal | fields)
+    return BreathFeatures._make([NAN] * len(BreathFeatures._fields))._replace(**normal | fields)
 
 
 TRIGGERED = {"start_min_paw": 4.0}
@@ -43,7 +43,7 @@ class Ward:
             assert not self.push()
 
     def push(self, one: Breath | None = None, **fields: float) -> frozenset[Flag]:
-        flags, notices = self.labeller.push(one or cycle(), folded(**fields))
+        flags, notices = self.labeller.add(one or cycle(), features(**fields))
         self.notices += notices
         return flags
 

@@ -10,7 +10,7 @@ import numpy as np
 from streamer.model.context import BloodGas, Context
 from streamer.study.collect import GRADES, METHODS, NONE, REASONS
 from streamer.study.quantities import KEYS
-from streamer.study.timeline import Happening, Timeline
+from streamer.study.timeline import StudyEvent, Timeline
 
 BREATH_S = 3.0
 HOUR = 3600.0
@@ -30,13 +30,13 @@ WYE = Context(sensor_site="wye", flow_conditions="BTPS", co2_kind="mainstream", 
 Course = float | Callable[[float], float]
 
 
-def event(hours: float, kind: str) -> Happening:
-    return Happening(hours * HOUR, kind)
+def event(hours: float, kind: str) -> StudyEvent:
+    return StudyEvent(hours * HOUR, kind)
 
 
-def gas(hours: float, **values: float) -> Happening:
+def gas(hours: float, **values: float) -> StudyEvent:
     known = values or {"pco2_art_mmhg": 50.0, "po2_art_mmhg": 80.0, "fio2": 0.6}
-    return Happening(hours * HOUR, "blood_gas", "", BloodGas(**known))
+    return StudyEvent(hours * HOUR, "blood_gas", "", BloodGas(**known))
 
 
 def patient(
@@ -48,8 +48,8 @@ def patient(
     grades: Mapping[str, str | Callable[[float], str]] | None = None,
     reasons: Mapping[str, str] | None = None,
     holds: Sequence[float] = (),
-    events: Sequence[Happening] = (event(0.0, "prone"),),
-    gases: Sequence[Happening] = (),
+    events: Sequence[StudyEvent] = (event(0.0, "prone"),),
+    gases: Sequence[StudyEvent] = (),
     context: Context | Callable[[float], Context] = WYE,
     whole: Callable[[float], bool] = lambda _: True,
     breath_s: float = BREATH_S,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.run_recording import Job, examine
 from streamer.model.records import Notice, NoticeKind
 from tests.support.streams import RECORDINGS
@@ -24,7 +24,7 @@ def files() -> list[Path]:
     return [path for path in found if not path.name.startswith("labels_")]
 
 
-def read(path: Path) -> tuple[Findings, list[Notice], dict[str, float]]:
+def read(path: Path) -> tuple[RecordingSummary, list[Notice], dict[str, float]]:
     """What one recording came to: findings, notices, medians of breaths whose cycle is whole."""
     notices: list[Notice] = []
     rows: list[dict[str, object]] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.recordings.open import open_recording
 from streamer.analysis.parallel import examine_all
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.recordings import expand, say_skipped
 from streamer.analysis.rows import Row, breath_columns, summary_columns
 from streamer.analysis.run_recording import Job
@@ -46,7 +46,7 @@ def analyze(
     plan = [Job(path=path, format_name=format_name, rate_hz=rate_hz, context=context) for path in recordings]
     if any(map(_opens, plan)):
         compile_once()
-    findings: list[Findings] = []
+    findings: list[RecordingSummary] = []
     with suppress(_NothingRead), ExitStack() as stack:
         breaths = stack.enter_context(open_table(out, breath_columns())) if out else None
         windows = stack.enter_context(open_table(summaries, summary_columns())) if summaries else None
@@ -92,7 +92,7 @@ def _sink(table: TableWriter | None) -> Callable[[Row], None] | None:
     return None if table is None else table.write
 
 
-def _followed(findings: Iterable[Findings], bar: Bar) -> Iterator[Findings]:
+def _followed(findings: Iterable[RecordingSummary], bar: Bar) -> Iterator[RecordingSummary]:
     """Say errors as they come."""
     for found in findings:
         if found.error is not None:

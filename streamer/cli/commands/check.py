@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.recordings.open import open_recording
-from streamer.analysis.recording_summary import GAPS, Findings
+from streamer.analysis.recording_summary import GAPS, RecordingSummary
 from streamer.analysis.recordings import expand, say_skipped
 from streamer.analysis.run_recording import Job, examine
 from streamer.cli.commands.check_config import check_config
@@ -135,7 +135,7 @@ def _say_notices(told: Sequence[Notice]) -> None:
         say(f"  … and {len(told) - MAX_LISTED} more")
 
 
-def _described(found: Findings) -> list[tuple[str, str]]:
+def _described(found: RecordingSummary) -> list[tuple[str, str]]:
     return [
         ("recording", found.name),
         ("format", found.format),
@@ -149,7 +149,7 @@ def _described(found: Findings) -> list[tuple[str, str]]:
     ]
 
 
-def _extent(found: Findings, channel: Channel) -> str:
+def _extent(found: RecordingSummary, channel: Channel) -> str:
     """``-54.7 to 62.4 L/min, 0.3 % missing``: in the file's own unit."""
     extent = found.channels[channel]
     unit, multiplier, divisor = found.units.get(channel, (UNITS[channel], 1.0, 1.0))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from adapters.recordings.open import open_recording
-from streamer.analysis.recording_summary import Findings
+from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.recordings import runs_of
 from streamer.analysis.run_recording import Job, examine
 from streamer.cli.commands.warm_up import compile_once
 from streamer.cli.doubt_lines import say_doubts, status_of
 from streamer.cli.progress import Bar
-from streamer.core.metrics import Given
+from streamer.core.metrics import MeasurementContext
 from streamer.files.output import say
 from streamer.model.breath import Breath
 from streamer.model.errors import ConfigError, DecodeError, OutputError
@@ -25,7 +25,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 CUT = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.NO_FLOW})
 """Labels of a breath that is not drawn unless it was asked for."""
 _MOMENT = re.compile(r"(?:(?P<run>[0-9]{1,6}):)?(?P<at>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))")
-Seen: TypeAlias = tuple[Breath, BreathRecord, Given]
+Seen: TypeAlias = tuple[Breath, BreathRecord, MeasurementContext]
 
 
 def plot(
@@ -125,7 +125,7 @@ class _Wanted:
     at_s: float | None
     chosen: Seen | None = None
 
-    def see(self, breath: Breath, record: BreathRecord, given: Given) -> None:
+    def see(self, breath: Breath, record: BreathRecord, given: MeasurementContext) -> None:
         """Look at a breath."""
         if self.number is not None:
             is_it = record.number == self.number
@@ -137,7 +137,7 @@ class _Wanted:
         if is_it and breath.flow.size:
             self.chosen = breath, record, given
 
-    def absent(self, found: Findings) -> str:
+    def absent(self, found: RecordingSummary) -> str:
         """Why there is nothing to draw."""
         if self.number is not None:
             return f"no breath {self.number} with flow in it; there are {found.breaths}, from 0"

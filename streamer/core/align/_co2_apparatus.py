@@ -44,7 +44,7 @@ class Apparatus:
         """The delay is another one."""
         self._shares.clear()
 
-    def push(self, shares: Shares) -> Late:
+    def add(self, shares: Shares) -> Late:
         """Add a breath; what lateness is."""
         self._shares.append(shares)
         late, back, gas = (quantile(sorted(column), 0.5) for column in zip(*self._shares, strict=True))

@@ -115,7 +115,7 @@ class Declared:
         middle_s = 0.5 * (low_s + high_s)
         return known_s + middle_s, 0.5 * (high_s - low_s) + found.placed_s, middle_s
 
-    def push(self, apart_s: float, doubt_s: float) -> None:
+    def add(self, apart_s: float, doubt_s: float) -> None:
         """Add by how much a breath's fall was late, counted from the declared delay; NaN where there was none."""
         self._apart.append((apart_s, doubt_s))
 

@@ -16,7 +16,7 @@ class Range:
         self._falling: deque[tuple[float, float]] = deque()
         self._rising: deque[tuple[float, float]] = deque()
 
-    def push(self, now_s: float, value: float) -> float:
+    def add(self, now_s: float, value: float) -> float:
         """Add a value, no older than those before it; the range with it."""
         falling, rising = self._falling, self._rising
         while falling and falling[-1][1] <= value:

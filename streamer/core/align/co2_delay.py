@@ -78,7 +78,7 @@ class Co2Timing:
         """How long after a breath's end its capnogram is complete, on the capnogram's clock."""
         return self.delay_s + SETTLE_S
 
-    def push(self, breath: Breath, capnogram: Capnogram, *, is_own_clock: bool) -> Capnograph:
+    def add(self, breath: Breath, capnogram: Capnogram, *, is_own_clock: bool) -> Capnograph:
         """Learn from a breath, whose capnogram is complete; how it is aligned."""
         until_s = breath.end_s + self.wait_s
         self.edge, self.moved_s, self._span, self._flushed = NO_EDGE, self.delay_s, None, NO_FLUSH
@@ -118,7 +118,7 @@ class Co2Timing:
         if math.isnan(shares[0]):
             return aligned
         whole = max(float(flow[: breath.insp_end].sum()) / breath.rate_hz, gas)
-        late = self._apparatus.push(Shares(shares[0], shares[1], gas / whole))
+        late = self._apparatus.add(Shares(shares[0], shares[1], gas / whole))
         if late is not Late.BY_APPARATUS:
             return aligned._replace(late=late)
         self.moved_s -= later_s
@@ -138,7 +138,7 @@ class Co2Timing:
         if len(self._ordered) < ENOUGH:
             return math.nan, math.nan, Reason.CO2_UNALIGNED
         ordered, delay_s = self._ordered, self.delay_s
-        drift_s = self._drift.push(now_s, delay_s)
+        drift_s = self._drift.add(now_s, delay_s)
         spread_s = quantile(ordered, 0.75) - quantile(ordered, 0.25)
         mean_s = sum(self._found) / len(self._found)
         sd_s = math.sqrt(sum([(one - mean_s) ** 2 for one in self._found]) / (len(self._found) - 1))
@@ -195,7 +195,7 @@ class Co2Timing:
         due_s = flush.at_s + 0.5 * (span[0] + span[1])
         before = _nearest(capnogram, due_s, until_s)
         after = _nearest(capnogram, due_s + breath.end_s - breath.start_s, until_s)
-        self._declared.push(math.nan if before is None else before.at_s - due_s, 2.0 * flush.doubt_s)
+        self._declared.add(math.nan if before is None else before.at_s - due_s, 2.0 * flush.doubt_s)
         self._span = None if before is None or after is None else span
 
     def _order(self) -> None:

@@ -82,7 +82,7 @@ class Co2Aligner:
     def _aligned(self, breath: Breath) -> tuple[Breath, Capnograph]:
         if not self._capnogram.is_connected:
             return breath, NO_CAPNOGRAPH
-        capnograph = self._timing.push(breath, self._capnogram, is_own_clock=self._is_own_clock)
+        capnograph = self._timing.add(breath, self._capnogram, is_own_clock=self._is_own_clock)
         pco2 = self._capnogram.read(breath.onset_s + self._timing.moved_s, breath.rate_hz, breath.flow.size)
         return _with_co2(breath, pco2, self._timing.edge), capnograph
 

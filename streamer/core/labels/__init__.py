@@ -1,4 +1,4 @@
-"""Labels of a breath from itself and the breaths before it. Between ``fold`` and ``measure``.
+"""Labels of a breath from itself and the breaths before it. Between ``extract_features`` and ``measure``.
 
 Definitions: Thille's table of asynchronies for double triggering, short and long cycles and ineffective effort; the
 rest are rules of this project (algorithms §2.4). Labels are statements about waveforms, never alarms.
@@ -27,14 +27,14 @@ from collections import deque
 from streamer.core.labels._cough_suction import Airway
 from streamer.core.labels._cycling import Cycles, is_triggered
 from streamer.core.labels._disconnect import Circuit
-from streamer.core.labels._features import Folded
+from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY
 from streamer.core.labels._holds import Holds, completed
 from streamer.core.labels._patient_effort import Efforts
 from streamer.model.breath import Breath
 from streamer.model.records import Flag, Notice, NoticeKind
 
-__all__ = ["Folded", "Labeller", "completed"]
+__all__ = ["LabelFeatures", "Labeller", "completed"]
 
 INCOMPLETE = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.APNOEA})
 UNRELATED = frozenset({Flag.GAP, Flag.COUGH, Flag.SUCTION})
@@ -57,41 +57,41 @@ class Labeller:
         self._efforts = Efforts()
         self._holds = Holds(self._bed)
         self._peep: deque[float] = deque(maxlen=MEMORY)
-        self._before: Folded | None = None
+        self._before: LabelFeatures | None = None
 
-    def push(self, breath: Breath, folded: Folded) -> tuple[frozenset[Flag], list[Notice]]:
+    def add(self, breath: Breath, features: LabelFeatures) -> tuple[frozenset[Flag], list[Notice]]:
         """All labels of a breath, the segmenter's included, and what is worth a notice."""
         flags = set(breath.flags)
         is_whole = not flags & INCOMPLETE
-        excluded = self._airway.push(breath, folded) if is_whole and not self._circuit.is_open else set()
+        excluded = self._airway.add(breath, features) if is_whole and not self._circuit.is_open else set()
         change = None
         if Flag.SUCTION not in excluded and (is_whole or Flag.APNOEA in flags):
-            change = self._circuit.push(breath, folded, self._peep)
+            change = self._circuit.add(breath, features, self._peep)
         notices = [self._notice(*change)] if change else []
         if self._circuit.is_open or notices:
             flags.add(Flag.DISCONNECT)
         elif excluded:
             flags |= excluded
         elif is_whole:
-            flags |= self._labels(breath, folded)
-            notices += self._holds.push(breath, folded, flags)
+            flags |= self._labels(breath, features)
+            notices += self._holds.add(breath, features, flags)
         if not is_whole or excluded:
             self._circuit.interrupt()
             self._cycles.doubled = False
         if Flag.SUCTION in flags:
             self._peep.clear()
-        self._before = None if flags & UNRELATED else folded
+        self._before = None if flags & UNRELATED else features
         return frozenset(flags), notices
 
-    def _labels(self, breath: Breath, folded: Folded) -> set[Flag]:
+    def _labels(self, breath: Breath, features: LabelFeatures) -> set[Flag]:
         """Labels of a whole breath in a closed circuit, which then joins the recent ones."""
-        triggered = is_triggered(folded, self._before)
+        triggered = is_triggered(features, self._before)
         is_own = not triggered and not self._cycles.doubled
-        found = self._cycles.push(breath, folded, triggered=triggered) | self._efforts.push(folded, is_own=is_own)
-        if folded.is_hold or folded.is_exp_hold:
+        found = self._cycles.add(breath, features, triggered=triggered) | self._efforts.add(features, is_own=is_own)
+        if features.is_hold or features.is_exp_hold:
             found.add(Flag.HOLD)
-        if not math.isnan(folded.end_paw):
-            self._peep.append(folded.end_paw)
+        if not math.isnan(features.end_paw):
+            self._peep.append(features.end_paw)
         return found
 
     def _notice(self, kind: NoticeKind, at_s: float, detail: str) -> Notice:

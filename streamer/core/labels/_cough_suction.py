@@ -6,7 +6,7 @@ import math
 from collections import deque
 from statistics import median
 
-from streamer.core.labels._features import Folded
+from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.breath import Breath
 from streamer.model.records import Flag
@@ -43,35 +43,35 @@ class Airway:
         self._high = self._shaken = 0
         self._turned_s: float | None = None
 
-    def push(self, breath: Breath, folded: Folded) -> set[Flag]:
+    def add(self, breath: Breath, features: LabelFeatures) -> set[Flag]:
         """Labels of this breath; then it joins the recent ones."""
-        self._high = self._high + 1 if self._is_high(folded) else 0
+        self._high = self._high + 1 if self._is_high(features) else 0
         if self._high > FIT:
             self._peaks.clear()
             self._volumes.clear()
             self._high = 0
-        if not math.isnan(folded.peak_paw):
-            self._peaks.append(folded.peak_paw)
-            self._volumes.append(folded.insp_volume)
+        if not math.isnan(features.peak_paw):
+            self._peaks.append(features.peak_paw)
+            self._volumes.append(features.insp_volume)
         found: set[Flag] = set()
-        self._shaken = self._shaken + 1 if self._is_shaken(breath, folded) else 0
-        is_cough = self._is_forced(breath, folded) or self._high > 0 or 0 < self._shaken <= FIT
+        self._shaken = self._shaken + 1 if self._is_shaken(breath, features) else 0
+        is_cough = self._is_forced(breath, features) or self._high > 0 or 0 < self._shaken <= FIT
         if self._in_bout(breath) or is_cough:
             found.add(Flag.COUGH)
         self._was_cough = is_cough
-        if folded.sucked_s > MIN_SUCKED_S:
+        if features.sucked_s > MIN_SUCKED_S:
             found.add(Flag.SUCTION)
         return found
 
-    def _is_high(self, folded: Folded) -> bool:
+    def _is_high(self, features: LabelFeatures) -> bool:
         """Pressure is far above the usual peak, volume is not."""
-        if len(self._peaks) < MIN_HISTORY or folded.insp_volume > MAX_VOLUME_SHARE * median(self._volumes):
+        if len(self._peaks) < MIN_HISTORY or features.insp_volume > MAX_VOLUME_SHARE * median(self._volumes):
             return False
-        return folded.top_paw > median(self._peaks) + ABOVE_PEAKS_CMH2O
+        return features.top_paw > median(self._peaks) + ABOVE_PEAKS_CMH2O
 
-    def _is_forced(self, breath: Breath, folded: Folded) -> bool:
+    def _is_forced(self, breath: Breath, features: LabelFeatures) -> bool:
         """Gas leaves far faster than it usually does, and than so much gas does; what lasts becomes usual."""
-        outflow, moved = folded.peak_exp_flow, max(folded.insp_volume, folded.exp_volume)
+        outflow, moved = features.peak_exp_flow, max(features.insp_volume, features.exp_volume)
         if not (outflow > 0.0 and moved > 0.0):
             return False
         force = outflow / moved
@@ -90,10 +90,10 @@ class Airway:
         self._lasted.append(lasts)
         return self._was_cough and is_short
 
-    def _is_shaken(self, breath: Breath, folded: Folded) -> bool:
+    def _is_shaken(self, breath: Breath, features: LabelFeatures) -> bool:
         """Flow goes back and forth; two whole cycles within a second have one turn each, and one between both."""
-        turns = folded.reversals > 0
+        turns = features.reversals > 0
         before_s, self._turned_s = self._turned_s, breath.start_s if turns else None
-        if folded.reversals >= MIN_REVERSALS:
+        if features.reversals >= MIN_REVERSALS:
             return True
         return turns and before_s is not None and breath.end_s - before_s <= WITHIN_S

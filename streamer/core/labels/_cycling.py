@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from streamer.core.labels._features import Folded
+from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.breath import Breath
 from streamer.model.records import Flag
@@ -19,11 +19,11 @@ MIN_SIZE, MIN_RISE_CMH2O = 0.20, 2.0
 """Of the largest recent breath, and of pressure: gas blown in to hold PEEP, or drawn without support, is no cycle."""
 
 
-def is_triggered(folded: Folded, before: Folded | None) -> bool:
+def is_triggered(features: LabelFeatures, before: LabelFeatures | None) -> bool:
     """Pressure dipped at the onset below where the expiration before had settled."""
     if before is None:
         return False
-    return before.end_paw - min(before.end_min_paw, folded.start_min_paw) >= TRIGGER_DIP_CMH2O
+    return before.end_paw - min(before.end_min_paw, features.start_min_paw) >= TRIGGER_DIP_CMH2O
 
 
 class Cycles:
@@ -37,14 +37,14 @@ class Cycles:
         self.doubled = False
         """The next breath is the second of a double trigger."""
 
-    def push(self, breath: Breath, folded: Folded, *, triggered: bool) -> set[Flag]:
+    def add(self, breath: Breath, features: LabelFeatures, *, triggered: bool) -> set[Flag]:
         """Labels of this cycle; then the cycle joins the recent ones."""
         found: set[Flag] = set()
         ti, te = breath.insp_end_s - breath.start_s, breath.end_s - breath.insp_end_s
         mean_ti = math.fsum(self._ti) / len(self._ti) if len(self._ti) >= MIN_HISTORY else math.nan
-        doubles = Flag.STACKED in breath.flags or folded.exp_volume < MIN_EXHALED_SHARE * folded.insp_volume
+        doubles = Flag.STACKED in breath.flags or features.exp_volume < MIN_EXHALED_SHARE * features.insp_volume
         doubles = doubles or (triggered and te < HALF * mean_ti)
-        doubles = self._is_cycle(folded) and doubles
+        doubles = self._is_cycle(features) and doubles
         if doubles or self.doubled:
             found.add(Flag.DOUBLE_TRIGGER)
         self.doubled = doubles
@@ -57,11 +57,11 @@ class Cycles:
         self._ti.append(ti)
         return found
 
-    def _is_cycle(self, folded: Folded) -> bool:
+    def _is_cycle(self, features: LabelFeatures) -> bool:
         """The ventilator gave a breath: without that there is none to double."""
-        self._inspired.append(folded.insp_volume)
-        large = folded.insp_volume >= MIN_SIZE * max(self._inspired)
-        return large or not folded.peak_paw - folded.start_min_paw < MIN_RISE_CMH2O
+        self._inspired.append(features.insp_volume)
+        large = features.insp_volume >= MIN_SIZE * max(self._inspired)
+        return large or not features.peak_paw - features.start_min_paw < MIN_RISE_CMH2O
 
     def _is_autotrigger(self, breath: Breath, period: float, *, triggered: bool) -> bool:
         self._periods.append(period)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection
 from statistics import median
 
-from streamer.core.labels._features import Folded
+from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY
 from streamer.model.breath import Breath
 from streamer.model.records import Flag, NoticeKind
@@ -36,14 +36,16 @@ class Circuit:
         """The breath before is no longer the one before."""
         self._escaped = False
 
-    def push(self, breath: Breath, folded: Folded, peeps: Collection[float]) -> tuple[NoticeKind, float, str] | None:
+    def add(
+        self, breath: Breath, features: LabelFeatures, peeps: Collection[float]
+    ) -> tuple[NoticeKind, float, str] | None:
         """Follow one breath; what to tell, and of when, where it opens and when three normal breaths have passed."""
         peep = median(peeps) if peeps else math.nan
         floor = LOW_PAW_CMH2O if peep >= LOW_PAW_FROM_PEEP else LOW_PEEP_SHARE * peep
-        is_low = SUCKED_CMH2O < folded.low_paw < floor
+        is_low = SUCKED_CMH2O < features.low_paw < floor
         is_cycle = breath.end_s - breath.insp_end_s >= MIN_TE_SHARE * (breath.insp_end_s - breath.start_s)
-        escaped = is_cycle and folded.exp_volume < MIN_RETURN_SHARE * folded.insp_volume
-        escaped = escaped and not self._is_held(folded, floor)
+        escaped = is_cycle and features.exp_volume < MIN_RETURN_SHARE * features.insp_volume
+        escaped = escaped and not self._is_held(features, floor)
         twice, self._escaped = escaped and self._escaped, escaped
         if is_low or twice:
             self._normal = 0
@@ -53,7 +55,7 @@ class Circuit:
             detail = "airway pressure fell away" if is_low else "hardly any gas came back, twice"
             return NoticeKind.DISCONNECT, breath.start_s, detail
         if not self.is_open:
-            self._peaks.append(folded.peak_paw)
+            self._peaks.append(features.peak_paw)
             return None
         is_normal = not escaped and Flag.APNOEA not in breath.flags
         self._normal = self._normal + 1 if is_normal else 0
@@ -62,9 +64,9 @@ class Circuit:
         self.is_open = False
         return NoticeKind.RECONNECT, breath.end_s, "three normal breaths"
 
-    def _is_held(self, folded: Folded, floor: float) -> bool:
+    def _is_held(self, features: LabelFeatures, floor: float) -> bool:
         """The ventilator builds and holds its pressures: what does not come back is a leak of a closed circuit."""
-        if floor >= MIN_FLOOR_CMH2O and folded.end_paw <= floor:  # unknown (NaN) after a short expiration
+        if floor >= MIN_FLOOR_CMH2O and features.end_paw <= floor:  # unknown (NaN) after a short expiration
             return False
         usual = median(self._peaks) if self._peaks else math.nan
-        return folded.peak_paw >= HELD_SHARE * usual
+        return features.peak_paw >= HELD_SHARE * usual

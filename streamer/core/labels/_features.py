@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Folded(Protocol):
-    """The fields are described where they are made: ``metrics/_folded.py``."""
+class LabelFeatures(Protocol):
+    """The fields are described where they are made: ``metrics.features.breath_features``."""
 
     @property
     def insp_volume(self) -> float: ...

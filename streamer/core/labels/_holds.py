@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from statistics import median
 
-from streamer.core.labels._features import Folded
+from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.breath import Breath
 from streamer.model.records import Flag, Notice, NoticeKind
@@ -34,35 +34,35 @@ class Holds:
         self._bed = bed
         self._pauses: deque[float] = deque(maxlen=MEMORY)
 
-    def push(self, breath: Breath, folded: Folded, found: Collection[Flag]) -> list[Notice]:
+    def add(self, breath: Breath, features: LabelFeatures, found: Collection[Flag]) -> list[Notice]:
         """Notices of this breath's holds; ``found``: its labels."""
         notices = []
-        if self._is_told(folded):
-            notices.append(self._notice(breath.onset_s + folded.hold_at_s, INSPIRATORY, inspiratory(folded, found)))
-        if folded.is_exp_hold:
-            values = {"duration_s": folded.exp_hold_s}
-            notices.append(self._notice(breath.onset_s + folded.exp_hold_at_s, EXPIRATORY, values))
+        if self._is_told(features):
+            notices.append(self._notice(breath.onset_s + features.hold_at_s, INSPIRATORY, inspiratory(features, found)))
+        if features.is_exp_hold:
+            values = {"duration_s": features.exp_hold_s}
+            notices.append(self._notice(breath.onset_s + features.exp_hold_at_s, EXPIRATORY, values))
         return notices
 
-    def _is_told(self, folded: Folded) -> bool:
+    def _is_told(self, features: LabelFeatures) -> bool:
         """Long, or longer than the pauses of late; this one then joins them."""
-        held_s = 0.0 if math.isnan(folded.hold_s) else folded.hold_s
+        held_s = 0.0 if math.isnan(features.hold_s) else features.hold_s
         usual_s = max(median(self._pauses), self._pauses[-1]) if len(self._pauses) >= MIN_HISTORY else math.inf
         self._pauses.append(held_s)
         stands_out = held_s >= STANDARD_HOLD_S and held_s > LONGER * usual_s
-        return folded.is_hold and (held_s >= LONG_HOLD_S or stands_out)
+        return features.is_hold and (held_s >= LONG_HOLD_S or stands_out)
 
     def _notice(self, at_s: float, detail: str, values: dict[str, float]) -> Notice:
         return Notice(bed=self._bed, at_s=at_s, kind=NoticeKind.HOLD, detail=detail, values=dict(values))
 
 
-def inspiratory(folded: Folded, found: Collection[Flag]) -> dict[str, float]:
+def inspiratory(features: LabelFeatures, found: Collection[Flag]) -> dict[str, float]:
     """Duration (s), pressures (cmH2O) and initial resistance (cmH2O·s/L) of an end-inspiratory hold."""
-    values = {"duration_s": folded.hold_s, "p1_cmh2o": folded.hold_p1}
-    if folded.hold_s >= LONG_HOLD_S:
-        values["p2_cmh2o"] = folded.hold_end_paw
-    if folded.is_square and Flag.FLOW_STARVATION not in found:
-        values["r_init_cmh2o_s_l"] = (folded.square_stop_paw - folded.hold_p1) / folded.square_flow
+    values = {"duration_s": features.hold_s, "p1_cmh2o": features.hold_p1}
+    if features.hold_s >= LONG_HOLD_S:
+        values["p2_cmh2o"] = features.hold_end_paw
+    if features.is_square and Flag.FLOW_STARVATION not in found:
+        values["r_init_cmh2o_s_l"] = (features.square_stop_paw - features.hold_p1) / features.square_flow
     return values
 
 

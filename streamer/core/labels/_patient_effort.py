@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from streamer.core.labels._features import Folded
+from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.records import Flag
 
@@ -47,37 +47,37 @@ class Efforts:
         self._late: deque[tuple[int, float]] = deque(maxlen=IN_PHASE)
         self._number = 0
 
-    def push(self, folded: Folded, *, is_own: bool) -> set[Flag]:
+    def add(self, features: LabelFeatures, *, is_own: bool) -> set[Flag]:
         """Labels of a breath; ``is_own``: the ventilator began it, as far as pressure tells."""
         found: set[Flag] = set()
-        if folded.efforts > 0:
+        if features.efforts > 0:
             found.add(Flag.INEFFECTIVE_EFFORT)
-        if self._is_starved(folded):
+        if self._is_starved(features):
             found.add(Flag.FLOW_STARVATION)
-        if self._is_reverse(folded, is_own=is_own):
+        if self._is_reverse(features, is_own=is_own):
             found.add(Flag.REVERSE_TRIGGER_SUSPECT)
         return found
 
-    def _is_starved(self, folded: Folded) -> bool:
+    def _is_starved(self, features: LabelFeatures) -> bool:
         """Pressure sags below its chord as no passive lung's does."""
-        sag, volume = folded.sag, folded.insp_volume
+        sag, volume = features.sag, features.insp_volume
         if not sag >= 0.0:
             return False
         usual = [one for one, moved in self._sags if abs(moved - volume) <= SAME_VOLUME * volume]
         self._sags.append((sag, volume))
         if sag <= MIN_SAG_CMH2O:
             return False
-        if folded.sag_at < EARLY_SAG or folded.sag_fall > MIN_FALL_CMH2O:
+        if features.sag_at < EARLY_SAG or features.sag_fall > MIN_FALL_CMH2O:
             return True
         return len(usual) >= MIN_HISTORY and sag - median(usual) > MIN_SAG_CMH2O
 
-    def _is_reverse(self, folded: Folded, *, is_own: bool) -> bool:
+    def _is_reverse(self, features: LabelFeatures, *, is_own: bool) -> bool:
         """This breath and four before it, none begun by the patient, are deflected at the same time after onset."""
         self._number += 1
-        falls = folded.late_fall > MIN_LATE_CMH2O or folded.late_swing > MIN_LATE_L_S
-        if not is_own or not (falls or folded.below > MIN_BELOW_CMH2O):
+        falls = features.late_fall > MIN_LATE_CMH2O or features.late_swing > MIN_LATE_L_S
+        if not is_own or not (falls or features.below > MIN_BELOW_CMH2O):
             return False
-        self._late.append((self._number, folded.late_at_s if falls else folded.below_at_s))
+        self._late.append((self._number, features.late_at_s if falls else features.below_at_s))
         if len(self._late) < IN_PHASE or self._number - self._late[0][0] >= WITHIN:
             return False
         phases = [at_s for _, at_s in self._late]

@@ -1,9 +1,11 @@
-"""Every metric of a breath: ``fold`` reduces its arrays, ``measure`` turns the fold into values and reasons.
+"""Every metric of a breath.
 
-    folded = fold(breath)
-    measures = measure(breath, folded, Given(context=…, blood_gas=…, blood_gas_age_s=…, around=…, before=…), flags)
+``extract_features`` reduces its arrays, ``measure`` turns the fold into values and reasons.
 
-Each public file beside this one is found by itself and holds one family of metrics, in the words of ``Fold``.
+    features = extract_features(breath) measures = measure(breath, features, MeasurementContext(context=…, blood_gas=…,
+    blood_gas_age_s=…, around=…, before=…), flags)
+
+Each public file beside this one is found by itself and holds one family of metrics, in the words of ``BreathFeatures``.
 ``METRICS`` (key → unit, codes, one line) drives tables, messages and summaries; reading it needs no compiler.
 """
 
@@ -27,11 +29,11 @@ from streamer.core.metrics import (
     timing,
     volumes,
 )
-from streamer.core.metrics.blood_gas_tracker import Draws
-from streamer.core.metrics.breath_history import Memory, Past
+from streamer.core.metrics.blood_gas_tracker import BloodGasTracker
+from streamer.core.metrics.breath_history import BreathHistory, RecentBreaths
 from streamer.core.metrics.capnogram_gates import capnogram_of, scale_of
-from streamer.core.metrics.features.breath_features import Fold, nothing
-from streamer.core.metrics.measurement_context import Given, Start, start_of
+from streamer.core.metrics.features.breath_features import BreathFeatures, no_features
+from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState, start_of
 from streamer.core.metrics.metric_plan import Plan, plan_of
 from streamer.core.metrics.passive_estimate import Estimate, estimate_of
 from streamer.core.metrics.power_cross_check import CrossCheck
@@ -54,10 +56,29 @@ from streamer.model.reasons import Reason
 from streamer.model.records import Flag
 
 __all__ = [
-    "HELD", "METRICS", "NOT_PASSIVE", "WEIGHTED_BY", "CrossCheck", "Draws", "Estimate", "Fold", "Given", "Graded",
-    "Measures", "Memory", "Metric", "NotMeasurable", "Past", "Start", "Volume", "fold", "measure", "metric", "nothing",
+    "HELD",
+    "METRICS",
+    "NOT_PASSIVE",
+    "WEIGHTED_BY",
+    "BloodGasTracker",
+    "BreathFeatures",
+    "BreathHistory",
+    "CrossCheck",
+    "Estimate",
+    "Graded",
+    "MeasurementContext",
+    "Measures",
+    "Metric",
+    "NotMeasurable",
+    "OnsetState",
+    "RecentBreaths",
+    "Volume",
+    "extract_features",
+    "measure",
+    "metric",
+    "no_features",
     "scale_of",
-]  # fmt: skip
+]
 
 FAMILIES = (
     timing, volumes, pressures, mechanics, estimates, power, power_parts, capnography, expired_co2, dead_space, gases,
@@ -88,32 +109,32 @@ class Measures(NamedTuple):
     """The lung as this breath alone shows it, trusted or not; None where the breath is withheld altogether."""
 
 
-def fold(breath: Breath) -> Fold:
+def extract_features(breath: Breath) -> BreathFeatures:
     """Reduce a breath's arrays to the numbers that metrics are written in."""
-    from streamer.core.metrics.features import extract as _fold  # noqa: PLC0415 (loads the compiler: a list of metrics should not)
+    from streamer.core.metrics.features import extract  # noqa: PLC0415 (loads the compiler: a list should not)
 
-    return _fold.fold(breath)
+    return extract.extract_features(breath)
 
 
-def measure(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag]) -> Measures:
+def measure(breath: Breath, features: BreathFeatures, given: MeasurementContext, flags: Collection[Flag]) -> Measures:
     """Find every metric of a breath, or the reason why it is missing.
 
     Args:
         breath: The breath; only its times, rate and leak are read here.
-        folded: ``fold(breath)``.
+        features: ``extract_features(breath)``.
         given: What it is measured against.
         flags: All its labels: the segmenter's and ``labels.Labeller``'s.
     """
     missing = dict(_labelled(frozenset(flags)))
     if len(missing) == len(METRICS):
         return Measures({}, missing, {}, {})
-    start = start_of(folded, given.before)
-    estimate = estimate_of(breath, folded, given, start)
-    capnogram = capnogram_of(breath, folded, given)
-    balance = balance_of(breath, folded, given, flags)
+    start = start_of(features, given.before)
+    estimate = estimate_of(breath, features, given, start)
+    capnogram = capnogram_of(breath, features, given)
+    balance = balance_of(breath, features, given, flags)
     worst = "B" if breath.rate_hz < MIN_FULL_RATE_HZ else given.worst
     found = Measures({}, missing, {}, {}, estimate)
-    _plan()(breath, folded, given, start, flags, estimate, capnogram, worst, *balance, *found[:4])
+    _plan()(breath, features, given, start, flags, estimate, capnogram, worst, *balance, *found[:4])
     if given.context.passive == "asserted":
         missing |= {key: CONTRADICTED for key, reason in missing.items() if reason == EFFORT}
     return found

@@ -21,10 +21,10 @@ from streamer.core.metrics.blood_gas_validity import (
     PEEP_S,
     STALE_S,
     STEADY_S,
-    Around,
+    BloodGasValidity,
+    BreathSnapshot,
     Change,
     Draw,
-    Seen,
 )
 from streamer.core.metrics.running_median import RunningMedian
 from streamer.model.context import BloodGas
@@ -42,17 +42,17 @@ class Drawn(NamedTuple):
 
     gas: BloodGas | None = None
     age_s: float = 0.0
-    around: Around = NOTHING_AROUND
+    around: BloodGasValidity = NOTHING_AROUND
 
 
 NOT_DRAWN = Drawn()
 
 
-class Draws:
+class BloodGasTracker:
     """Follows breaths, blood gases and changes of one bed. Not reset by gaps: its windows go by the clock."""
 
     def __init__(self) -> None:
-        self._history: deque[Seen] = deque(maxlen=MOST_BREATHS)
+        self._history: deque[BreathSnapshot] = deque(maxlen=MOST_BREATHS)
         self._minute_volume = RunningMedian(AROUND_S, ENOUGH)
         self._peep = RunningMedian(PEEP_S, ENOUGH_PEEP)
         self._changes: list[Change] = []
@@ -70,22 +70,22 @@ class Draws:
             if self._gas is not None:
                 self._draw = Draw(self._drawn_s, self._changes, self._history)
 
-    def push(self, record: BreathRecord) -> None:
+    def add(self, record: BreathRecord) -> None:
         """A breath that was measured; one without a minute volume tells nothing."""
         values, end_s = record.values, record.end_s
         if "minute_volume" not in values:
             return
         minute_volume, peep = values["minute_volume"], values.get("peep", math.nan)
         pco2 = values.get("pco2_mixed_exp", math.nan)
-        seen = Seen(
+        seen = BreathSnapshot(
             end_s,
             minute_volume,
             peep,
             pco2,
             "" if math.isnan(pco2) else record.methods.get("pco2_mixed_exp", "unnamed"),
             record.quality.get("pco2_mixed_exp", "A"),
-            self._minute_volume.push(end_s, minute_volume),
-            self._peep.push(end_s, peep),
+            self._minute_volume.add(end_s, minute_volume),
+            self._peep.add(end_s, peep),
         )
         self._history.append(seen)
         while self._history[0].end_s <= end_s - KEPT_S:

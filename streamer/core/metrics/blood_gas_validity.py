@@ -41,7 +41,7 @@ MAX_DRIFT = 0.10
 MIN_APART_S = 3.0 * S_PER_MIN
 
 
-class Seen(NamedTuple):
+class BreathSnapshot(NamedTuple):
     """A breath as it is remembered: L/min, cmH2O, mmHg; NaN for what it does not have.
 
     ``method`` and ``grade`` are those of ``pco2_mixed_exp``; ``recent_…`` are medians of the last 5 minutes and of the
@@ -65,7 +65,7 @@ class Change(NamedTuple):
     is_settings: bool
 
 
-class Around(NamedTuple):
+class BloodGasValidity(NamedTuple):
     """What is known of a draw by now.
 
     ``pco2_mixed_exp``: mmHg, NaN while fewer than five of ``co2_breaths``; ``method`` and ``grade``: how it was found,
@@ -85,7 +85,7 @@ class Around(NamedTuple):
     is_watched: bool = False
 
 
-NOTHING_AROUND = Around()
+NOTHING_AROUND = BloodGasValidity()
 
 
 class Draw:
@@ -97,7 +97,7 @@ class Draw:
         history: The breaths so far, in order.
     """
 
-    def __init__(self, drawn_s: float, changes: Sequence[Change], history: Iterable[Seen]) -> None:
+    def __init__(self, drawn_s: float, changes: Sequence[Change], history: Iterable[BreathSnapshot]) -> None:
         self._drawn_s = drawn_s
         self._has_changed = any(one.at_s >= drawn_s for one in changes)
         self._has_new_fio2 = any(one.is_settings and 0.0 < drawn_s - one.at_s < FIO2_STEADY_S for one in changes)
@@ -105,7 +105,7 @@ class Draw:
         self._minute_volumes: list[float] = []
         self._peeps: list[float] = []
         self._method, self._grade = "", "A"
-        self._last: Seen | None = None
+        self._last: BreathSnapshot | None = None
         before, after = _parted(drawn_s, history)
         from_s = max((drawn_s - AROUND_S, *(one.at_s for one in changes if one.at_s < drawn_s)))
         near = [one for one in before if one.end_s > from_s]
@@ -116,7 +116,7 @@ class Draw:
         for one in after:
             self.follow(one)
 
-    def follow(self, seen: Seen) -> None:
+    def follow(self, seen: BreathSnapshot) -> None:
         """The next breath."""
         if seen.end_s <= self._drawn_s + AROUND_S:
             self._method = self._method or seen.method
@@ -124,9 +124,9 @@ class Draw:
         self._last = seen
         self._has_changed = self._has_changed or self._differs(seen)
 
-    def around(self, end_s: float) -> Around:
+    def around(self, end_s: float) -> BloodGasValidity:
         """What is known of the draw for a breath that ends at ``end_s``."""
-        return Around(
+        return BloodGasValidity(
             middle(self._co2, ENOUGH),
             len(self._co2),
             self._method,
@@ -144,7 +144,7 @@ class Draw:
             return end_s - self._drawn_s <= AROUND_S
         return end_s - self._last.end_s <= AROUND_S and not math.isnan(self._last.recent_minute_volume)
 
-    def _add(self, seen: Seen) -> None:
+    def _add(self, seen: BreathSnapshot) -> None:
         if seen.method and seen.method == self._method:
             insort(self._co2, seen.pco2_mixed_exp)
             self._grade = max(self._grade, seen.grade)
@@ -152,17 +152,17 @@ class Draw:
         if not math.isnan(seen.peep):
             insort(self._peeps, seen.peep)
 
-    def _differs(self, seen: Seen) -> bool:
+    def _differs(self, seen: BreathSnapshot) -> bool:
         """Comparisons with NaN, where there are too few breaths, are false."""
         usual, peep = middle(self._minute_volumes, ENOUGH), middle(self._peeps, ENOUGH_PEEP)
         is_other = abs(seen.recent_minute_volume - usual) > MAX_CHANGE * usual
         return is_other or abs(seen.recent_peep - peep) > MAX_CHANGE_CMH2O
 
 
-def _parted(drawn_s: float, history: Iterable[Seen]) -> tuple[list[Seen], list[Seen]]:
+def _parted(drawn_s: float, history: Iterable[BreathSnapshot]) -> tuple[list[BreathSnapshot], list[BreathSnapshot]]:
     """The breaths of the ten minutes before the draw, and those that ended at it or later."""
-    before: list[Seen] = []
-    after: list[Seen] = []
+    before: list[BreathSnapshot] = []
+    after: list[BreathSnapshot] = []
     for one in history:
         if one.end_s >= drawn_s:
             after.append(one)
@@ -171,7 +171,7 @@ def _parted(drawn_s: float, history: Iterable[Seen]) -> tuple[list[Seen], list[S
     return before, after
 
 
-def _is_unsteady(before: Sequence[Seen], method: str) -> bool | None:
+def _is_unsteady(before: Sequence[BreathSnapshot], method: str) -> bool | None:
     """Whether ventilation or CO2 moved; None where either cannot be told and the other did not."""
     ventilation = [(one.end_s, one.minute_volume) for one in before]
     co2 = [(one.end_s, one.pco2_mixed_exp) for one in before if one.method and one.method == method]

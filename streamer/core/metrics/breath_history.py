@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.running_median import middle
 from streamer.model.breath import Breath
 
@@ -37,7 +37,7 @@ class Ratio(NamedTuple):
     doubt: float = math.nan
 
 
-class Past(NamedTuple):
+class RecentBreaths(NamedTuple):
     """Medians over up to eight breaths before this one, and their spread (as a share; from absolute deviations).
 
     ``breaths`` counts them. ``elastance`` is each breath's own estimate, trusted or not (a breath without one is far
@@ -67,7 +67,7 @@ class Past(NamedTuple):
     free: Ratio = Ratio()
 
 
-NO_PAST = Past()
+NO_RECENT_BREATHS = RecentBreaths()
 
 
 class Estimate(Protocol):
@@ -89,8 +89,11 @@ class Estimate(Protocol):
         ...
 
 
-class Memory:
-    """Collects ``Past`` breath by breath. ``forget`` where a run of breaths is broken; holds and volumes outlive it."""
+class BreathHistory:
+    """Collects ``RecentBreaths`` breath by breath. ``forget`` where a run of breaths is broken.
+
+    Holds and volumes outlive it.
+    """
 
     def __init__(self) -> None:
         self.hold: tuple[float, float] = (math.nan, -math.inf)
@@ -103,37 +106,37 @@ class Memory:
         self._rows: deque[tuple[float, ...]] = deque(maxlen=MEMORY)
         self._ratios: deque[tuple[float, float]] = deque(maxlen=RATIOS)
 
-    def push(self, breath: Breath, folded: Fold, estimate: Estimate, *, labelled: bool = False) -> None:
+    def add(self, breath: Breath, features: BreathFeatures, estimate: Estimate, *, labelled: bool = False) -> None:
         """Add a complete breath; ``labelled``: an effort was seen in it.
 
         Holds, the operator's, count neither in its period nor in its inspiratory time; a pause that passes for one in
         some breaths only counts in all.
         """
-        inspired = folded.tidal_insp
+        inspired = features.tidal_insp
         self._inspired.append(inspired)
         if inspired > 0.0:
-            self._volumes.append((inspired, folded.tidal_exp))
+            self._volumes.append((inspired, features.tidal_exp))
         if not inspired > MIN_SIZE * max(self._inspired):
             return
-        hold_s = folded.hold_s if folded.is_hold else 0.0
+        hold_s = features.hold_s if features.is_hold else 0.0
         plain = estimate.plain if estimate.plain > 0.0 else math.inf
-        exp_hold_s = folded.exp_hold_s if folded.is_exp_hold else 0.0
+        exp_hold_s = features.exp_hold_s if features.is_exp_hold else 0.0
         period_s = breath.end_s - breath.start_s
         ti_s = breath.insp_end_s - breath.start_s - hold_s
-        unclosed = 1.0 - folded.tidal_exp / inspired
+        unclosed = 1.0 - features.tidal_exp / inspired
         efforts = float(labelled or estimate.strained)
         unheld_s = period_s - hold_s - exp_hold_s
         self._rows.append((plain, estimate.error, period_s, unheld_s, ti_s, inspired, unclosed, efforts))
-        self._ratios.append((folded.turb_elastance / plain, folded.free_elastance / plain))
+        self._ratios.append((features.turb_elastance / plain, features.free_elastance / plain))
 
-    def past(self) -> Past:
+    def past(self) -> RecentBreaths:
         """What is known before the next breath."""
         volumes = tuple(self._volumes)
         if not self._rows:
-            return NO_PAST._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1], volumes=volumes)
+            return NO_RECENT_BREATHS._replace(hold_crs=self.hold[0], hold_at_s=self.hold[1], volumes=volumes)
         elastances, errors, periods, unheld, inspirations, inspired, unclosed, efforts = zip(*self._rows, strict=True)
         middle, typical = _median(elastances), _median(unclosed)
-        return Past(
+        return RecentBreaths(
             len(self._rows),
             middle,
             _spread(elastances, middle),

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext
 from streamer.core.metrics.registry import Graded, NotMeasurable
 from streamer.model.breath import Breath, Late
 from streamer.model.context import Context
@@ -87,18 +87,20 @@ def methods(*names: str, kinds: tuple[str, ...] = KINDS) -> tuple[str, ...]:
     return tuple(f"{name}_{kind}" for name in names for kind in kinds)
 
 
-def capnogram_of(breath: Breath, folded: Fold, given: Given) -> Capnogram:
+def capnogram_of(breath: Breath, features: BreathFeatures, given: MeasurementContext) -> Capnogram:
     """Judge the capnogram of a breath."""
     context = given.context
     if breath.pco2 is None and math.isnan(given.capnograph.end_tidal):
         return NONE
     kind = context.co2_kind or UNDECLARED
-    flow = folded.peak_exp_flow if math.isnan(folded.co2_flow) else folded.co2_flow
+    flow = features.peak_exp_flow if math.isnan(features.co2_flow) else features.co2_flow
     tau_s = given.capnograph.response_s(context)
     doubt, apparatus = given.capnograph.doubt_s * flow, unexplained_s(given) * flow
     unplaced = Reason.CO2_UNALIGNED if given.capnograph.late is Late.UNDECIDED else None
-    quality = max(_quality(given), "B" if folded.swings else "A")  # gas that moves to and fro is shown twice
-    return Capnogram(_unfit(breath, folded, given), quality, scale_of(context), kind, doubt, apparatus, tau_s, unplaced)
+    quality = max(_quality(given), "B" if features.swings else "A")  # gas that moves to and fro is shown twice
+    return Capnogram(
+        _unfit(breath, features, given), quality, scale_of(context), kind, doubt, apparatus, tau_s, unplaced
+    )
 
 
 def zero_grade(inspired: float) -> str:
@@ -119,14 +121,14 @@ def within(off: float, close: float, fair: float) -> str:
     return "B" if off <= fair else "C"
 
 
-def _unfit(breath: Breath, folded: Fold, given: Given) -> Reason | None:
+def _unfit(breath: Breath, features: BreathFeatures, given: MeasurementContext) -> Reason | None:
     """Why nothing over volume can be given, the plainest reason first."""
     context = given.context
     if breath.pco2 is None:
         return Reason.FLOW_MISSING
-    if folded.co2_holes >= breath.flow.size:
+    if features.co2_holes >= breath.flow.size:
         return Reason.CO2_MISSING
-    if folded.co2_holes > 0.0:
+    if features.co2_holes > 0.0:
         return Reason.GAP
     if context.co2_kind is None:
         return Reason.CO2_KIND_UNKNOWN
@@ -135,7 +137,7 @@ def _unfit(breath: Breath, folded: Fold, given: Given) -> Reason | None:
     return given.capnograph.withheld
 
 
-def _quality(given: Given) -> str:
+def _quality(given: MeasurementContext) -> str:
     context = given.context
     if context.co2_kind is None or context.co2_scale is None:
         return "C"
@@ -145,7 +147,7 @@ def _quality(given: Given) -> str:
     return "B" if is_guess or given.capnograph.late in JUDGED else "A"
 
 
-def unexplained_s(given: Given) -> float:
+def unexplained_s(given: MeasurementContext) -> float:
     """How much later than declared the capnogram comes, s, where no apparatus was declared, nor found in the signal.
 
     30 mL between wye and sensor, of which the context says nothing, look like a delay of 60 ms, and take 30 mL from the
@@ -170,6 +172,6 @@ def scale_of(context: Context) -> float:
     return (barometric - PH2O_BODY_MMHG) / barometric
 
 
-def is_slow(folded: Fold, tau_s: float, settled: float) -> bool:
+def is_slow(features: BreathFeatures, tau_s: float, settled: float) -> bool:
     """Whether fewer than ``settled`` time constants pass between the dead space and the beginning of the line."""
-    return folded.co2_transit_s < settled * tau_s
+    return features.co2_transit_s < settled * tau_s

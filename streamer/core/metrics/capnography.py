@@ -19,8 +19,8 @@ from streamer.core.metrics.capnogram_gates import (
     methods,
     zero_grade,
 )
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext
 from streamer.core.metrics.registry import CO2, Graded, Maybe, NotMeasurable, metric
 from streamer.core.metrics.volume_balance import DOUBLES
 from streamer.model.context import doubts
@@ -55,7 +55,9 @@ READ = methods(OVER_VOLUME, OVER_TIME, kinds=(*KINDS, UNDECLARED))
     withheld=CO2,
     maybe=("pico2",),
 )
-def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[Flag], pico2: Maybe) -> Graded:
+def petco2(
+    features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram, flags: Collection[Flag], pico2: Maybe
+) -> Graded:
     """End-tidal PCO2 in mmHg, at body conditions where the sensor's scale is declared.
 
     Over volume: the mean of the last 5 %, carried on to its end by the slope of phase III.
@@ -68,18 +70,18 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
     else:
         raise NotMeasurable(pico2)
     end_tidal, behind = given.capnograph.end_tidal, given.capnograph.to_rise
-    rest = folded.co2_slope * (1.0 - END_SHARE) / 2.0 * folded.co2_volume
-    over_volume = folded.co2_end_tidal + rest + folded.co2_inspired
+    rest = features.co2_slope * (1.0 - END_SHARE) / 2.0 * features.co2_volume
+    over_volume = features.co2_end_tidal + rest + features.co2_inspired
     value, quality, method = _read(capnogram, flags, over_volume, end_tidal, behind)
     if inspired > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
-    if is_slow(folded, capnogram.tau_s, SETTLED_SLOPE) and abs(over_volume - end_tidal) > APART_MMHG:
+    if is_slow(features, capnogram.tau_s, SETTLED_SLOPE) and abs(over_volume - end_tidal) > APART_MMHG:
         grade = max(grade or "", "B")
     over_time = method is not None and method.startswith(OVER_TIME)
     reaches = over_time or (
-        folded.co2_dead <= PLATEAU_SHARE * folded.co2_volume
-        and folded.co2_end_samples >= MIN_SAMPLES
-        and folded.co2_end_tidal >= LEAST_OF_ALVEOLAR * folded.co2_middle
+        features.co2_dead <= PLATEAU_SHARE * features.co2_volume
+        and features.co2_end_samples >= MIN_SAMPLES
+        and features.co2_end_tidal >= LEAST_OF_ALVEOLAR * features.co2_middle
     )
     if not (reaches and value - inspired >= MIN_STEP_MMHG):
         raise NotMeasurable(Reason.NO_PHASE3)
@@ -99,10 +101,10 @@ def petco2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[F
     methods=READ,
     withheld=CO2,
 )
-def pico2(folded: Fold, given: Given, capnogram: Capnogram, flags: Collection[Flag]) -> Graded:
+def pico2(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram, flags: Collection[Flag]) -> Graded:
     """Inspired PCO2 in mmHg; above 3, and then B, gas is rebreathed, or the sensor has drifted."""
     inspired, behind = given.capnograph.inspired, given.capnograph.to_fall
-    value, quality, method = _read(capnogram, flags, folded.co2_inspired, inspired, behind)
+    value, quality, method = _read(capnogram, flags, features.co2_inspired, inspired, behind)
     return Graded(value, max(quality or "", "B" if value > REBREATHING_MMHG else "A"), method)
 
 
@@ -135,7 +137,7 @@ def _read(capnogram: Capnogram, flags: Collection[Flag], over_volume: float, ove
     methods=(*KINDS, UNDECLARED),
     withheld=CO2,
 )
-def co2_delay(given: Given, capnogram: Capnogram) -> Graded:
+def co2_delay(given: MeasurementContext, capnogram: Capnogram) -> Graded:
     """How much later than flow the capnogram comes, s; negative where it is early."""
     if capnogram.unfit in {Reason.CO2_MISSING, Reason.FLOW_MISSING}:
         raise NotMeasurable(capnogram.unfit)

@@ -12,8 +12,8 @@ import math
 from streamer.core.metrics.capnogram_gates import Capnogram, methods, unexplained_s, within, zero_grade
 from streamer.core.metrics.capnography import PLATEAU_SHARE, REBREATHING_MMHG, REBREATHING_REFUSED_MMHG
 from streamer.core.metrics.expired_co2 import require_expirogram, swift
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext
 from streamer.core.metrics.phase_uncertainty import (
     DEVIATIONS,
     MAX_RISE_S,
@@ -68,21 +68,21 @@ MOVED = (0.08, 0.16)
     source="Fowler 1948, as an integral equation",
     volume=Volume.CLOSED,
 )
-def vd_aw(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def vd_aw(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> Graded:
     """Volume from which on the line of phase III holds as much CO2 as was expired, mL; bias below 2 mL at 1 mmHg."""
-    require_phases(folded, given, capnogram)
-    dead, (close, fair) = folded.co2_dead, DEAD_SHARE
+    require_phases(features, given, capnogram)
+    dead, (close, fair) = features.co2_dead, DEAD_SHARE
     limits = min(DEAD_ML / ML_PER_L, close * dead), fair * dead
-    grade = capnogram.placed(math.hypot(capnogram.doubt, tilted(folded)), capnogram.apparatus, *limits)
-    sunk = sunk_mmhg(folded, capnogram.tau_s) * (folded.co2_volume - dead) / level_of(folded)
+    grade = capnogram.placed(math.hypot(capnogram.doubt, tilted(features)), capnogram.apparatus, *limits)
+    sunk = sunk_mmhg(features, capnogram.tau_s) * (features.co2_volume - dead) / level_of(features)
     return capnogram.graded(dead * ML_PER_L, FOWLER, max(grade, swift(sunk, *limits)))
 
 
-def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
+def require_phases(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> None:
     """Raises ``NotMeasurable`` where the expirogram has no phases that areas and shape place alike."""
-    require_expirogram(folded, capnogram)
-    whole, dead, other = folded.co2_volume, folded.co2_dead, fit_dead(folded, capnogram.tau_s)
-    if folded.co2_samples < MIN_SAMPLES or math.isnan(dead):
+    require_expirogram(features, capnogram)
+    whole, dead, other = features.co2_volume, features.co2_dead, fit_dead(features, capnogram.tau_s)
+    if features.co2_samples < MIN_SAMPLES or math.isnan(dead):
         raise NotMeasurable(Reason.NO_PHASE3)
     if dead < LEAST_SHARE * whole:
         returns = given.context.co2_delay_s is not None and unexplained_s(given) > RETURNS_S
@@ -90,7 +90,7 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     if dead > PLATEAU_SHARE * whole:
         raise NotMeasurable(Reason.VT_BELOW_DEADSPACE)
     if not abs(dead - other) <= max(AGREE_VOLUME * whole, AGREE_SHARE * dead):
-        is_blurred = blur(folded, capnogram.tau_s) > MAX_BLUR
+        is_blurred = blur(features, capnogram.tau_s) > MAX_BLUR
         raise NotMeasurable(Reason.CO2_TOO_SLOW if is_blurred else Reason.VDAW_METHODS_DISAGREE)
 
 
@@ -103,9 +103,9 @@ def require_phases(folded: Fold, given: Given, capnogram: Capnogram) -> None:
     also=("vd_aw",),
     source="own form: a line with a logistic edge, by least squares",
 )
-def vd_aw_fit(folded: Fold, capnogram: Capnogram) -> Graded:
+def vd_aw_fit(features: BreathFeatures, capnogram: Capnogram) -> Graded:
     """Place of the logistic edge, mL."""
-    return capnogram.graded(fit_dead(folded, capnogram.tau_s) * ML_PER_L, PARAM4)
+    return capnogram.graded(fit_dead(features, capnogram.tau_s) * ML_PER_L, PARAM4)
 
 
 @metric(
@@ -117,9 +117,9 @@ def vd_aw_fit(folded: Fold, capnogram: Capnogram) -> Graded:
     withheld=EXPIROGRAM,
     also=("vd_aw",),
 )
-def vd_aw_sd(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def vd_aw_sd(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> Graded:
     """Flow in phase II times the standard deviation of the delay, mL; missing where the delay was only declared."""
-    return capnogram.graded(folded.co2_flow * given.capnograph.delay_sd_s * ML_PER_L, TIMING)
+    return capnogram.graded(features.co2_flow * given.capnograph.delay_sd_s * ML_PER_L, TIMING)
 
 
 @metric(
@@ -145,15 +145,15 @@ def vt_alv(vt_exp: float, vd_aw: float, capnogram: Capnogram) -> Graded:
     source="Tusman et al. 2011",
     volume=Volume.CLOSED,
 )
-def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def pco2_alv(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> Graded:
     """The line of phase III at VDaw + VTalv/2, mmHg; more than the mixed expired pressure, or it is no such thing."""
-    require_phases(folded, given, capnogram)
-    if folded.co2_middle <= folded.co2_area / folded.co2_volume:
+    require_phases(features, given, capnogram)
+    if features.co2_middle <= features.co2_area / features.co2_volume:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
-    value = (folded.co2_middle + folded.co2_inspired) * capnogram.scale
-    off = sunk_mmhg(folded, capnogram.tau_s) + DEVIATIONS * folded.co2_slope_error * lever(folded)
-    grade = max(within(phase_2_end(folded), *PHASE_2_ENDS), swift(off * capnogram.scale, *ALVEOLAR_MMHG))
-    grade = max(grade, zero_grade(folded.co2_inspired))
+    value = (features.co2_middle + features.co2_inspired) * capnogram.scale
+    off = sunk_mmhg(features, capnogram.tau_s) + DEVIATIONS * features.co2_slope_error * lever(features)
+    grade = max(within(phase_2_end(features), *PHASE_2_ENDS), swift(off * capnogram.scale, *ALVEOLAR_MMHG))
+    grade = max(grade, zero_grade(features.co2_inspired))
     return capnogram.graded(value, MIDPOINT, grade)
 
 
@@ -168,14 +168,16 @@ def pco2_alv(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
     withheld=EXPIROGRAM,
     source="Bohr 1891; alveolar PCO2 after Tusman et al. 2011",
 )
-def vd_vt_bohr(folded: Fold, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram) -> Graded:
+def vd_vt_bohr(
+    features: BreathFeatures, pco2_alv: float, pco2_mixed_exp: float, pico2: float, capnogram: Capnogram
+) -> Graded:
     """(PACO2 - PĒCO2)/(PACO2 - PICO2). Blind to gas that leaves unperfused alveoli beside the rest, and to shunt."""
     if pico2 > REBREATHING_REFUSED_MMHG:
         raise NotMeasurable(Reason.REBREATHING)
     value = (pco2_alv - pco2_mixed_exp) / (pco2_alv - pico2)
-    doubt, unlikely = capnogram.doubt / folded.co2_volume, capnogram.apparatus / folded.co2_volume
+    doubt, unlikely = capnogram.doubt / features.co2_volume, capnogram.apparatus / features.co2_volume
     grade = max("B" if pico2 > REBREATHING_MMHG else "A", capnogram.placed(doubt, unlikely, *BOHR))
-    off = (1.0 - value) * sunk_mmhg(folded, capnogram.tau_s) / folded.co2_middle
+    off = (1.0 - value) * sunk_mmhg(features, capnogram.tau_s) / features.co2_middle
     return capnogram.graded(value, "bohr", max(grade, swift(off, *BOHR)))
 
 
@@ -188,11 +190,11 @@ def vd_vt_bohr(folded: Fold, pco2_alv: float, pco2_mixed_exp: float, pico2: floa
     withheld=EXPIROGRAM,
     also=("vd_aw",),
 )
-def slope_2(folded: Fold, capnogram: Capnogram) -> Graded:
+def slope_2(features: BreathFeatures, capnogram: Capnogram) -> Graded:
     """p0/(4w) + SIII/2, mmHg/L; only where the sensor is fast enough not to show its own edge in place of the gas's."""
-    if blur(folded, capnogram.tau_s) > MAX_BLUR or bends(folded, capnogram.tau_s):
+    if blur(features, capnogram.tau_s) > MAX_BLUR or bends(features, capnogram.tau_s):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
-    value = folded.co2_fit_p0 / (4.0 * folded.co2_fit_width) + folded.co2_fit_slope / 2.0
+    value = features.co2_fit_p0 / (4.0 * features.co2_fit_width) + features.co2_fit_slope / 2.0
     return capnogram.graded(value * capnogram.scale, PHASE_2)
 
 
@@ -205,22 +207,22 @@ def slope_2(folded: Fold, capnogram: Capnogram) -> Graded:
     withheld=EXPIROGRAM,
     volume=Volume.CLOSED,
 )
-def slope_3(folded: Fold, given: Given, capnogram: Capnogram) -> Graded:
+def slope_3(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> Graded:
     """SIII, mmHg/L; given where enough of phase III is left after phase II, and it is as straight as noise lets see."""
-    require_phases(folded, given, capnogram)
+    require_phases(features, given, capnogram)
     if rise_s(capnogram.tau_s) > MAX_RISE_S:
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
-    if folded.co2_samples < SLOPE_SAMPLES:
+    if features.co2_samples < SLOPE_SAMPLES:
         raise NotMeasurable(Reason.NO_PHASE3)
-    slope, doubt, lag = folded.co2_slope, slope_doubt(folded), lag_slope(folded, capnogram.tau_s)
-    if abs(slope) * (folded.co2_line_to - folded.co2_line_from) < SAME_MMHG:
+    slope, doubt, lag = features.co2_slope, slope_doubt(features), lag_slope(features, capnogram.tau_s)
+    if abs(slope) * (features.co2_line_to - features.co2_line_from) < SAME_MMHG:
         raise NotMeasurable(Reason.NO_PHASE3)
-    grade = max(slope_grade(folded, doubt + lag), within(phase_2_end(folded), *PHASE_2_ENDS))
+    grade = max(slope_grade(features, doubt + lag), within(phase_2_end(features), *PHASE_2_ENDS))
     if grade == "C":
-        is_behind = slope_grade(folded, doubt) != "C"
+        is_behind = slope_grade(features, doubt) != "C"
         raise NotMeasurable(Reason.CO2_TOO_SLOW if is_behind and lag > 0.0 else Reason.NO_PHASE3)
     doubt = capnogram.doubt + capnogram.apparatus
-    moved = within(doubt / (folded.co2_volume - folded.co2_dead), *MOVED)
+    moved = within(doubt / (features.co2_volume - features.co2_dead), *MOVED)
     return capnogram.graded(slope * capnogram.scale, PHASE_3, max(grade, moved))
 
 

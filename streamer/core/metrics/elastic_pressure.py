@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Start
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import OnsetState
 from streamer.core.metrics.power_formulas import pcv_full, vcv_simple
 from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable
 from streamer.model.reasons import Reason
@@ -45,7 +45,7 @@ class Elastic(NamedTuple):
         return self.plateau - self.rest
 
 
-def elastic(start: Start, pplat: Maybe, pplat_est: Maybe, peep_total_est: Maybe) -> Elastic:
+def elastic(start: OnsetState, pplat: Maybe, pplat_est: Maybe, peep_total_est: Maybe) -> Elastic:
     """The pair of a breath.
 
     Raises:
@@ -75,11 +75,11 @@ def is_hidden(trapped: float, above: float) -> bool:
     return trapped <= min(MAX_TRAPPED_CMH2O, TRAPPED_NOTED * above)
 
 
-def closed_form(folded: Fold, vt: float, rr: float, lung: Elastic, resistance: Maybe) -> Graded:
+def closed_form(features: BreathFeatures, vt: float, rr: float, lung: Elastic, resistance: Maybe) -> Graded:
     """Power by the closed form of this breath's shape, J/min; in pressure control resistance shapes the rise.
 
     Args:
-        folded: What the breath's arrays come to.
+        features: What the breath's arrays come to.
         vt: What reached the lung, L.
         rr: Breaths per minute.
         lung: Between which pressures it was moved.
@@ -88,11 +88,11 @@ def closed_form(folded: Fold, vt: float, rr: float, lung: Elastic, resistance: M
     Raises:
         NotMeasurable: ``no_closed_form`` where flow is not square and pressure not level.
     """
-    if folded.is_square:
-        power = vcv_simple(vt=vt, rr=rr, ppeak=folded.square_stop_paw, driving_pressure=lung.above)
+    if features.is_square:
+        power = vcv_simple(vt=vt, rr=rr, ppeak=features.square_stop_paw, driving_pressure=lung.above)
         return Graded(power, lung.quality, VCV_SIMPLE)
-    above = folded.level_paw - lung.rest
-    if not is_level(folded, above):
+    above = features.level_paw - lung.rest
+    if not is_level(features, above):
         raise NotMeasurable(Reason.NO_CLOSED_FORM)
     if not isinstance(resistance, Graded):
         raise NotMeasurable(resistance)
@@ -103,13 +103,13 @@ def closed_form(folded: Fold, vt: float, rr: float, lung: Elastic, resistance: M
         peep=lung.rest,
         compliance=vt / lung.above,
         resistance=resistance.value,
-        rise_s=max(2.0 * folded.rise_area / above, 0.0),
+        rise_s=max(2.0 * features.rise_area / above, 0.0),
     )
     return Graded(power, max(lung.quality, resistance.quality or "A"), PCV_FULL)
 
 
-def is_level(folded: Fold, above: float) -> bool:
+def is_level(features: BreathFeatures, above: float) -> bool:
     """Pressure control: pressure no longer moves late in inspiration, near its peak, while flow decelerates."""
     limit = max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above)
-    stays = abs(folded.level_drift) <= limit and folded.peak_paw - folded.level_paw <= PEAKS * limit
-    return above > 0.0 and stays and folded.level_slowing < 1.0
+    stays = abs(features.level_drift) <= limit and features.peak_paw - features.level_paw <= PEAKS * limit
+    return above > 0.0 and stays and features.level_slowing < 1.0

@@ -8,8 +8,14 @@ from __future__ import annotations
 import math
 
 from streamer.core.metrics.elastic_pressure import MAX_TRAPPED_CMH2O
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given, Start, beside_lung, circuit_of, filled_share
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import (
+    MeasurementContext,
+    OnsetState,
+    beside_lung,
+    circuit_of,
+    filled_share,
+)
 from streamer.core.metrics.mechanics import COMPLIANCE, RESISTANCES
 from streamer.core.metrics.passive_estimate import EXP_LINE, HALFWAY, MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.core.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
@@ -50,10 +56,10 @@ def trusted(estimate: Estimate) -> Estimate:
     withheld=FITTED,
     volume=Volume.CLOSED,
 )
-def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
+def crs_est(estimate: Estimate, features: BreathFeatures, given: MeasurementContext) -> Graded:
     """1 / elastance, mL/cmH2O; at the ventilator less the circuit's, which is filled beside the lung."""
     found = trusted(estimate)
-    circuit = circuit_of(given.context, folded.tidal_insp, filled_share(1.0, found.elastance))
+    circuit = circuit_of(given.context, features.tidal_insp, filled_share(1.0, found.elastance))
     return Graded(ML_PER_L / found.elastance - circuit.value, max(found.quality, circuit.quality or "A"), found.method)
 
 
@@ -67,7 +73,7 @@ def crs_est(estimate: Estimate, folded: Fold, given: Given) -> Graded:
     volume=Volume.CLOSED,
     maybe=("pplat",),
 )
-def peep_total_est(folded: Fold, estimate: Estimate, pplat: Maybe) -> Graded:
+def peep_total_est(features: BreathFeatures, estimate: Estimate, pplat: Maybe) -> Graded:
     """P0 of the fitted lung, cmH2O; quality B at best (algorithms §4.2). No circuit moves it.
 
     Where gas is trapped it lies above the airway by what expiratory resistance costs, and is known as well as that. A
@@ -76,10 +82,10 @@ def peep_total_est(folded: Fold, estimate: Estimate, pplat: Maybe) -> Graded:
     found = trusted(estimate)
     if (
         isinstance(pplat, Graded)
-        and _off_plateau(pplat.value - found.p0, folded.tidal_insp, found) > MAX_P0_ERROR_CMH2O
+        and _off_plateau(pplat.value - found.p0, features.tidal_insp, found) > MAX_P0_ERROR_CMH2O
     ):
         raise NotMeasurable(Reason.ESTIMATES_DISAGREE)
-    above = found.p0 - folded.end_paw
+    above = found.p0 - features.end_paw
     if above > MAX_TRAPPED_CMH2O and not RE_ERRORS * found.re_error * above <= MAX_P0_ERROR_CMH2O:
         raise NotMeasurable(Reason.FIT_ILLCOND)
     return Graded(found.p0, "B", found.p0_method)
@@ -105,8 +111,8 @@ def pplat_est(  # noqa: PLR0917 (names are what it needs)
     tidal_insp: float,
     closing_paw: float,
     estimate: Estimate,
-    given: Given,
-    start: Start,
+    given: MeasurementContext,
+    start: OnsetState,
 ) -> Graded:
     """P0 + VT / compliance, cmH2O: both of the lung alone, or the circuit's gas would count as the lung's.
 
@@ -171,15 +177,15 @@ def rrs_exp_est(estimate: Estimate) -> float:
     also=("te",),
     volume=Volume.TIGHT,
 )
-def tau_exp(folded: Fold, estimate: Estimate) -> float:
+def tau_exp(features: BreathFeatures, estimate: Estimate) -> float:
     """Slope of expired volume over flow from 0.1 s until a fifth is left, s; only where both halves give the same."""
     if estimate.strained:
         raise NotMeasurable(Reason.PATIENT_EFFORT)
-    if not folded.tau_error <= MAX_TAU_ERROR:
+    if not features.tau_error <= MAX_TAU_ERROR:
         raise NotMeasurable(Reason.FIT_ILLCOND)
-    if not (folded.tau_apart <= 1.0 and abs(folded.tau_fall) <= MAX_TAU_FALL_CMH2O):
+    if not (features.tau_apart <= 1.0 and abs(features.tau_fall) <= MAX_TAU_FALL_CMH2O):
         raise NotMeasurable(Reason.FIT_WINDOW_DISAGREE)
-    return folded.tau
+    return features.tau
 
 
 @metric(
@@ -190,17 +196,17 @@ def tau_exp(folded: Fold, estimate: Estimate) -> float:
     withheld=FITTED,
     source="Terragni 2013",
 )
-def stress_index(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
+def stress_index(features: BreathFeatures, breath: Breath, estimate: Estimate) -> Graded:
     """Exponent b of P = a·t^b + c over constant flow, less its first 100 and last 50 ms."""
-    if not folded.is_square:
+    if not features.is_square:
         raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
     if Reason.PATIENT_EFFORT in {estimate.effort, estimate.refused}:
         raise NotMeasurable(Reason.PATIENT_EFFORT)
-    if not folded.stress_rmse <= MAX_STRESS_RMSE:
+    if not features.stress_rmse <= MAX_STRESS_RMSE:
         raise NotMeasurable(Reason.FIT_POOR)
-    if (folded.flow_s - STRESS_LEFT_OUT_S) * breath.rate_hz < MIN_STRESS_SAMPLES:
+    if (features.flow_s - STRESS_LEFT_OUT_S) * breath.rate_hz < MIN_STRESS_SAMPLES:
         raise NotMeasurable(Reason.RATE_TOO_LOW)
-    return Graded(folded.stress, "B")
+    return Graded(features.stress, "B")
 
 
 @metric(
@@ -211,9 +217,9 @@ def stress_index(folded: Fold, breath: Breath, estimate: Estimate) -> Graded:
     absent=Reason.FIT_ILLCOND,
     withheld=REGRESSED,
 )
-def fit_r2(folded: Fold) -> float:
+def fit_r2(features: BreathFeatures) -> float:
     """R² of the whole-breath fit, whether or not its numbers can be trusted."""
-    return folded.fit_explained
+    return features.fit_explained
 
 
 @metric(
@@ -224,6 +230,6 @@ def fit_r2(folded: Fold) -> float:
     absent=Reason.FIT_ILLCOND,
     withheld=REGRESSED,
 )
-def fit_rmse(folded: Fold) -> float:
+def fit_rmse(features: BreathFeatures) -> float:
     """RMSE of the whole-breath fit, cmH2O."""
-    return folded.fit_left
+    return features.fit_left

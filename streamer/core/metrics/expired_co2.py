@@ -19,8 +19,8 @@ from streamer.core.metrics.capnogram_gates import (
     within,
     zero_grade,
 )
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext
 from streamer.core.metrics.registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
 from streamer.model.breath import Breath
 from streamer.model.reasons import Reason
@@ -50,22 +50,22 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
     withheld=EXPIROGRAM,
     volume=Volume.CLOSED,
 )
-def pco2_mixed_exp(folded: Fold, capnogram: Capnogram) -> Graded:
+def pco2_mixed_exp(features: BreathFeatures, capnogram: Capnogram) -> Graded:
     """Integral of PCO2 over expired volume, divided by it, mmHg. What is over volume is withheld with it."""
-    require_expirogram(folded, capnogram)
-    value = (folded.co2_area / folded.co2_volume + folded.co2_inspired) * capnogram.scale
-    height = folded.co2_end_tidal / folded.co2_volume
+    require_expirogram(features, capnogram)
+    value = (features.co2_area / features.co2_volume + features.co2_inspired) * capnogram.scale
+    height = features.co2_end_tidal / features.co2_volume
     grade = capnogram.placed(capnogram.doubt * height, capnogram.apparatus * height, *MIXED_MMHG)
-    grade = max(grade, swift(smeared(capnogram.tau_s) * value, *MIXED_MMHG), zero_grade(folded.co2_inspired))
+    grade = max(grade, swift(smeared(capnogram.tau_s) * value, *MIXED_MMHG), zero_grade(features.co2_inspired))
     return capnogram.graded(value, INTEGRAL, grade)
 
 
-def require_expirogram(folded: Fold, capnogram: Capnogram) -> None:
+def require_expirogram(features: BreathFeatures, capnogram: Capnogram) -> None:
     """Raises ``NotMeasurable`` where expired PCO2 over expired volume is not that of one breath's gas."""
     capnogram.require()
-    if folded.co2_returned > MAX_RETURNED * folded.co2_volume:
+    if features.co2_returned > MAX_RETURNED * features.co2_volume:
         raise NotMeasurable(Reason.PATIENT_EFFORT)
-    if is_slow(folded, capnogram.tau_s, SETTLED_VOLUME):
+    if is_slow(features, capnogram.tau_s, SETTLED_VOLUME):
         raise NotMeasurable(Reason.CO2_TOO_SLOW)
 
 
@@ -77,22 +77,22 @@ def require_expirogram(folded: Fold, capnogram: Capnogram) -> None:
     withheld=EXPIROGRAM,
     also=("pco2_mixed_exp",),
 )
-def vtco2(folded: Fold, given: Given, breath: Breath, capnogram: Capnogram) -> Graded:
+def vtco2(features: BreathFeatures, given: MeasurementContext, breath: Breath, capnogram: Capnogram) -> Graded:
     """Net CO2 of one breath, mL STPD. A scale that nobody declared may be 7 % off: then withheld."""
     if given.context.co2_scale is None:
         raise NotMeasurable(Reason.CO2_SCALE_UNKNOWN)
-    if abs(folded.tidal_exp - folded.tidal_insp) > MAX_UNCLOSED * folded.tidal_insp:
+    if abs(features.tidal_exp - features.tidal_insp) > MAX_UNCLOSED * features.tidal_insp:
         raise NotMeasurable(Reason.VOLUME_NOT_CLOSED)
-    expired = folded.co2_area + folded.co2_inspired * folded.co2_volume
-    washed = breath.co2_edge.volume * folded.co2_end_tidal
-    amount = (expired - folded.co2_inhaled - washed) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
-    hidden = unexplained_s(given) * folded.tidal_insp / folded.flow_s
-    height = folded.co2_end_tidal / folded.co2_area
+    expired = features.co2_area + features.co2_inspired * features.co2_volume
+    washed = breath.co2_edge.volume * features.co2_end_tidal
+    amount = (expired - features.co2_inhaled - washed) * capnogram.scale * STPD_PER_MMHG * ML_PER_L
+    hidden = unexplained_s(given) * features.tidal_insp / features.flow_s
+    height = features.co2_end_tidal / features.co2_area
     doubt, unlikely = capnogram.doubt + breath.co2_edge.chamber, capnogram.apparatus + hidden
     grade = capnogram.placed(doubt * height, unlikely * height, *AMOUNT_SHARE)
-    hidden_by_noise = within(_noise(breath) / folded.co2_volume, *AMOUNT_SHARE)
-    unclosed = abs(folded.tidal_exp - folded.tidal_insp) - _noise(breath)
-    sided = "C" if unclosed > ONE_SIDED * folded.tidal_insp else "A"
+    hidden_by_noise = within(_noise(breath) / features.co2_volume, *AMOUNT_SHARE)
+    unclosed = abs(features.tidal_exp - features.tidal_insp) - _noise(breath)
+    sided = "C" if unclosed > ONE_SIDED * features.tidal_insp else "A"
     return capnogram.graded(
         amount, INTEGRAL, max(grade, sided, hidden_by_noise, swift(smeared(capnogram.tau_s), *AMOUNT_SHARE))
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from streamer.core.metrics.blood_gas_validity import STALE_S
-from streamer.core.metrics.measurement_context import Given, body_kg
+from streamer.core.metrics.measurement_context import MeasurementContext, body_kg
 from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable, metric
 from streamer.model.context import BloodGas, doubts
 from streamer.model.reasons import Reason
@@ -42,7 +42,7 @@ alveolar dead space must come out at zero in the middle, not above it, so this m
     maybe=("pco2_mixed_exp",),
     source="Enghoff 1938",
 )
-def vd_vt_enghoff(given: Given, pco2_mixed_exp: Maybe) -> Graded:
+def vd_vt_enghoff(given: MeasurementContext, pco2_mixed_exp: Maybe) -> Graded:
     """(PaCO2 - PĒCO2)/PaCO2, PĒCO2 being the median around the draw and never this breath's.
 
     Quality is that of the worst PĒCO2 among them, and B where the breaths before the draw are too few to show whether
@@ -71,7 +71,7 @@ def vd_vt_enghoff(given: Given, pco2_mixed_exp: Maybe) -> Graded:
     methods=tuple(ENGHOFF.values()),
     source="physiological less airway dead space",
 )
-def vd_alv(vd_vt_enghoff: float, vt_exp: float, vd_aw: float, given: Given) -> Graded:
+def vd_alv(vd_vt_enghoff: float, vt_exp: float, vd_aw: float, given: MeasurementContext) -> Graded:
     """Enghoff's fraction of this breath's expired volume less its airway dead space, mL; below zero by noise only."""
     value = vd_vt_enghoff * vt_exp - vd_aw
     if value < -NOISE_SHARE * vt_exp:
@@ -79,7 +79,7 @@ def vd_alv(vd_vt_enghoff: float, vt_exp: float, vd_aw: float, given: Given) -> G
     return Graded(value, None, _enghoff(given))
 
 
-def _enghoff(given: Given) -> str:
+def _enghoff(given: MeasurementContext) -> str:
     """The method, by the sensor that gave the PĒCO2 around the draw."""
     kind = given.around.method.rpartition("_")[2]
     if kind not in ENGHOFF:
@@ -95,7 +95,7 @@ def _enghoff(given: Given) -> str:
     weighted_by="ttot",
     source="Sinha; predicted body weight after ARDSNet",
 )
-def vent_ratio(minute_volume: float, given: Given) -> Graded:
+def vent_ratio(minute_volume: float, given: MeasurementContext) -> Graded:
     """V'E (mL/min) · PaCO2 / (PBW · 100 · 37.5). Not a dead-space fraction: it depends on CO2 production."""
     arterial = arterial_pco2(given)
     usual = body_kg(given.context) * NORMAL_VENTILATION * NORMAL_PACO2
@@ -108,7 +108,7 @@ def vent_ratio(minute_volume: float, given: Given) -> Graded:
     about="PaO2 over FiO2, both of the blood gas",
     bounds=(20.0, 760.0),
 )
-def pf_ratio(given: Given) -> Graded:
+def pf_ratio(given: MeasurementContext) -> Graded:
     """PaO2/FiO2 in mmHg; more than barometric pressure cannot be: one of the two is wrong."""
     gas = given.blood_gas or NO_GAS
     arterial, inspired = _held(given, gas.po2_art_mmhg), _held(given, gas.fio2)
@@ -128,7 +128,7 @@ def oxygenation_index(pmean: float, pf_ratio: float) -> float:
     return 100.0 * pmean / pf_ratio
 
 
-def arterial_pco2(given: Given) -> float:
+def arterial_pco2(given: MeasurementContext) -> float:
     """PaCO2 in mmHg.
 
     Raises:
@@ -137,7 +137,7 @@ def arterial_pco2(given: Given) -> float:
     return _held(given, (given.blood_gas or NO_GAS).pco2_art_mmhg)
 
 
-def _held(given: Given, value: float | None) -> float:
+def _held(given: MeasurementContext, value: float | None) -> float:
     """A number of the blood gas, while it holds for this breath; none of a gas that is hardly in mmHg."""
     if value is None:
         raise NotMeasurable(Reason.ABG_MISSING)
@@ -150,5 +150,5 @@ def _held(given: Given, value: float | None) -> float:
     return value
 
 
-def _grade(given: Given) -> str | None:
+def _grade(given: MeasurementContext) -> str | None:
     return None if given.around.is_watched else "B"

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamer.core.metrics.blood_gas_validity import NOTHING_AROUND, Around
-from streamer.core.metrics.breath_history import NO_PAST, Past
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.blood_gas_validity import NOTHING_AROUND, BloodGasValidity
+from streamer.core.metrics.breath_history import NO_RECENT_BREATHS, RecentBreaths
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.registry import Graded, NotMeasurable
 from streamer.model.breath import NO_CAPNOGRAPH, Capnograph
 from streamer.model.context import BloodGas, Context
@@ -40,7 +40,7 @@ MIN_BODY_KG = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class MeasurementContext:
     """Everything but the breath itself.
 
     Attributes:
@@ -57,14 +57,14 @@ class Given:
     context: Context = field(default_factory=Context)
     blood_gas: BloodGas | None = None
     blood_gas_age_s: float = 0.0
-    around: Around = NOTHING_AROUND
-    before: Fold | None = None
-    past: Past = NO_PAST
+    around: BloodGasValidity = NOTHING_AROUND
+    before: BreathFeatures | None = None
+    past: RecentBreaths = NO_RECENT_BREATHS
     capnograph: Capnograph = NO_CAPNOGRAPH
     worst: str = ""
 
 
-class Start(NamedTuple):
+class OnsetState(NamedTuple):
     """The state in which a breath began: the end of the expiration before it.
 
     ``paw`` is total PEEP when ``is_total``, else airway pressure; ``peep`` is always airway pressure. ``is_own``: the
@@ -78,35 +78,35 @@ class Start(NamedTuple):
     is_own: bool
 
 
-def start_of(folded: Fold, before: Fold | None) -> Start:
+def start_of(features: BreathFeatures, before: BreathFeatures | None) -> OnsetState:
     """How the breath began, from the breath before it or, failing that, from its own end."""
-    source = folded if before is None or math.isnan(before.end_paw) else before
+    source = features if before is None or math.isnan(before.end_paw) else before
     incomplete = is_incomplete(source)
-    if source is not folded:
+    if source is not features:
         try:
-            return Start(total_peep(source), source.end_paw, True, incomplete, False)  # noqa: FBT003 (a row)
+            return OnsetState(total_peep(source), source.end_paw, True, incomplete, False)  # noqa: FBT003 (a row)
         except NotMeasurable:
             pass
-    return Start(source.end_paw, source.end_paw, False, incomplete, source is folded)  # noqa: FBT003 (a row)
+    return OnsetState(source.end_paw, source.end_paw, False, incomplete, source is features)  # noqa: FBT003 (a row)
 
 
-def is_incomplete(folded: Fold) -> bool:
+def is_incomplete(features: BreathFeatures) -> bool:
     """Expiration ended with flow above 10 % of its peak, with pressure still moving, or in what may be a hold."""
-    late = -folded.end_flow > MAX_END_FLOW_SHARE * folded.peak_exp_flow
-    return late or abs(folded.end_slope) > MAX_END_SLOPE or folded.is_unclear
+    late = -features.end_flow > MAX_END_FLOW_SHARE * features.peak_exp_flow
+    return late or abs(features.end_slope) > MAX_END_SLOPE or features.is_unclear
 
 
-def total_peep(folded: Fold) -> float:
+def total_peep(features: BreathFeatures) -> float:
     """Total PEEP in cmH2O from an end-expiratory hold (algorithms §4.2).
 
     Raises:
         NotMeasurable: ``no_hold``, or ``hold_not_passive`` when pressure had not settled.
     """
-    if not folded.is_exp_hold:
+    if not features.is_exp_hold:
         raise NotMeasurable(Reason.NO_HOLD)
-    if abs(folded.exp_hold_slope) >= MAX_HOLD_SLOPE or folded.exp_hold_rise > MAX_HOLD_RISE:
+    if abs(features.exp_hold_slope) >= MAX_HOLD_SLOPE or features.exp_hold_rise > MAX_HOLD_RISE:
         raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
-    return folded.exp_hold_paw
+    return features.exp_hold_paw
 
 
 def weight_kg(context: Context) -> tuple[float, str]:

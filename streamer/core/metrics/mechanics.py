@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given, Start
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState
 from streamer.core.metrics.registry import MECHANICS, Graded, NotMeasurable, Volume, metric
 from streamer.core.metrics.volume_balance import LEAK_NOTED, MAX_LEAK
 from streamer.core.metrics.volumes import SENSOR_RATIO
@@ -31,7 +31,7 @@ known again. More, and something besides the ventilator moves gas."""
     withheld=MECHANICS,
     volume=Volume.TIGHT,
 )
-def crs(driving_pressure: float, vt: float, given: Given) -> Graded:
+def crs(driving_pressure: float, vt: float, given: MeasurementContext) -> Graded:
     """VT over driving pressure, mL/cmH2O; quasi-static: the plateau is always read at 0.5 s or before.
 
     That is its method in all breaths; what the driving pressure counts from, and why it may be B, that one says.
@@ -50,7 +50,7 @@ def crs(driving_pressure: float, vt: float, given: Given) -> Graded:
     withheld=MECHANICS,
     volume=Volume.TIGHT,
 )
-def cdyn(ppeak: float, vt: float, start: Start) -> Graded:
+def cdyn(ppeak: float, vt: float, start: OnsetState) -> Graded:
     """VT / (Ppeak - PEEP at the breath's onset), mL/cmH2O."""
     if ppeak <= start.peep:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
@@ -67,14 +67,14 @@ def cdyn(ppeak: float, vt: float, start: Start) -> Graded:
     absent=Reason.FLOW_NOT_CONSTANT,
     withheld=(*MECHANICS, (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT)),
 )
-def rrs(pplat: float, folded: Fold) -> Graded:
+def rrs(pplat: float, features: BreathFeatures) -> Graded:
     """(Pressure when constant flow stops - plateau) / that flow, cmH2O·s/L; ``r_max``: tissue resistance included.
 
     Constant flow assumed, and checked over 20-80 % of its time and against the volume.
     """
-    if not folded.is_square:
+    if not features.is_square:
         raise NotMeasurable(Reason.FLOW_NOT_CONSTANT)
-    return Graded((folded.square_stop_paw - pplat) / folded.square_flow, None, "r_max")
+    return Graded((features.square_stop_paw - pplat) / features.square_flow, None, "r_max")
 
 
 def leak_grade(breath: Breath) -> str:

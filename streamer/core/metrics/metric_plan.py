@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.registry import Graded, Metric, NotMeasurable
 from streamer.model.reasons import Reason
 
@@ -20,14 +20,14 @@ Plan: TypeAlias = Callable[..., None]
 
 HEAD = """\
 def plan(
-    breath, folded, given, start, flags, estimate, capnogram,
+    breath, features, given, start, flags, estimate, capnogram,
     worst, grades, refused, values, missing, quality, methods,
 ):
     grade_0, grade_1, grade_2, grade_3 = grades
     refused_0, refused_1, refused_2, refused_3 = refused
 """
 FIELD = """\
-    {name} = folded.{name}
+    {name} = features.{name}
 """
 METRIC = """\
     reason = missing.get({key!r}){lacking}
@@ -90,7 +90,7 @@ def written(metrics: Collection[Metric]) -> str:
     keys = {one.key for one in metrics}
     used = {name for one in metrics for name in one.needs}
     optional = {name for one in metrics for name in one.maybe}
-    text = HEAD + "".join(FIELD.format(name=name) for name in Fold._fields if name in used)
+    text = HEAD + "".join(FIELD.format(name=name) for name in BreathFeatures._fields if name in used)
     for one in metrics:
         needed = needed_by(one, keys)
         low, high = one.bounds

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from streamer.core.metrics.breath_history import ENOUGH, Past
+from streamer.core.metrics.breath_history import ENOUGH, RecentBreaths
 from streamer.core.metrics.elastance_stability import (
     MAX_APART,
     PLAIN,
@@ -35,8 +35,8 @@ from streamer.core.metrics.elastance_stability import (
     may_be_bent,
     relaxes,
 )
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given, Start
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState
 from streamer.model.breath import Breath
 from streamer.model.reasons import Reason
 from streamer.model.units import ML_PER_L, S_PER_MIN
@@ -113,87 +113,87 @@ class Estimate(NamedTuple):
     p0_method: str = WHOLE
 
 
-def estimate_of(breath: Breath, folded: Fold, given: Given, start: Start) -> Estimate:
+def estimate_of(breath: Breath, features: BreathFeatures, given: MeasurementContext, start: OnsetState) -> Estimate:
     """The estimate of a breath, trusted or refused."""
     mode, is_sure = given.context.mode, given.context.passive == "asserted"
     past, bent = given.past, PLAIN
-    if folded.is_square and mode not in {"pcv", "psv"}:
-        method, error, re_error = SLOPE, folded.square_error, folded.square_re_error
-        plain, ri, re, p0 = folded.square_elastance, folded.square_ri, folded.square_re, folded.square_p0
+    if features.is_square and mode not in {"pcv", "psv"}:
+        method, error, re_error = SLOPE, features.square_error, features.square_re_error
+        plain, ri, re, p0 = features.square_elastance, features.square_ri, features.square_re, features.square_p0
     else:
-        method, error, re_error = WHOLE, folded.fit_error, folded.fit_re_error
-        plain, ri, re, p0 = folded.fit_elastance, folded.fit_ri, folded.fit_re, folded.fit_p0
-        if mode != "vcv" and _dies_away(folded, is_sure=is_sure):
-            method, plain = ZERO_FLOW, _static(folded)
+        method, error, re_error = WHOLE, features.fit_error, features.fit_re_error
+        plain, ri, re, p0 = features.fit_elastance, features.fit_ri, features.fit_re, features.fit_p0
+        if mode != "vcv" and _dies_away(features, is_sure=is_sure):
+            method, plain = ZERO_FLOW, _static(features)
         elif is_bent(past.tube):
-            method, bent, ri, re, p0 = TUBE, past.tube, folded.turb_ri, folded.turb_re, folded.turb_p0
-    strained = _strains(folded, p0)
+            method, bent, ri, re, p0 = TUBE, past.tube, features.turb_ri, features.turb_re, features.turb_p0
+    strained = _strains(features, p0)
     breathes = strained or mode == "psv"
-    breathes = breathes or (not is_sure and _paces(breath, folded, given, start))
+    breathes = breathes or (not is_sure and _paces(breath, features, given, start))
     effort = Reason.PATIENT_EFFORT if breathes else None
     is_held = _off_hold(breath, past, plain * bent.middle) <= MAX_APART
-    is_uneven = _empties_early(method, folded, p0)
-    is_asked = not folded.swings and (is_uneven or not (is_held or method == ZERO_FLOW))
+    is_uneven = _empties_early(method, features, p0)
+    is_asked = not features.swings and (is_uneven or not (is_held or method == ZERO_FLOW))
     half = halfway(past.free, bent) if is_asked else 1.0
     elastance = plain * bent.middle * half
     refused = (
-        _unfit(breath, folded, past)
-        or _singular(method, folded, plain, p0)
+        _unfit(breath, features, past)
+        or _singular(method, features, plain, p0)
         or effort
-        or _unsure(method, folded, past, error, is_sure=is_sure)
-        or _shaped(method, folded, ri, re)
+        or _unsure(method, features, past, error, is_sure=is_sure)
+        or _shaped(method, features, ri, re)
         or (Reason.FIT_POOR if is_uneven and not ((is_sure or is_held) and relaxes(past.free, bent)) else None)
         or (None if is_sure else _resists_alike(method, ri, re, re_error))
-        or _repeated(past, plain, is_sure=is_sure, swings=method in {WHOLE, TUBE} and folded.swings)
+        or _repeated(past, plain, is_sure=is_sure, swings=method in {WHOLE, TUBE} and features.swings)
         or _judged(breath, past, elastance)
         or (Reason.ESTIMATES_DISAGREE if is_asked and half == 1.0 and is_apart(past.free, bent) else None)
         or (Reason.ESTIMATES_DISAGREE if method == WHOLE and may_be_bent(past.tube) else None)
     )
-    quality = "A" if is_sure and _is_best(method, folded, past, plain) else "C" if is_wide(half) else "B"
+    quality = "A" if is_sure and _is_best(method, features, past, plain) else "C" if is_wide(half) else "B"
     p0_method = {SLOPE: EXP_LINE, TUBE: TUBE}.get(method, WHOLE)
     method = method if half == 1.0 else HALFWAY
     found = elastance, plain, ri, re, p0, error, re_error
     return Estimate(method, *found, quality, effort, strained, refused, p0_method)
 
 
-def _is_best(method: str, folded: Fold, past: Past, plain: float) -> bool:
+def _is_best(method: str, features: BreathFeatures, past: RecentBreaths, plain: float) -> bool:
     """Nothing that was found leaves a doubt: parts, residuals, recent breaths and a fit that may bend agree."""
-    agrees = (folded.square_apart if method == SLOPE else folded.fit_apart) <= 1.0 and past.spread <= MAX_SPREAD_A
+    agrees = (features.square_apart if method == SLOPE else features.fit_apart) <= 1.0 and past.spread <= MAX_SPREAD_A
     repeats = abs(plain / past.elastance - 1.0) <= MAX_OFF_A
-    fits = folded.fit_explained >= MIN_R2_A and folded.fit_left <= MAX_RMSE_A
+    fits = features.fit_explained >= MIN_R2_A and features.fit_left <= MAX_RMSE_A
     return agrees and repeats and fits and method != TUBE and is_close(past.free)
 
 
-def _dies_away(folded: Fold, *, is_sure: bool) -> bool:
+def _dies_away(features: BreathFeatures, *, is_sure: bool) -> bool:
     """Flow has decayed to zero under a pressure that no longer changes.
 
     A passive lung without flow has the pressure of its airway, whatever that did before: where passivity is asserted a
     valve may ring.
     """
-    above = folded.zero_paw - folded.fit_p0
+    above = features.zero_paw - features.fit_p0
     lost = MAX_LOST_SURE if is_sure else MAX_LOST_SHARE
-    peak = folded.peak_insp_flow
+    peak = features.peak_insp_flow
     small = max(min(MAX_ZERO_FLOW_L_S, 2.0 * MAX_ZERO_SHARE * peak), MAX_ZERO_SHARE * peak)
     return (
-        (abs(folded.zero_flow) <= small or abs(folded.fit_ri * folded.zero_flow) <= lost * above)
-        and (is_sure or abs(folded.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above))
-        and folded.zero_volume > 0.0
+        (abs(features.zero_flow) <= small or abs(features.fit_ri * features.zero_flow) <= lost * above)
+        and (is_sure or abs(features.paw_drift) <= max(MAX_DRIFT_CMH2O, MAX_DRIFT_SHARE * above))
+        and features.zero_volume > 0.0
     )
 
 
-def _static(folded: Fold) -> float:
+def _static(features: BreathFeatures) -> float:
     """(Pressure at the end of inspiration, less what the last flow costs, less P0) over the volume inspired by then."""
-    lost = 0.0 if math.isnan(folded.fit_ri) else folded.fit_ri * folded.zero_flow
-    return (folded.zero_paw - lost - folded.fit_p0) / folded.zero_volume
+    lost = 0.0 if math.isnan(features.fit_ri) else features.fit_ri * features.zero_flow
+    return (features.zero_paw - lost - features.fit_p0) / features.zero_volume
 
 
-def _unfit(breath: Breath, folded: Fold, past: Past) -> Reason | None:
+def _unfit(breath: Breath, features: BreathFeatures, past: RecentBreaths) -> Reason | None:
     """What forbids any fit of this breath."""
-    if math.isnan(folded.peak_paw):
+    if math.isnan(features.peak_paw):
         return Reason.PAW_MISSING
     if breath.leak_frac > MAX_LEAK:
         return Reason.LEAK_HIGH
-    inspired, unclosed = folded.tidal_insp, folded.tidal_insp - folded.tidal_exp
+    inspired, unclosed = features.tidal_insp, features.tidal_insp - features.tidal_exp
     noise = min(UNCLOSED_L, MAX_NOISE * inspired)
     if abs(unclosed) > max(MAX_UNCLOSED * inspired, noise):
         return Reason.VOLUME_NOT_CLOSED
@@ -202,68 +202,70 @@ def _unfit(breath: Breath, folded: Fold, past: Past) -> Reason | None:
     return Reason.FIT_ILLCOND if breath.end_s - breath.insp_end_s < MIN_TE_S else None
 
 
-def _singular(method: str, folded: Fold, elastance: float, p0: float) -> Reason | None:
+def _singular(method: str, features: BreathFeatures, elastance: float, p0: float) -> Reason | None:
     """The waveform does not tell the parameters apart, or tells of no lung."""
-    condition = 0.0 if method == SLOPE else folded.fit_condition
+    condition = 0.0 if method == SLOPE else features.fit_condition
     if math.isnan(elastance + p0) or not condition <= MAX_CONDITION:
         return Reason.FIT_ILLCOND
     return None if elastance > 0.0 else Reason.FIT_POOR
 
 
-def _unsure(method: str, folded: Fold, past: Past, error: float, *, is_sure: bool) -> Reason | None:
+def _unsure(
+    method: str, features: BreathFeatures, past: RecentBreaths, error: float, *, is_sure: bool
+) -> Reason | None:
     """Noise leaves the elastance, or a part that differs, in doubt; what rests on zero flow is made of no part."""
     if is_sure and method == ZERO_FLOW:
         return None if error <= MAX_ERROR else Reason.FIT_ILLCOND
-    blind = folded.square_blind if method == SLOPE else folded.fit_blind
+    blind = features.square_blind if method == SLOPE else features.fit_blind
     most = MAX_ERROR_ALONE if math.isnan(past.free.middle) else MAX_ERROR
     return None if error <= most and blind <= MAX_BLIND else Reason.FIT_ILLCOND
 
 
-def _strains(folded: Fold, p0: float) -> bool:
+def _strains(features: BreathFeatures, p0: float) -> bool:
     """Strips lie below what is predicted: muscles pull pressure down, or draw more flow than it explains."""
-    allowed = _allowed(folded, p0, MAX_BELOW)
-    return any(excess < -allowed for excess in _strips(folded))
+    allowed = _allowed(features, p0, MAX_BELOW)
+    return any(excess < -allowed for excess in _strips(features))
 
 
-def _strips(folded: Fold) -> tuple[float, ...]:
+def _strips(features: BreathFeatures) -> tuple[float, ...]:
     """NaN where there is none to predict: then it speaks neither way."""
-    return folded.start_excess, folded.turn_excess, folded.fall_excess, folded.end_excess
+    return features.start_excess, features.turn_excess, features.fall_excess, features.end_excess
 
 
-def _allowed(folded: Fold, p0: float, share: float) -> float:
+def _allowed(features: BreathFeatures, p0: float, share: float) -> float:
     """Excess of a strip that valves, circuits and tubes may leave, cmH2O."""
-    return max(MAX_EXCESS_CMH2O, MAX_EXCESS_LEFT * folded.fit_left, share * (folded.peak_paw - p0))
+    return max(MAX_EXCESS_CMH2O, MAX_EXCESS_LEFT * features.fit_left, share * (features.peak_paw - p0))
 
 
-def _paces(breath: Breath, folded: Fold, given: Given, start: Start) -> bool:
+def _paces(breath: Breath, features: BreathFeatures, given: MeasurementContext, start: OnsetState) -> bool:
     """The patient breathes: in recent breaths, by a dip at the onset, by an uneven pace or inspiratory time.
 
     All of this is overruled where passivity is asserted; what this breath itself shows, and its mode, are not.
     """
     past, before = given.past, given.before
     ti_s = max(breath.insp_end_s - breath.start_s, MIN_TI_S)
-    noise = breath.flow_noise * math.sqrt(ti_s / breath.rate_hz) / max(folded.tidal_insp, MIN_VT_L)
+    noise = breath.flow_noise * math.sqrt(ti_s / breath.rate_hz) / max(features.tidal_insp, MIN_VT_L)
     uneven = (
         past.ti_spread > max(MAX_TI_SPREAD, 1.0 / (breath.rate_hz * ti_s))
         or past.vt_spread > max(MAX_VT_SPREAD, VT_NOISES * noise)
     )  # fmt: skip
     return (
         past.efforts > MAX_EFFORTS
-        or (before is not None and start.peep - min(before.end_min_paw, folded.start_min_paw) >= TRIGGER_DIP_CMH2O)
+        or (before is not None and start.peep - min(before.end_min_paw, features.start_min_paw) >= TRIGGER_DIP_CMH2O)
         or past.period_spread > MAX_PERIOD_SPREAD
-        or (uneven and not folded.is_square)
+        or (uneven and not features.is_square)
     )
 
 
-def _shaped(method: str, folded: Fold, ri: float, re: float) -> Reason | None:
+def _shaped(method: str, features: BreathFeatures, ri: float, re: float) -> Reason | None:
     """The passive equation describes this breath, all of its parts alike."""
-    if not (_fits(folded) and _resists(ri, re, folded.fit_elastance)):
+    if not (_fits(features) and _resists(ri, re, features.fit_elastance)):
         return Reason.FIT_POOR
-    if method != SLOPE and not folded.fit_wide <= MAX_WIDE:
+    if method != SLOPE and not features.fit_wide <= MAX_WIDE:
         return Reason.FIT_WINDOW_DISAGREE
-    if method == ZERO_FLOW and not abs(folded.fit_elastance / _static(folded) - 1.0) <= MAX_APART_METHODS:
+    if method == ZERO_FLOW and not abs(features.fit_elastance / _static(features) - 1.0) <= MAX_APART_METHODS:
         return Reason.ESTIMATES_DISAGREE
-    parts = folded.square_apart if method == SLOPE else folded.fit_apart
+    parts = features.square_apart if method == SLOPE else features.fit_apart
     return None if parts <= LIMITS.get(method, 1.0) else Reason.FIT_WINDOW_DISAGREE
 
 
@@ -274,21 +276,21 @@ def _resists_alike(method: str, ri: float, re: float, re_error: float) -> Reason
     return Reason.ESTIMATES_DISAGREE if known and not least <= ri / re <= MAX_R_RATIO else None
 
 
-def _empties_early(method: str, folded: Fold, p0: float) -> bool:
+def _empties_early(method: str, features: BreathFeatures, p0: float) -> bool:
     """Expiration begins faster than one compartment's; at the onset a tube's turbulence alone leaves as much.
 
     What an overshoot leaves at the onset is past where flow has died away.
     """
-    start, *late = _strips(folded)
-    above = _allowed(folded, p0, MAX_ABOVE)
-    overshoots = method != ZERO_FLOW and start > _allowed(folded, p0, MAX_BELOW)
+    start, *late = _strips(features)
+    above = _allowed(features, p0, MAX_ABOVE)
+    overshoots = method != ZERO_FLOW and start > _allowed(features, p0, MAX_BELOW)
     return overshoots or any(excess > above for excess in late)
 
 
-def _fits(folded: Fold) -> bool:
+def _fits(features: BreathFeatures) -> bool:
     """What the fit leaves is small, against pressure's own changes and in cmH2O."""
-    height = folded.peak_paw - folded.fit_p0
-    return folded.fit_explained >= MIN_R2 and folded.fit_left <= max(MAX_RMSE, MAX_RMSE_SHARE * height)
+    height = features.peak_paw - features.fit_p0
+    return features.fit_explained >= MIN_R2 and features.fit_left <= max(MAX_RMSE, MAX_RMSE_SHARE * height)
 
 
 def _resists(ri: float, re: float, elastance: float) -> bool:
@@ -297,7 +299,7 @@ def _resists(ri: float, re: float, elastance: float) -> bool:
     return not (ri < 0.0 or ri > max(MAX_RI, small) or re < 0.0 or re > max(MAX_RE, small))
 
 
-def _repeated(past: Past, elastance: float, *, is_sure: bool, swings: bool) -> Reason | None:
+def _repeated(past: RecentBreaths, elastance: float, *, is_sure: bool, swings: bool) -> Reason | None:
     """Recent breaths gave the same elastance. Where they did not, a patient who is not known to be passive breathes."""
     if past.breaths < ENOUGH:
         return Reason.LOW_COVERAGE
@@ -308,12 +310,12 @@ def _repeated(past: Past, elastance: float, *, is_sure: bool, swings: bool) -> R
     return None
 
 
-def _off_hold(breath: Breath, past: Past, elastance: float) -> float:
+def _off_hold(breath: Breath, past: RecentBreaths, elastance: float) -> float:
     """How far it lies from a hold of the last quarter of an hour, as a share; NaN where there was none."""
     is_recent = breath.end_s - past.hold_at_s <= MAX_HOLD_AGE_S
     return abs(ML_PER_L / elastance / past.hold_crs - 1.0) if is_recent else math.nan
 
 
-def _judged(breath: Breath, past: Past, elastance: float) -> Reason | None:
+def _judged(breath: Breath, past: RecentBreaths, elastance: float) -> Reason | None:
     """A hold says otherwise."""
     return Reason.ESTIMATES_DISAGREE if _off_hold(breath, past, elastance) > MAX_APART_HOLD else None

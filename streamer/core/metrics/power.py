@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given, Start, circuit_of
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState, circuit_of
 from streamer.core.metrics.passive_estimate import Estimate
 from streamer.core.metrics.power_cross_check import is_apart
 from streamer.core.metrics.registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
@@ -25,9 +25,9 @@ MAX_POWER = 120.0
 EFFORTS = DOUBLES | NOT_PASSIVE
 
 
-def is_unclosed(folded: Fold) -> bool:
+def is_unclosed(features: BreathFeatures) -> bool:
     """Inspired and expired volume differ by more than 15 % (algorithms §2.3)."""
-    return abs(folded.tidal_insp - folded.tidal_exp) > MAX_UNCLOSED * folded.tidal_insp
+    return abs(features.tidal_insp - features.tidal_exp) > MAX_UNCLOSED * features.tidal_insp
 
 
 @metric(
@@ -38,19 +38,24 @@ def is_unclosed(folded: Fold) -> bool:
     volume=Volume.MOVED,
 )
 def energy(  # noqa: PLR0917 (names are what it needs)
-    folded: Fold, flags: Collection[Flag], estimate: Estimate, given: Given, start: Start, closing_paw: float
+    features: BreathFeatures,
+    flags: Collection[Flag],
+    estimate: Estimate,
+    given: MeasurementContext,
+    start: OnsetState,
+    closing_paw: float,
 ) -> float | Graded:
     """K · integral of pressure over inspired volume, J; at the ventilator less what only fills the circuit.
 
     Quality B where an effort shares the work, by label or by what the estimates saw, and where this breath does not
     close: a leak that has just opened still counts as volume until its conductance is learnt.
     """
-    fills = 0.5 / ML_PER_L * (folded.peak_paw**2 - start.peep**2)
-    circuit = circuit_of(given.context, folded.tidal_insp, fills / folded.work)
+    fills = 0.5 / ML_PER_L * (features.peak_paw**2 - start.peep**2)
+    circuit = circuit_of(given.context, features.tidal_insp, fills / features.work)
     filling = 0.5 * circuit.value / ML_PER_L * (closing_paw**2 - start.peep**2) if circuit.value else 0.0
-    delivered = JOULE_PER_L_CMH2O * (folded.work - filling)
+    delivered = JOULE_PER_L_CMH2O * (features.work - filling)
     shared = estimate.effort is not None or not EFFORTS.isdisjoint(flags)
-    return Graded(delivered, "B" if shared or is_unclosed(folded) else circuit.quality)
+    return Graded(delivered, "B" if shared or is_unclosed(features) else circuit.quality)
 
 
 @metric(
@@ -78,7 +83,7 @@ def mp(energy: float, rr: float, flags: Collection[Flag], mp_surrogate: Maybe) -
     absent=Reason.EXHALATION_INCOMPLETE,
     also=("mp",),
 )
-def mp_dyn(energy: float, vt: float, start: Start, rr: float) -> float | Graded:
+def mp_dyn(energy: float, vt: float, start: OnsetState, rr: float) -> float | Graded:
     """(Energy - K · PEEP · VT) times rate, J/min; PEEP at the onset of this breath."""
     power = (energy - JOULE_PER_L_CMH2O * start.peep * vt / ML_PER_L) * rr
     return Graded(power, "B") if start.is_own else power
@@ -92,13 +97,13 @@ def mp_dyn(energy: float, vt: float, start: Start, rr: float) -> float | Graded:
     withheld=MECHANICS,
     volume=Volume.CLOSED,
 )
-def mp_loop(folded: Fold, peep: float, rr: float) -> float:
+def mp_loop(features: BreathFeatures, peep: float, rr: float) -> float:
     """K · loop integral of (pressure - PEEP) over volume times rate, J/min.
 
     PEEP is taken off so that the volume by which a loop stays open does not weigh in with PEEP.
     """
-    unclosed = folded.tidal_insp - folded.tidal_exp
-    return JOULE_PER_L_CMH2O * (folded.work - folded.work_exp - peep * unclosed) * rr
+    unclosed = features.tidal_insp - features.tidal_exp
+    return JOULE_PER_L_CMH2O * (features.work - features.work_exp - peep * unclosed) * rr
 
 
 @metric(

@@ -46,7 +46,7 @@ class CrossCheck:
         self._pairs: deque[tuple[float, float]] = deque(maxlen=BREATHS)
         self._is_told = False
 
-    def push(self, record: BreathRecord) -> list[Notice]:
+    def add(self, record: BreathRecord) -> list[Notice]:
         """The notice that this breath completes, if any."""
         if Flag.AFTER_GAP in record.flags:
             self._pairs.clear()

@@ -22,8 +22,8 @@ from streamer.core.metrics.elastic_pressure import (
     closed_form,
     elastic,
 )
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import PREDICTED, STATED, Given, Start, weight_kg
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import PREDICTED, STATED, MeasurementContext, OnsetState, weight_kg
 from streamer.core.metrics.power import MAX_POWER, POWER
 from streamer.core.metrics.registry import MECHANICS, PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.model.reasons import Reason
@@ -45,10 +45,10 @@ PRESSURES = ("pplat", "pplat_est", "peep_total_est")
     volume=Volume.TIGHT,
 )
 def mp_surrogate(  # noqa: PLR0917 (names are what it needs)
-    folded: Fold,
+    features: BreathFeatures,
     vt: float,
     rr: float,
-    start: Start,
+    start: OnsetState,
     pplat: Maybe,
     pplat_est: Maybe,
     peep_total_est: Maybe,
@@ -56,7 +56,7 @@ def mp_surrogate(  # noqa: PLR0917 (names are what it needs)
 ) -> Graded:
     """Square flow: ``vcv_simple``; level pressure: ``pcv_full``, its rise time from the waveform. J/min."""
     lung = elastic(start, pplat, pplat_est, peep_total_est)
-    return closed_form(folded, vt / ML_PER_L, rr, lung, rrs_insp_est)
+    return closed_form(features, vt / ML_PER_L, rr, lung, rrs_insp_est)
 
 
 class Parts(NamedTuple):
@@ -69,7 +69,7 @@ class Parts(NamedTuple):
     method: str
 
 
-def _parts(mp: float, rr: float, vt: float, pressures: tuple[Start, Maybe, Maybe, Maybe]) -> Parts:
+def _parts(mp: float, rr: float, vt: float, pressures: tuple[OnsetState, Maybe, Maybe, Maybe]) -> Parts:
     """The parts of one breath. Raises ``NotMeasurable`` where no pair of pressures is known or the rest is negative."""
     lung = elastic(*pressures)
     per_cmh2o = JOULE_PER_L_CMH2O * rr * vt / ML_PER_L
@@ -87,7 +87,7 @@ def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> Non
         mp: float,
         rr: float,
         vt: float,
-        start: Start,
+        start: OnsetState,
         pplat: Maybe,
         pplat_est: Maybe,
         peep_total_est: Maybe,
@@ -135,7 +135,7 @@ _part(
     weighted_by="ttot",
     methods=(PREDICTED, STATED),
 )
-def mp_pbw(mp: float, given: Given) -> Graded:
+def mp_pbw(mp: float, given: MeasurementContext) -> Graded:
     """``mp`` over weight, J/min/kg."""
     weight, method = weight_kg(given.context)
     return Graded(mp / weight, None, method)

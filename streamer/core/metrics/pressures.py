@@ -6,8 +6,8 @@ import math
 from collections.abc import Collection
 
 from streamer.core.metrics.elastic_pressure import is_hidden
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given, Start, is_incomplete, total_peep
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState, is_incomplete, total_peep
 from streamer.core.metrics.registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
 from streamer.model.reasons import Reason
 from streamer.model.records import Flag
@@ -65,16 +65,16 @@ def pmean(mean_paw: float) -> float:
     absent=Reason.EXHALATION_INCOMPLETE,
     also=("pmean",),
 )
-def peep(end_paw: float, folded: Fold) -> float | Graded:
+def peep(end_paw: float, features: BreathFeatures) -> float | Graded:
     """Median pressure 0.5 to 0.2 s before the next onset, cmH2O; quality B while it, or gas, still moves.
 
     Raises:
         NotMeasurable: ``hold_unclear``, where pressure stepped up by 0.3 cmH2O or more as outflow ceased, yet not so as
             to call it a hold: it is then either PEEP or total PEEP.
     """
-    if folded.is_unclear:
+    if features.is_unclear:
         raise NotMeasurable(Reason.HOLD_UNCLEAR)
-    return Graded(end_paw, "B") if is_incomplete(folded) else end_paw
+    return Graded(end_paw, "B") if is_incomplete(features) else end_paw
 
 
 @metric(
@@ -88,24 +88,26 @@ def peep(end_paw: float, folded: Fold) -> float | Graded:
     absent=Reason.NO_HOLD,
     withheld=MECHANICS,
 )
-def pplat(folded: Fold, given: Given, start: Start, ppeak: float, flags: Collection[Flag]) -> Graded:
+def pplat(
+    features: BreathFeatures, given: MeasurementContext, start: OnsetState, ppeak: float, flags: Collection[Flag]
+) -> Graded:
     """Mean of the 100 ms ending 0.5 s after flow was stopped; of the last 100 ms of a shorter hold (0.3 s or more).
 
     An effort elsewhere in the breath does not withhold it: the hold shows whether it was passive itself. Quality is
     then B, whatever is asserted of the patient.
     """
-    if not folded.is_hold:
+    if not features.is_hold:
         raise NotMeasurable(Reason.NO_HOLD)
-    is_standard = not math.isnan(folded.hold_p05)
-    if not _is_passive(folded, is_standard=is_standard):
+    is_standard = not math.isnan(features.hold_p05)
+    if not _is_passive(features, is_standard=is_standard):
         raise NotMeasurable(Reason.HOLD_NOT_PASSIVE)
-    value = _reading(folded, is_standard=is_standard)
+    value = _reading(features, is_standard=is_standard)
     if not start.peep <= value <= ppeak + ABOVE_PEAK_CMH2O:
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     if not is_standard:
         return Graded(value, "B", "pause_short")
-    is_level = _rise(folded, is_standard=is_standard) <= MAX_RISE_CMH2O
-    return Graded(value, _grade(given, flags, folded.hold_error) if is_level else "B", "standard")
+    is_level = _rise(features, is_standard=is_standard) <= MAX_RISE_CMH2O
+    return Graded(value, _grade(given, flags, features.hold_error) if is_level else "B", "standard")
 
 
 @metric(
@@ -122,33 +124,33 @@ def pplat_se(hold_error: float) -> float:
     return hold_error
 
 
-def _grade(given: Given, flags: Collection[Flag], error: float) -> str:
+def _grade(given: MeasurementContext, flags: Collection[Flag], error: float) -> str:
     """Of a pressure read in a hold: A only where the patient is known to be passive and no label says otherwise."""
     is_sure = given.context.passive == "asserted" and NOT_PASSIVE.isdisjoint(flags) and error <= MAX_ERROR_A_CMH2O
     return "A" if is_sure else "B"
 
 
-def _reading(folded: Fold, *, is_standard: bool) -> float:
-    return folded.hold_p05 if is_standard else folded.hold_end_paw
+def _reading(features: BreathFeatures, *, is_standard: bool) -> float:
+    return features.hold_p05 if is_standard else features.hold_end_paw
 
 
-def _early(folded: Fold, *, is_standard: bool) -> float:
-    return folded.hold_p03 if is_standard else folded.hold_p01
+def _early(features: BreathFeatures, *, is_standard: bool) -> float:
+    return features.hold_p03 if is_standard else features.hold_p01
 
 
-def _rise(folded: Fold, *, is_standard: bool) -> float:
+def _rise(features: BreathFeatures, *, is_standard: bool) -> float:
     """Largest rise in the hold, cmH2O."""
-    return max(folded.hold_rise, folded.hold_end_paw - _early(folded, is_standard=is_standard))
+    return max(features.hold_rise, features.hold_end_paw - _early(features, is_standard=is_standard))
 
 
-def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
+def _is_passive(features: BreathFeatures, *, is_standard: bool) -> bool:
     """Pressure falls to a plateau or stays: no irregular rise, dip or steady fall (algorithms §4.1.3)."""
-    fall = _early(folded, is_standard=is_standard) - _reading(folded, is_standard=is_standard)
-    over_s = SETTLING_S if is_standard else max(folded.hold_s - SETTLING_S, 0.0)
-    settles = fall <= MAX_FALL_CMH2O_S * over_s + 2.0 * folded.hold_error
-    swings = is_standard or folded.swings
-    rises = _rise(folded, is_standard=is_standard) > (MAX_SWING_CMH2O if swings else MAX_RISE_CMH2O)
-    return settles and not rises and folded.hold_error <= MAX_ERROR_CMH2O
+    fall = _early(features, is_standard=is_standard) - _reading(features, is_standard=is_standard)
+    over_s = SETTLING_S if is_standard else max(features.hold_s - SETTLING_S, 0.0)
+    settles = fall <= MAX_FALL_CMH2O_S * over_s + 2.0 * features.hold_error
+    swings = is_standard or features.swings
+    rises = _rise(features, is_standard=is_standard) > (MAX_SWING_CMH2O if swings else MAX_RISE_CMH2O)
+    return settles and not rises and features.hold_error <= MAX_ERROR_CMH2O
 
 
 @metric(
@@ -161,9 +163,9 @@ def _is_passive(folded: Fold, *, is_standard: bool) -> bool:
     withheld=MECHANICS,
     also=("pmean",),
 )
-def peep_total(folded: Fold, given: Given, flags: Collection[Flag]) -> Graded:
+def peep_total(features: BreathFeatures, given: MeasurementContext, flags: Collection[Flag]) -> Graded:
     """Mean of the last 100 ms of a settled end-expiratory hold of 1 s or more, cmH2O."""
-    return Graded(total_peep(folded), _grade(given, flags, folded.exp_hold_error))
+    return Graded(total_peep(features), _grade(given, flags, features.exp_hold_error))
 
 
 @metric(
@@ -192,7 +194,7 @@ def auto_peep(peep_total: float, peep: float) -> float:
     withheld=MECHANICS,
     maybe=("peep_total_est", "driving_pressure_est"),
 )
-def driving_pressure(pplat: float, start: Start, peep_total_est: Maybe, driving_pressure_est: Maybe) -> Graded:
+def driving_pressure(pplat: float, start: OnsetState, peep_total_est: Maybe, driving_pressure_est: Maybe) -> Graded:
     """Plateau less total PEEP where the expiration before this breath measured it, else less PEEP, cmH2O.
 
     The method says so where the fitted lung rests 1 cmH2O or more above PEEP, or 4 % of it: then B, and too large. From

@@ -1,11 +1,11 @@
 """``@metric``: one declaration per metric, and the order in which they are found. The one piece of magic here.
 
-The function's name is the key. Its parameters name what it needs: a field of ``Fold``, another metric's key, or one of
-``GIVEN`` (``breath``, ``folded``, ``given``, ``start``, ``flags``, ``estimate``, ``capnogram``). The order is found
-once, at import, with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or ``Graded``, or
-raises ``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by zero,
-``implausible``.
-What needs a missing metric is missing with the same reason; quality is the worst of what went in.
+The function's name is the key. Its parameters name what it needs: a field of ``BreathFeatures``, another metric's key,
+or one of ``GIVEN`` (``breath``, ``features``, ``given``, ``start``, ``flags``, ``estimate``, ``capnogram``). The order
+is found once, at import, with ``graphlib``; an unknown name or a cycle fails there. A metric returns a number, or
+``Graded``, or raises ``NotMeasurable(reason)``. NaN means ``absent``; a number outside ``bounds``, or a division by
+zero, ``implausible``. What needs a missing metric is missing with the same reason; quality is the worst of what went
+in.
 
 Parameters that the declaration lists in ``maybe`` may be missing: they come as ``Maybe``, a ``Graded`` or the reason
 why there is none, and the formula itself passes on the quality of those it used.
@@ -21,11 +21,11 @@ from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.model.reasons import Reason
 from streamer.model.records import Flag
 
-GIVEN = frozenset({"breath", "folded", "given", "start", "flags", "estimate", "capnogram"})
+GIVEN = frozenset({"breath", "features", "given", "start", "flags", "estimate", "capnogram"})
 """Names a metric may ask for besides folds and metrics."""
 
 Withheld: TypeAlias = tuple[tuple[Flag, Reason], ...]
@@ -184,7 +184,7 @@ def in_order(metrics: Mapping[str, Metric]) -> tuple[Metric, ...]:
     Raises:
         TypeError: A parameter names nothing that exists, a metric shadows a fold, or metrics that need each other.
     """
-    known = GIVEN | set(Fold._fields)
+    known = GIVEN | set(BreathFeatures._fields)
     if shadowed := sorted(known & metrics.keys()):
         raise TypeError(f"metric {shadowed[0]!r} has the name of a fold or of a given value")
     for one in metrics.values():

@@ -20,7 +20,7 @@ class RunningMedian:
         self._recent: deque[tuple[float, float]] = deque()
         self._ordered: list[float] = []
 
-    def push(self, at_s: float, value: float) -> float:
+    def add(self, at_s: float, value: float) -> float:
         """Add a value, NaN for none; returns the median over ``(at_s - span_s, at_s]``."""
         while self._recent and self._recent[0][0] <= at_s - self._span_s:
             del self._ordered[bisect_left(self._ordered, self._recent.popleft()[1])]

@@ -13,8 +13,8 @@ import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from streamer.core.metrics.features.breath_features import Fold
-from streamer.core.metrics.measurement_context import Given, is_incomplete
+from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.core.metrics.measurement_context import MeasurementContext, is_incomplete
 from streamer.core.metrics.running_median import middle
 from streamer.model.breath import Breath
 from streamer.model.reasons import Reason
@@ -52,25 +52,25 @@ class Balance(NamedTuple):
 NOTHING_MOVED = Balance(("", "B", "B", "B"), (None, None, None, Reason.VOLUME_NOT_CLOSED))
 
 
-def balance_of(breath: Breath, folded: Fold, given: Given, flags: Collection[Flag]) -> Balance:
+def balance_of(breath: Breath, features: BreathFeatures, given: MeasurementContext, flags: Collection[Flag]) -> Balance:
     """The balance of a breath, itself among the recent ones unless it is the first half of a double trigger."""
-    if folded.tidal_insp <= 0.0:
+    if features.tidal_insp <= 0.0:
         return NOTHING_MOVED
-    own, volumes, is_double = folded.tidal_exp / folded.tidal_insp, given.past.volumes, bool(DOUBLES & {*flags})
-    seen = volumes if is_double else (*volumes, (folded.tidal_insp, folded.tidal_exp))
+    own, volumes, is_double = features.tidal_exp / features.tidal_insp, given.past.volumes, bool(DOUBLES & {*flags})
+    seen = volumes if is_double else (*volumes, (features.tidal_insp, features.tidal_exp))
     off = persistent(seen) - 1.0 if seen else 0.0
     if is_double and len(seen) < ENOUGH_DOUBLED:
         off = 0.0
-    if len(seen) <= RUN and abs(folded.tidal_exp - folded.tidal_insp) <= _sample(breath, folded):
+    if len(seen) <= RUN and abs(features.tidal_exp - features.tidal_insp) <= _sample(breath, features):
         off = 0.0
-    noise, doubt = hidden(breath, folded), in_doubt(folded)
+    noise, doubt = hidden(breath, features), in_doubt(features)
     moved = Reason.SIGNAL_NOISY if noise > REFUSED else None
     if moved is None and abs(off) > REFUSED:
         moved = Reason.SENSOR_RATIO if off > 0.0 and len(seen) >= RUN else Reason.VOLUME_NOT_CLOSED
     if moved is None and (
         doubt > REFUSED
-        or (len(volumes) < SETTLED and _is_unsettled(breath, folded, is_double=is_double))
-        or (not is_double and (not 1.0 / FAR < own < FAR or _is_from_outside(folded, given.before, own)))
+        or (len(volumes) < SETTLED and _is_unsettled(breath, features, is_double=is_double))
+        or (not is_double and (not 1.0 / FAR < own < FAR or _is_from_outside(features, given.before, own)))
     ):
         moved = Reason.VOLUME_NOT_CLOSED
     tight = moved or (Reason.LEAK_HIGH if breath.leak_frac > MAX_LEAK else None)
@@ -81,54 +81,56 @@ def balance_of(breath: Breath, folded: Fold, given: Given, flags: Collection[Fla
     return Balance(("", noted, unsure, unsure), (None, moved, tight, closed))
 
 
-def in_doubt(folded: Fold) -> float:
+def in_doubt(features: BreathFeatures) -> float:
     """Share of the inspired volume by which its correction may be wrong.
 
     A leak or a zero that is off leaves the breath open, and takes from each phase as its correction does.
     """
-    into, out = folded.insp_volume - folded.tidal_insp, folded.tidal_exp - folded.exp_volume
+    into, out = features.insp_volume - features.tidal_insp, features.tidal_exp - features.exp_volume
     taken = abs(into) + abs(out)
     if not taken > 0.0:
         return 0.0
-    return min(abs(folded.tidal_exp - folded.tidal_insp), MISJUDGED * taken) * abs(into) / taken / folded.tidal_insp
+    return (
+        min(abs(features.tidal_exp - features.tidal_insp), MISJUDGED * taken) * abs(into) / taken / features.tidal_insp
+    )
 
 
-def _is_unsettled(breath: Breath, folded: Fold, *, is_double: bool) -> bool:
+def _is_unsettled(breath: Breath, features: BreathFeatures, *, is_double: bool) -> bool:
     """Of the first breaths: it does not close, or a correction that has just been learned makes much of it.
 
     Not where the next breath came so soon that nothing could come back, nor where that comes back.
     """
-    if is_double and folded.tidal_exp > folded.tidal_insp:
+    if is_double and features.tidal_exp > features.tidal_insp:
         return False
     if is_double and breath.end_s - breath.insp_end_s < min(SOON * (breath.insp_end_s - breath.start_s), SOON_S):
         return False
-    unclosed, corrected = abs(folded.tidal_exp - folded.tidal_insp), abs(folded.insp_volume - folded.tidal_insp)
-    return unclosed > max(MAX_UNCLOSED * folded.tidal_insp, _sample(breath, folded)) or (
-        corrected > REFUSED * folded.tidal_insp
+    unclosed, corrected = abs(features.tidal_exp - features.tidal_insp), abs(features.insp_volume - features.tidal_insp)
+    return unclosed > max(MAX_UNCLOSED * features.tidal_insp, _sample(breath, features)) or (
+        corrected > REFUSED * features.tidal_insp
     )
 
 
-def _is_from_outside(folded: Fold, before: Fold | None, own: float) -> bool:
+def _is_from_outside(features: BreathFeatures, before: BreathFeatures | None, own: float) -> bool:
     """More, or less, comes back than went in, though the lung came to rest at the same pressure as before.
 
     A leak that opens goes on being fed at the end. A lung that gives more than it got had kept it before; or gas joins.
     """
-    if before is None or abs(own - 1.0) <= FROM_OUTSIDE or abs(folded.end_paw - before.end_paw) > SAME_CMH2O:
+    if before is None or abs(own - 1.0) <= FROM_OUTSIDE or abs(features.end_paw - before.end_paw) > SAME_CMH2O:
         return False
     if own < 1.0:
-        return not is_incomplete(before) and folded.end_flow > FED * folded.peak_exp_flow
+        return not is_incomplete(before) and features.end_flow > FED * features.peak_exp_flow
     kept = max(before.tidal_insp - before.tidal_exp, 0.0)
     is_empty = not is_incomplete(before) or before.tidal_exp > (1.0 + FROM_OUTSIDE) * before.tidal_insp
-    return is_empty and folded.tidal_exp - kept > (1.0 + FROM_OUTSIDE) * folded.tidal_insp
+    return is_empty and features.tidal_exp - kept > (1.0 + FROM_OUTSIDE) * features.tidal_insp
 
 
-def hidden(breath: Breath, folded: Fold) -> float:
+def hidden(breath: Breath, features: BreathFeatures) -> float:
     """Error that white noise of flow leaves in the inspired volume, as a share of it, exceeded in one of four hundred.
 
     A sum of n samples dt apart, each with noise s, has the standard deviation s·dt·sqrt(n) = s·sqrt(Ti·dt).
     """
     ti_s = max(breath.insp_end_s - breath.start_s, 1.0 / breath.rate_hz)
-    return DEVIATIONS * breath.flow_noise * math.sqrt(ti_s / breath.rate_hz) / folded.tidal_insp
+    return DEVIATIONS * breath.flow_noise * math.sqrt(ti_s / breath.rate_hz) / features.tidal_insp
 
 
 def persistent(volumes: Sequence[tuple[float, float]]) -> float:
@@ -142,9 +144,9 @@ def persistent(volumes: Sequence[tuple[float, float]]) -> float:
     return max(slow, quick, key=lambda ratio: abs(ratio - 1.0))
 
 
-def _sample(breath: Breath, folded: Fold) -> float:
+def _sample(breath: Breath, features: BreathFeatures) -> float:
     """Volume of the largest sample, L: where flow turns within one, as much may be missed."""
-    return max(folded.peak_insp_flow, folded.peak_exp_flow) / breath.rate_hz
+    return max(features.peak_insp_flow, features.peak_exp_flow) / breath.rate_hz
 
 
 def _nearest(views: Sequence[float]) -> float:

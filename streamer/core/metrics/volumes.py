@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import (
     AS_MEASURED,
     ASSUMED,
     CORRECTED,
     PREDICTED,
     STATED,
-    Given,
-    Start,
+    MeasurementContext,
+    OnsetState,
     circuit_of,
     filled_share,
     weight_kg,
@@ -54,7 +54,7 @@ def vt_exp(exp_volume: float) -> float:
     methods=(CORRECTED, ASSUMED, AS_MEASURED),
     volume=Volume.MOVED,
 )
-def vt(tidal_insp: float, closing_paw: float, given: Given, start: Start) -> Graded:
+def vt(tidal_insp: float, closing_paw: float, given: MeasurementContext, start: OnsetState) -> Graded:
     """Corrected inspired volume, mL; at the ventilator less circuit compliance times the rise of pressure."""
     circuit = circuit_of(given.context, tidal_insp, filled_share(tidal_insp, closing_paw - start.peep))
     filled = circuit.value * (closing_paw - start.peep)
@@ -68,7 +68,7 @@ def vt(tidal_insp: float, closing_paw: float, given: Given, start: Start) -> Gra
     mdc=153208,
     methods=(PREDICTED, STATED),
 )
-def vt_pbw(vt: float, given: Given) -> Graded:
+def vt_pbw(vt: float, given: MeasurementContext) -> Graded:
     """``vt`` over weight, mL/kg."""
     weight, method = weight_kg(given.context)
     return Graded(vt / weight, None, method)
@@ -114,19 +114,19 @@ def _grade(doubt_l_min: float) -> str:
     volume=Volume.MOVED,
 )
 def minute_volume(  # noqa: PLR0917 (names are what it needs)
-    te: float, ttot: float, rr: float, breath: Breath, folded: Fold, given: Given
+    te: float, ttot: float, rr: float, breath: Breath, features: BreathFeatures, given: MeasurementContext
 ) -> Graded:
     """Minute volume, L/min; less the sensor's zero where that is known.
 
     What is lost for good, and counts as a leak, may as well be a zero that no hold has shown: a leak takes hardly any
     of what is measured of an expiration, a zero as much as of an inspiration. Withheld where that is more than a tenth.
     """
-    vt_l = folded.exp_volume_seen
-    taken = folded.insp_volume - folded.tidal_insp + folded.tidal_exp - folded.exp_volume
+    vt_l = features.exp_volume_seen
+    taken = features.insp_volume - features.tidal_insp + features.tidal_exp - features.exp_volume
     lost = taken - breath.flow_zero * ttot
     if abs(lost) > NOTED * vt_l and given.past.volumes:
-        lost += (1.0 - persistent(given.past.volumes)) * folded.tidal_insp
-    doubt = abs(lost) * te / ttot / max(vt_l, folded.insp_volume - lost)
+        lost += (1.0 - persistent(given.past.volumes)) * features.tidal_insp
+    doubt = abs(lost) * te / ttot / max(vt_l, features.insp_volume - lost)
     if not math.isnan(breath.flow_zero_doubt):
         doubt = min(doubt, breath.flow_zero_doubt * te / vt_l)
     noise = DEVIATIONS * breath.flow_noise * math.sqrt(te / breath.rate_hz) / vt_l

@@ -82,7 +82,7 @@ class Rolling:
         self._next_s = math.inf
         """The first boundary of all: most pushes of samples come before it."""
 
-    def push(self, record: BreathRecord) -> list[Summary]:
+    def add(self, record: BreathRecord) -> list[Summary]:
         """Take a record, in order of ``end_s``; returns the summaries that were sealed before it, to be sent first."""
         if not self._windows:
             return []

@@ -247,11 +247,11 @@ class Segmenter:
         if Flag.APNOEA in flags and not flags - {Flag.APNOEA, Flag.TRUNCATED, Flag.AFTER_GAP} and sums.net > 0.0:
             self._learned.restart(sums, duration_s)
         elif not flags - {Flag.STACKED, Flag.GAP_SHORT}:
-            self._leak_frac.push(sums.vti, sums.vte)
+            self._leak_frac.add(sums.vti, sums.vte)
             noise, scale = float(limits["noise"][0]), float(limits["scale"][0])
             levels = levels_of(self._levels(flow, paw, insp_end, self._rate_hz, noise, scale))
             if sums.root > 0.0:
-                self._learned.push(sums, levels, duration_s, scale)
+                self._learned.add(sums, levels, duration_s, scale)
         else:
             return
         limits["leak"], limits["zero"] = self._learned.conductance, self._learned.zero

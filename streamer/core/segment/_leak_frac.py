@@ -18,7 +18,7 @@ class LeakFraction:
         self._volumes: deque[tuple[float, float]] = deque(maxlen=breaths)
         self._least = least
 
-    def push(self, inspired: float, expired: float) -> None:
+    def add(self, inspired: float, expired: float) -> None:
         """Volumes of a complete breath, L."""
         self._volumes.append((inspired, expired))
         newest = list(self._volumes)[-NEWEST:]

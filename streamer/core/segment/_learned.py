@@ -46,13 +46,13 @@ class Leak:
         self.zero_doubt = math.nan
         self._scale = 1.0
 
-    def push(self, sums: Sums, levels: Levels, duration_s: float, scale: float = 1.0) -> None:
+    def add(self, sums: Sums, levels: Levels, duration_s: float, scale: float = 1.0) -> None:
         """A complete breath; ``scale`` of the signal against an adult's."""
         self._scale = scale
         root = math.sqrt(max(levels.end_paw, 0.0))
         self._rows.append(_Row(sums.net, sums.root, duration_s, levels.end, root))
         self._forget()
-        self._zero.push(sums, levels, duration_s, scale)
+        self._zero.add(sums, levels, duration_s, scale)
         self.zero, self.zero_doubt = self._zero.value, self._zero.doubt
         if len(self._rows) >= self._settled:
             self.conductance = self._conductance()

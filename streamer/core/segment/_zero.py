@@ -69,7 +69,7 @@ class Zero:
         if math.isfinite(flow + doubt):
             self._standby = flow, doubt
 
-    def push(self, sums: Sums, levels: Levels, duration_s: float, scale: float = 1.0) -> None:
+    def add(self, sums: Sums, levels: Levels, duration_s: float, scale: float = 1.0) -> None:
         """A complete breath; all flows shrink with the ``scale`` of the signal against an adult's."""
         self._scale = scale
         self._age_s += duration_s

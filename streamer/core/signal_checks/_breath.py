@@ -30,7 +30,7 @@ class Standing:
         self._live: list[FloatArray | None] = [None, None, None]
         """Each channel in the last breath in which it was not suspect and moved through half of the samples."""
 
-    def push(self, breath: Breath) -> frozenset[Flag]:
+    def add(self, breath: Breath) -> frozenset[Flag]:
         """Noise that falls silent for half a second, with a chance below 10⁻⁶, is a sensor that does."""
         channels = breath.flow, breath.paw, breath.pco2
         if breath.flow.size < 2 * STANDS_S * breath.rate_hz:

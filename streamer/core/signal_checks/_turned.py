@@ -30,7 +30,7 @@ class Turned:
         self._ends: deque[float] = deque(maxlen=BREATHS)
         self._swings: deque[float] = deque(maxlen=BREATHS)
 
-    def push(self, breath: Breath) -> frozenset[Flag]:
+    def add(self, breath: Breath) -> frozenset[Flag]:
         """What a suspect breath shows does not become usual."""
         paw, rate_hz = breath.paw, breath.rate_hz
         last = paw.size - int(EDGE_S * rate_hz)

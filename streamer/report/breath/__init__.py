@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from streamer.core.expirogram import expirogram_of
-from streamer.core.metrics import Given
+from streamer.core.metrics import MeasurementContext
 from streamer.model.breath import Breath
 from streamer.model.reasons import Reason
 from streamer.model.records import BreathRecord
@@ -27,7 +27,7 @@ NO_CO2 = frozenset({Reason.CO2_MISSING.value})
 
 
 def breath_figure(
-    breath: Breath, record: BreathRecord, given: Given, *, caption: str, doubts: Sequence[str] = ()
+    breath: Breath, record: BreathRecord, given: MeasurementContext, *, caption: str, doubts: Sequence[str] = ()
 ) -> Figure:
     """Draw a breath as ``Bed`` hands it to its observer; without a capnogram only its pressure and flow.
 
@@ -53,7 +53,7 @@ def breath_figure(
     return figure
 
 
-def _draw_all(figure: Figure, breath: Breath, record: BreathRecord, given: Given) -> None:
+def _draw_all(figure: Figure, breath: Breath, record: BreathRecord, given: MeasurementContext) -> None:
     expirogram = expirogram_of(breath, record, given)
     _expirogram.draw(figure.add_axes((0.065, 0.525, 0.425, 0.42)), expirogram, record)
     _numbers.draw(figure.add_axes((0.025, 0.055, 0.575, 0.345)), record, given)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
-from streamer.core.metrics import METRICS, Given
+from streamer.core.metrics import METRICS, MeasurementContext
 from streamer.model.records import BreathRecord
 from streamer.report.breath.style import INK, PALE, SMALL_PT
 
@@ -47,7 +47,7 @@ def number(record: BreathRecord, key: str, decimals: int) -> str:
     return f"{record.values[key]:.{decimals}f}" + ("" if unit == DIMENSIONLESS else f" {unit}")
 
 
-def draw(axes: Axes, record: BreathRecord, given: Given) -> None:
+def draw(axes: Axes, record: BreathRecord, given: MeasurementContext) -> None:
     """Fill the axes from top to bottom."""
     lines = len(ROWS) + 1
     axes.set_axis_off()

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from streamer.core.metrics import Given
+from streamer.core.metrics import MeasurementContext
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
 from streamer.model.reasons import Reason
 from streamer.report.breath.style import BLUE, GREEN, INK, PALE, SHADE_2, SMALL_PT, VERMILLION
 
 
-def draw(panels: Sequence[Axes], breath: Breath, given: Given | None) -> None:
+def draw(panels: Sequence[Axes], breath: Breath, given: MeasurementContext | None) -> None:
     """Pressure, flow and, in a third panel, PCO2; time counts from the onset of inspiration."""
     time_s = breath.onset_s - breath.start_s + np.arange(breath.flow.size) / breath.rate_hz
     is_dry = given is not None and given.context.co2_scale == "dry"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.sample_assembler import LIVE_REFILL_S, MAX_NOTICES
-from adapters.devices.line_listener import STRANGE, Overheard
+from adapters.devices.line_listener import STRANGE, LineListener
 from adapters.formats import pb840
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.errors import ConfigError, SourceLost
@@ -28,7 +28,7 @@ class Heard:
     """A dialogue as a decoder: numbers among the pieces are silences."""
 
     def __init__(self) -> None:
-        self.dialogue = Overheard(pb840.Decoder(ReadOptions(), live=True), pb840.RATE_HZ, "rows")
+        self.dialogue = LineListener(pb840.Decoder(ReadOptions(), live=True), pb840.RATE_HZ, "rows")
 
     def play(self, *steps: bytes | float) -> Stream:
         items: list[Item] = []

@@ -17,7 +17,7 @@ from adapters.decoding.json_fields import MAX_DEPTH, Fields, Unusable
 from adapters.decoding.json_stream import LIVE_LEARN, STRANGE, Decoder
 from adapters.decoding.text_rows import MAX_LINE
 from adapters.devices.json_lines import Emulator, Settings, chunks
-from adapters.devices.json_listener import Told
+from adapters.devices.json_listener import JsonListener
 from adapters.devices.transport import await_link
 from adapters.formats import json_lines
 from adapters.recordings.open import open_recording
@@ -293,7 +293,7 @@ def test_a_long_stream_is_read_in_bounded_memory() -> None:
 
 def test_silence_is_a_gap_only_where_the_count_is_the_clock() -> None:
     for text, gap_s in ((line(flow_l_s=1) * 3, 2.5), (samples(200), 0.0)):
-        told = Told(make(50.0, live=True))
+        told = JsonListener(make(50.0, live=True))
         items: list[Item] = [*told.feed(text), *told.silence(1.0), *told.silence(2.5)]
         after = line(flow_l_s=2) if gap_s else b"".join(sample(k) for k in range(200, 220))
         items += told.feed(after)

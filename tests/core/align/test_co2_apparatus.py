@@ -38,10 +38,10 @@ def test_shares_of_the_breath_tell(late: float, back: float, gas: float, seen: L
 def test_one_breath_changes_no_verdict() -> None:
     apparatus = Apparatus()
     for _ in range(5):
-        apparatus.push(Shares(0.15, 0.30, 0.08))
-    assert apparatus.push(Shares(0.30, 0.45, 0.08)) is Late.BY_APPARATUS
+        apparatus.add(Shares(0.15, 0.30, 0.08))
+    assert apparatus.add(Shares(0.30, 0.45, 0.08)) is Late.BY_APPARATUS
     apparatus.forget()
-    assert apparatus.push(Shares(0.30, 0.45, 0.08)) is Late.BY_DEVICE
+    assert apparatus.add(Shares(0.30, 0.45, 0.08)) is Late.BY_DEVICE
 
 
 @pytest.mark.parametrize("volume_ml", [30.0, 40.0, 60.0, 80.0])

@@ -9,7 +9,7 @@ import pytest
 
 from streamer.core.align import AlignSettings
 from streamer.core.align._co2_flush import Flushing
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.model.breath import Breath
 from streamer.model.context import Context
 from tests.support.analytic_breaths import vcv
@@ -44,4 +44,4 @@ def test_gas_that_comes_back_is_counted_without_the_zero(zero: float) -> None:
     shown = dataclasses.replace(
         one, flow=one.flow + zero, flow_zero=zero, pco2=np.where(np.arange(one.flow.size) < one.insp_end, 0.0, 40.0)
     )
-    assert fold(shown).co2_returned == pytest.approx(0.0, abs=1e-4)
+    assert extract_features(shown).co2_returned == pytest.approx(0.0, abs=1e-4)

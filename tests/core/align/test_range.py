@@ -19,13 +19,13 @@ def test_it_is_that_of_the_values_of_late(digits: int) -> None:
     found = Range(30.0)
     for k, (at_s, value) in enumerate(zip(times.tolist(), values.tolist(), strict=True)):
         late = values[: k + 1][times[: k + 1] >= at_s - 30.0]
-        assert found.push(at_s, value) == late.max() - late.min()
+        assert found.add(at_s, value) == late.max() - late.min()
 
 
 def test_it_keeps_no_more_than_it_needs() -> None:
     found = Range(10.0)
     for k in range(5000):
-        found.push(0.1 * k, float(k % 2))
+        found.add(0.1 * k, float(k % 2))
     assert len(found._rising) + len(found._falling) < 300
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.simulator.scenario import Scenario, Sensor, Ventilator
 from streamer.core.bed import Bed
 from streamer.core.labels import Labeller
-from streamer.core.metrics import METRICS, fold
+from streamer.core.metrics import METRICS, extract_features
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
 from streamer.model.records import BreathRecord, Flag
@@ -26,7 +26,7 @@ L_MIN = 1 / 60
 
 
 def labels(one: Breath) -> frozenset[Flag]:
-    return Labeller("b").push(one, fold(one))[0]
+    return Labeller("b").add(one, extract_features(one))[0]
 
 
 def since(one: Breath, start_s: float, lasting_s: float) -> FloatArray:
@@ -54,11 +54,11 @@ def early(depth: float) -> Breath:
 
 
 def test_the_sag_is_read_as_made() -> None:
-    found = fold(early(2.0))
+    found = extract_features(early(2.0))
     assert found.sag == pytest.approx(2.0, abs=0.1)
     assert found.sag_at == pytest.approx(0.283, abs=0.03)
-    assert fold(vcv()).sag == pytest.approx(0.0, abs=1e-9)
-    assert np.isnan(fold(pcv()).sag)
+    assert extract_features(vcv()).sag == pytest.approx(0.0, abs=1e-9)
+    assert np.isnan(extract_features(pcv()).sag)
 
 
 @pytest.mark.parametrize(("depth", "starved"), [(1.3, False), (1.7, True), (6.0, True)])
@@ -68,7 +68,7 @@ def test_starvation_from_waveforms(depth: float, starved: bool) -> None:  # noqa
 
 def test_starvation_under_flow_that_falls_in_a_straight_line() -> None:
     passive = Lung().falling_flow(0.9, 0.1, 1.0).pressure(0.0, 3.0).breath(1)
-    assert fold(passive).sag == 0.0, "pressure bulges upwards"
+    assert extract_features(passive).sag == 0.0, "pressure bulges upwards"
     assert labels(pulled(passive, 8.0 * since(passive, 0.005, 0.6))) == {Flag.FLOW_STARVATION}
 
 
@@ -88,7 +88,7 @@ def stiffening(sag: float, power: float) -> Breath:
 def test_a_lung_that_stiffens_is_not_starved(power: float, seed: int) -> None:
     """However deep its sag: it lies in the middle or later, and pressure rises all the time."""
     one = noisy(stiffening(4.0, power), seed)
-    assert fold(one).sag > 3.0
+    assert extract_features(one).sag > 3.0
     assert labels(one) == set()
 
 
@@ -97,9 +97,9 @@ def test_a_stiff_lung_may_be_starved_too() -> None:
     labeller = Labeller("b")
     stiff = stiffening(2.0, 2.0)
     for _ in range(5):
-        assert labeller.push(stiff, fold(stiff))[0] == set()
+        assert labeller.add(stiff, extract_features(stiff))[0] == set()
     effort = pulled(stiff, 5.5 * since(stiff, -0.2, 1.5))
-    assert labeller.push(effort, fold(effort))[0] == {Flag.FLOW_STARVATION}
+    assert labeller.add(effort, extract_features(effort))[0] == {Flag.FLOW_STARVATION}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def slowed(l_min: float) -> Breath:
 def test_reverse_triggering_from_waveforms(weak: Breath, strong: Breath) -> None:
     for one, last in ((weak, set()), (strong, {Flag.REVERSE_TRIGGER_SUSPECT})):
         labeller = Labeller("b")
-        found = [labeller.push(one, fold(one))[0] & EVENTS for _ in range(5)]
+        found = [labeller.add(one, extract_features(one))[0] & EVENTS for _ in range(5)]
         assert found == [set(), set(), set(), set(), last]
 
 
@@ -200,7 +200,7 @@ def test_a_slow_valve_and_a_slow_rise_are_no_effort() -> None:
     late_outflow = Lung().constant_flow(0.5, 1.0).constant_flow(0.0, 0.3).falling_flow(-0.05, -0.05, 0.4)
     late_outflow.pressure(0.0, 2.0)
     for one in (slow_rise, late_outflow.breath(2)):
-        assert fold(one).late_swing < 1 * L_MIN
+        assert extract_features(one).late_swing < 1 * L_MIN
 
 
 # ── cough
@@ -219,7 +219,7 @@ def shaken(cycles: int, l_min: float, hz: float = 2.5) -> Breath:
 )
 def test_reversals_within_a_second(cycles: int, l_min: float, hz: float, count: int) -> None:
     one = shaken(cycles, l_min, hz)
-    assert fold(one).reversals == count
+    assert extract_features(one).reversals == count
     assert labels(one) & EVENTS == ({Flag.COUGH} if count >= 4 else set())
 
 
@@ -251,8 +251,8 @@ def test_pressure_that_stays_high_is_a_new_state() -> None:
 def test_a_pressure_spike_in_expiration_counts() -> None:
     one = vcv()
     spike = pulled(one, -40.0 * since(one, 2.0, 0.2))
-    assert fold(spike).top_paw > fold(spike).peak_paw + 15
-    assert fold(one).top_paw == fold(one).peak_paw
+    assert extract_features(spike).top_paw > extract_features(spike).peak_paw + 15
+    assert extract_features(one).top_paw == extract_features(one).peak_paw
 
 
 @pytest.mark.parametrize(("lasting", "turns", "coughs"), [(0.5, 1.0, True), (0.55, 1.0, False), (0.5, 0.0, False)])

@@ -13,7 +13,7 @@ from adapters.simulator import simulate
 from adapters.simulator.scenario import Hold, Scenario, Sensor, Ventilator
 from streamer.core.bed import Bed
 from streamer.core.labels import Labeller, completed
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.model.breath import Breath
 from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
 from streamer.wire import Origin, Source, encode, json_schemas
@@ -126,7 +126,7 @@ def test_only_a_manoeuvre_of_2_s_is_told_before_the_usual_pause_is_known() -> No
 
 
 def notice_of(one: Breath) -> Notice:
-    _, (notice,) = Labeller("b").push(one, fold(one))
+    _, (notice,) = Labeller("b").add(one, extract_features(one))
     return notice
 
 
@@ -144,7 +144,7 @@ def test_no_initial_resistance_without_constant_flow_or_with_a_starved_patient()
     one = vcv(pause_s=2.5, rr=8)
     share = np.clip(np.arange(one.paw.size) / 60, 0, 1)
     starved = dataclasses.replace(one, paw=one.paw - 6.0 * np.sin(np.pi * share))
-    assert Labeller("b").push(starved, fold(starved))[0] == {Flag.HOLD, Flag.FLOW_STARVATION}
+    assert Labeller("b").add(starved, extract_features(starved))[0] == {Flag.HOLD, Flag.FLOW_STARVATION}
     assert "r_init_cmh2o_s_l" not in notice_of(starved).values
 
 

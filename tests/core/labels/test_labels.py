@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from streamer.core.labels import Labeller
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.model.records import Flag, NoticeKind
 from tests.support.analytic_breaths import Lung, vcv
-from tests.support.labelled_breaths import TRIGGERED, Ward, cycle, folded
+from tests.support.labelled_breaths import TRIGGERED, Ward, cycle, features
 
 
 def test_normal_breaths_have_no_labels() -> None:
@@ -66,12 +66,12 @@ def test_a_real_double_trigger_from_waveforms() -> None:
     paw[-12:] -= np.linspace(0.0, 2.0, 12)
     dip = dataclasses.replace(normal, paw=paw)
     for _ in range(6):
-        flags, _ = labeller.push(normal, fold(normal))
+        flags, _ = labeller.add(normal, extract_features(normal))
         assert not flags
-    labeller.push(dip, fold(dip))
+    labeller.add(dip, extract_features(dip))
     first = Lung().constant_flow(0.5, 1.0).pressure(0.0, 0.3).breath(1)
     second = vcv(v0=0.2)
-    assert [labeller.push(one, fold(one))[0] for one in (first, second, normal)] == [
+    assert [labeller.add(one, extract_features(one))[0] for one in (first, second, normal)] == [
         {Flag.DOUBLE_TRIGGER},
         {Flag.DOUBLE_TRIGGER},
         set(),
@@ -84,9 +84,9 @@ def test_ineffective_effort() -> None:
     t = (np.arange(one.paw.size) - one.insp_end) / 100.0
     shape = np.exp(-(((t - 1.5) / 0.15) ** 2))
     effort = dataclasses.replace(one, paw=one.paw - 1.0 * shape, flow=one.flow + 0.12 * shape)
-    assert fold(effort).efforts == 1.0
-    assert fold(one).efforts == 0.0
-    assert Labeller("b").push(effort, fold(effort))[0] == {Flag.INEFFECTIVE_EFFORT}
+    assert extract_features(effort).efforts == 1.0
+    assert extract_features(one).efforts == 0.0
+    assert Labeller("b").add(effort, extract_features(effort))[0] == {Flag.INEFFECTIVE_EFFORT}
 
 
 def test_heartbeats_are_no_efforts() -> None:
@@ -94,7 +94,7 @@ def test_heartbeats_are_no_efforts() -> None:
     one = vcv(r=20.0, rr=12)
     beat = np.sin(2 * np.pi * 1.25 * np.arange(one.paw.size) / 100.0)
     beating = dataclasses.replace(one, paw=one.paw - 0.3 * beat, flow=one.flow + 2 / 60 * beat)
-    assert fold(beating).efforts == 0.0
+    assert extract_features(beating).efforts == 0.0
 
 
 def test_autotrigger_suspect() -> None:
@@ -142,8 +142,8 @@ def test_disconnect_again_before_it_was_normal() -> None:
 def test_the_level_follows_peep(peep: float, low: float, opens: bool) -> None:  # noqa: FBT001
     labeller = Labeller("b")
     for _ in range(6):
-        labeller.push(cycle(), folded(end_paw=peep, end_min_paw=peep, start_min_paw=peep, low_paw=peep))
-    flags, _ = labeller.push(cycle(), folded(low_paw=low, end_paw=peep))
+        labeller.add(cycle(), features(end_paw=peep, end_min_paw=peep, start_min_paw=peep, low_paw=peep))
+    flags, _ = labeller.add(cycle(), features(low_paw=low, end_paw=peep))
     assert (Flag.DISCONNECT in flags) is opens
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from streamer.core.labels import Labeller
 from streamer.model.records import Flag, NoticeKind
-from tests.support.labelled_breaths import Ward, cycle, folded
+from tests.support.labelled_breaths import Ward, cycle, features
 
 HELD = {"peak_paw": 20.0, "end_paw": 8.0, "start_min_paw": 8.0, "end_min_paw": 8.0, "low_paw": 8.0}
 LEAKS = {"exp_volume": 0.1}
@@ -18,8 +18,8 @@ def labelled(*breaths: dict[str, float], **usual: float) -> list[bool]:
     """Whether each breath, after ten usual ones, counts as one of an open circuit."""
     labeller = Labeller("b")
     for _ in range(10):
-        labeller.push(cycle(), folded(**HELD | usual))
-    return [Flag.DISCONNECT in labeller.push(cycle(), folded(**HELD | usual | one))[0] for one in breaths]
+        labeller.add(cycle(), features(**HELD | usual))
+    return [Flag.DISCONNECT in labeller.add(cycle(), features(**HELD | usual | one))[0] for one in breaths]
 
 
 def test_a_large_leak_with_pressure_held_is_no_disconnect() -> None:

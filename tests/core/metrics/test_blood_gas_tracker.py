@@ -83,7 +83,7 @@ def test_running_median_is_the_median_at_every_prefix(values: list[tuple[float, 
         seen.append((at_s, value))
         inside = [one for t, one in seen if t > at_s - 60.0 and not math.isnan(one)]
         expected = float(np.median(inside)) if len(inside) >= 3 else math.nan
-        assert running.push(at_s, value) == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
+        assert running.add(at_s, value) == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
 
 
 def test_memory_is_bounded_by_time_and_by_count() -> None:
@@ -98,5 +98,5 @@ def test_memory_is_bounded_by_time_and_by_count() -> None:
 def test_a_breath_without_a_volume_tells_nothing() -> None:
     draws = told([*breaths(300), gas(100.0)])
     before = draws.drawn(330)
-    draws.push(record(303.0, {"minute_volume": math.nan, "pco2_mixed_exp": 99.0}))
+    draws.add(record(303.0, {"minute_volume": math.nan, "pco2_mixed_exp": 99.0}))
     assert draws.drawn(330) == before

@@ -59,7 +59,7 @@ def test_steadiness_is_that_of_one_method() -> None:
 def test_the_worst_quality_counts() -> None:
     draws = told([*breaths(60), gas(30.0)])
     assert draws.drawn(60).around.grade == "A"
-    draws.push(dataclasses.replace(record(61.0), quality={"pco2_mixed_exp": "C"}))
+    draws.add(dataclasses.replace(record(61.0), quality={"pco2_mixed_exp": "C"}))
     assert draws.drawn(61).around.grade == "C"
 
 
@@ -85,7 +85,7 @@ def test_after_a_gap_one_has_to_watch_again() -> None:
     after = list(breaths(DRAW_S + 615.5, from_s=DRAW_S + 600))
     watched = []
     for one in after:
-        draws.push(one)
+        draws.add(one)
         watched.append(draws.drawn(one.end_s + 3).around.is_watched)
     assert watched == [False, False, False, False, True]
     assert draws.drawn(DRAW_S + 615).around.pco2_mixed_exp == 25.0

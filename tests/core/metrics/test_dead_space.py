@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from streamer.core.metrics import METRICS, Measures, fold
+from streamer.core.metrics import METRICS, Measures, extract_features
 from streamer.model.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.model.context import Context
 from streamer.model.reasons import Reason
@@ -247,9 +247,9 @@ def test_the_standard_error_is_that_of_the_slope(noise: float, *, beats: bool) -
         pco2 = plain.pco2 + rng.normal(0.0, noise, plain.pco2.size)
         if beats:
             pco2 = pco2 + noise * np.sin(2.0 * np.pi * (1.2 * np.arange(pco2.size) / plain.rate_hz + rng.random()))
-        folded = fold(dataclasses.replace(plain, pco2=pco2))
-        off.append(folded.co2_slope - 20.0)
-        said.append(folded.co2_slope_error)
+        features = extract_features(dataclasses.replace(plain, pco2=pco2))
+        off.append(features.co2_slope - 20.0)
+        said.append(features.co2_slope_error)
     assert 0.8 < np.std(off) / np.median(said) < 1.3
 
 

@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import least_squares
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.features.expired_gas import phases
 from streamer.core.metrics.features.expirogram import POINTS, cells
 from streamer.core.metrics.features.expirogram_fit import param4
 from streamer.core.metrics.features.phase3 import fowler
 from tests.tools.trust.methods import DEAD_ML, PLAIN, RATE_HZ, STEEP, Model, found, ours, sampled, spread
 
-FIELDS = Fold._fields[Fold._fields.index("co2_volume") : Fold._fields.index("co2_fit_width") + 1]
+FIELDS = BreathFeatures._fields[
+    BreathFeatures._fields.index("co2_volume") : BreathFeatures._fields.index("co2_fit_width") + 1
+]
 
 
-def folded(pco2: np.ndarray, flow: np.ndarray, inspired: float = 0.0) -> dict[str, float]:
+def features(pco2: np.ndarray, flow: np.ndarray, inspired: float = 0.0) -> dict[str, float]:
     values, _ = phases(*cells(pco2, flow, RATE_HZ, 0, inspired, 0), RATE_HZ)
     return dict(zip(FIELDS, values, strict=True))
 
@@ -44,7 +46,7 @@ def test_oracles_to_the_printed_digit(given: tuple[float, ...], expected: tuple[
     """Algorithms §11.3. End-tidal pressure stands there for the very end; ours is the mean of the last 5 %."""
     vt, dead, p0, slope = given
     alveolar, mixed, amount, bohr = expected
-    one = folded(*step(*given))
+    one = features(*step(*given))
     assert 1000.0 * one["co2_dead"] == pytest.approx(dead, abs=1e-6)
     assert one["co2_middle"] == pytest.approx(alveolar, abs=1e-9)
     assert one["co2_area"] / one["co2_volume"] == pytest.approx(mixed, abs=5e-4)
@@ -122,19 +124,19 @@ def test_the_fitted_curve_is_the_least_squares_one(seed: int) -> None:
 
 def test_laws() -> None:
     pco2, flow = sampled(PLAIN, np.random.default_rng(3))
-    one = folded(pco2, flow)
-    twice = folded(2.0 * pco2, flow)
+    one = features(pco2, flow)
+    twice = features(2.0 * pco2, flow)
     assert twice["co2_dead"] == pytest.approx(one["co2_dead"], rel=1e-9)
     assert twice["co2_slope"] == pytest.approx(2.0 * one["co2_slope"], rel=1e-9)
-    raised = folded(pco2 + 3.0, flow, 3.0)
+    raised = features(pco2 + 3.0, flow, 3.0)
     assert raised == pytest.approx(one, rel=1e-9)
-    larger = folded(pco2, 2.0 * flow)
+    larger = features(pco2, 2.0 * flow)
     assert larger["co2_dead"] == pytest.approx(2.0 * one["co2_dead"], rel=1e-9)
     assert larger["co2_slope"] == pytest.approx(0.5 * one["co2_slope"], rel=1e-9)
 
 
 def test_time_between_phases_is_that_of_the_flow() -> None:
-    one = folded(*sampled(PLAIN, None))
+    one = features(*sampled(PLAIN, None))
     passed = lambda ml: -0.55 * math.log(1.0 - ml / 450.0 * (1.0 - math.exp(-3.0 / 0.55)))  # noqa: E731
     assert one["co2_transit_s"] == pytest.approx(passed(225.0) - passed(150.0), abs=0.004)
     assert one["co2_flow"] == pytest.approx(0.55, abs=0.01)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.core.metrics import METRICS, Given, Graded, Measures, NotMeasurable
-from streamer.core.metrics.blood_gas_validity import Around
+from streamer.core.metrics import METRICS, Graded, MeasurementContext, Measures, NotMeasurable
+from streamer.core.metrics.blood_gas_validity import BloodGasValidity
 from streamer.core.metrics.gases import oxygenation_index, pf_ratio, vd_alv, vd_vt_enghoff
 from streamer.model.context import BloodGas, Context
 from streamer.model.reasons import Reason
@@ -13,12 +13,12 @@ from tests.support.analytic_breaths import measured, vcv
 
 MAN = Context(sex="male", height_cm=175)
 GAS = BloodGas(at_s=0.0, pco2_art_mmhg=50.0, po2_art_mmhg=72.0, fio2=0.8)
-CHANGED = Around(has_changed=True)
+CHANGED = BloodGasValidity(has_changed=True)
 
 
 def found(context: Context = MAN, **given: object) -> Measures:
     one = vcv(vt=0.5, rr=20, r=4.0)
-    return measured(one, Given(context=context, **given))  # type: ignore[arg-type]
+    return measured(one, MeasurementContext(context=context, **given))  # type: ignore[arg-type]
 
 
 # ── ventilatory ratio
@@ -54,7 +54,7 @@ def test_ventilatory_ratio_withheld(context: Context, given: dict[str, object], 
 
 def test_oxygenation() -> None:
     """Algorithms §7: PaO2 72 at FiO2 0.8 and 18 cmH2O: P/F 90, index 20.0."""
-    ratio = pf_ratio(Given(blood_gas=GAS)).value
+    ratio = pf_ratio(MeasurementContext(blood_gas=GAS)).value
     assert ratio == pytest.approx(90.0)
     assert oxygenation_index(18.0, ratio) == pytest.approx(20.0)
     values = found(blood_gas=GAS).values
@@ -70,7 +70,7 @@ def test_oxygenation() -> None:
         (BloodGas(fio2=0.8), {}, "abg_missing"),
         (GAS, {"blood_gas_age_s": 3601.0}, "abg_stale"),
         (GAS, {"around": CHANGED}, "settings_changed"),
-        (GAS, {"around": Around(has_new_fio2=True)}, "settings_changed"),
+        (GAS, {"around": BloodGasValidity(has_new_fio2=True)}, "settings_changed"),
         (BloodGas(po2_art_mmhg=200.0, fio2=0.21), {}, "implausible"),
         (BloodGas(po2_art_mmhg=10.0, fio2=0.8), {}, "implausible"),
     ],
@@ -81,12 +81,12 @@ def test_oxygenation_withheld(gas: BloodGas | None, given: dict[str, object], re
 
 
 def test_new_settings_before_the_draw_are_no_matter_of_carbon_dioxide() -> None:
-    assert "vent_ratio" in found(blood_gas=GAS, around=Around(has_new_fio2=True)).values
+    assert "vent_ratio" in found(blood_gas=GAS, around=BloodGasValidity(has_new_fio2=True)).values
 
 
 def test_what_cannot_be_watched_is_of_lower_quality() -> None:
     keys = ("vent_ratio", "pf_ratio", "oxygenation_index")
-    blind, watched = found(blood_gas=GAS), found(blood_gas=GAS, around=Around(is_watched=True))
+    blind, watched = found(blood_gas=GAS), found(blood_gas=GAS, around=BloodGasValidity(is_watched=True))
     assert [blind.quality.get(key) for key in keys] == ["B", "B", "B"]
     assert [watched.quality.get(key) for key in keys] == [None, None, None]
 
@@ -99,7 +99,9 @@ def test_an_hour_is_not_yet_stale() -> None:
 
 E_2 = (45.0, 26.425, 500.0, 150.0, 0.41278, 56.389)
 E_3 = (55.0, 18.240, 400.0, 160.0, 0.66836, 107.345)
-STEADY = Around(pco2_mixed_exp=26.425, co2_breaths=100, method="mean_mainstream", is_unsteady=False, is_watched=True)
+STEADY = BloodGasValidity(
+    pco2_mixed_exp=26.425, co2_breaths=100, method="mean_mainstream", is_unsteady=False, is_watched=True
+)
 PRESENT = Graded(99.0, "A", "mean_mainstream")
 """What this breath itself exhales, which must not matter."""
 
@@ -108,7 +110,9 @@ def enghoff(
     arterial: float = 45.0, this_breath: Graded | Reason = PRESENT, age_s: float = 60.0, **of: object
 ) -> Graded:
     gas = BloodGas(pco2_art_mmhg=arterial)
-    return vd_vt_enghoff(Given(blood_gas=gas, blood_gas_age_s=age_s, around=STEADY._replace(**of)), this_breath)  # type: ignore[arg-type]
+    return vd_vt_enghoff(
+        MeasurementContext(blood_gas=gas, blood_gas_age_s=age_s, around=STEADY._replace(**of)), this_breath
+    )  # type: ignore[arg-type]
 
 
 def why_not(**of: object) -> Reason:
@@ -122,7 +126,7 @@ def test_enghoff_and_alveolar_dead_space(numbers: tuple[float, ...]) -> None:
     """Analytic expirograms, algorithms §11.3."""
     arterial, mixed, vt, airway, fraction, alveolar = numbers
     around = STEADY._replace(pco2_mixed_exp=mixed)
-    given = Given(blood_gas=BloodGas(pco2_art_mmhg=arterial), around=around)
+    given = MeasurementContext(blood_gas=BloodGas(pco2_art_mmhg=arterial), around=around)
     value, grade, method = vd_vt_enghoff(given, PRESENT)
     assert value == pytest.approx(fraction, abs=5e-6)
     assert (grade, method) == ("A", "enghoff_mainstream")
@@ -132,7 +136,7 @@ def test_enghoff_and_alveolar_dead_space(numbers: tuple[float, ...]) -> None:
 
 def test_a_lung_without_alveolar_dead_space_scatters_about_zero() -> None:
     """E-1: exactly zero. What noise can do is let through, more is not."""
-    given = Given(blood_gas=BloodGas(pco2_art_mmhg=40.0), around=STEADY)
+    given = MeasurementContext(blood_gas=BloodGas(pco2_art_mmhg=40.0), around=STEADY)
     assert vd_alv(0.3, 500.0, 150.0, given).value == pytest.approx(0.0)
     assert vd_alv(0.3, 500.0, 170.0, given).value == pytest.approx(-20.0)
     with pytest.raises(NotMeasurable, match="implausible"):
@@ -181,7 +185,7 @@ def test_an_implausible_fraction(arterial: float) -> None:
 
 def test_without_an_arterial_pressure() -> None:
     with pytest.raises(NotMeasurable, match="abg_missing"):
-        vd_vt_enghoff(Given(around=STEADY), PRESENT)
+        vd_vt_enghoff(MeasurementContext(around=STEADY), PRESENT)
 
 
 def test_bohr_and_enghoff_share_no_method() -> None:

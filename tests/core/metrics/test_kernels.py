@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from streamer.core.metrics import Fold
+from streamer.core.metrics import BreathFeatures
 
 MADE = """
 import json
 from streamer import RecursiveFit
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from tests.support.analytic_breaths import Lung, pcv, vcv
 from tests.core.labels.test_event_labels import early, late_draw, late_pull, shaken, sucked
 noise = {"noise": (0.2, 1.0)}
@@ -27,7 +27,7 @@ made = [
     vcv(leak_conductance=0.03), pcv(rate_hz=50.0, c=0.01, r=5),
     Lung().falling_flow(0.8, 0.2, 1.0).pressure(0.0, 4.0).breath(1),
 ]
-folds = [list(map(float, fold(one))) for one in made]
+folds = [list(map(float, extract_features(one))) for one in made]
 print(json.dumps([*folds, [*RecursiveFit(100.0).push(made[-2].flow, made[-2].paw)]]))
 """
 
@@ -55,7 +55,7 @@ def test_the_same_source_runs_uncompiled() -> None:
 def test_a_fold_has_its_fields_in_their_places() -> None:
     """Kernels return rows without names; what they mean hangs on their order."""
     *_, square, held, decaying, at_rest, _, _, falling, _ = (
-        Fold._make(row) if len(row) == len(Fold._fields) else None for row in folds("compiled")
+        BreathFeatures._make(row) if len(row) == len(BreathFeatures._fields) else None for row in folds("compiled")
     )
     for one in (square, held):
         assert one is not None

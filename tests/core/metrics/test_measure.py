@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from streamer.core.metrics import METRICS, Given, fold, measure
+from streamer.core.metrics import METRICS, MeasurementContext, extract_features, measure
 from streamer.model.breath import Breath
 from streamer.model.reasons import Reason
 from streamer.model.records import Flag
 from tests.support.analytic_breaths import breath, measured, vcv
 
 
-def lawful(one: Breath, given_: Given, flags: frozenset[Flag]) -> None:
-    found = measure(one, fold(one), given_, flags)
+def lawful(one: Breath, given_: MeasurementContext, flags: frozenset[Flag]) -> None:
+    found = measure(one, extract_features(one), given_, flags)
     assert found.values.keys() | found.missing.keys() == METRICS.keys()
     assert not found.values.keys() & found.missing.keys()
     for key, value in found.values.items():
@@ -63,7 +63,7 @@ def test_any_breath_gives_a_number_or_a_reason(  # noqa: PLR0917 (hypothesis nam
         leak_conductance=leak,
         leak_frac=leak_frac,
     )
-    lawful(one, Given(before=fold(one)) if again else Given(), flags)
+    lawful(one, MeasurementContext(before=extract_features(one)) if again else MeasurementContext(), flags)
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,7 +87,7 @@ def test_any_lung_gives_a_number_or_a_reason(  # noqa: PLR0917 (hypothesis names
         noise=(noise / 5, noise),
         rate_hz=rate_hz,
     )
-    lawful(one, Given(before=fold(one)), frozenset())
+    lawful(one, MeasurementContext(before=extract_features(one)), frozenset())
 
 
 def test_shift_in_time_changes_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.model.context import Context
 from tests.support.analytic_breaths import Lung, breath, measured, start_from, vcv
 
@@ -106,4 +106,4 @@ def test_peak_at_peep_is_no_dynamic_characteristic() -> None:
     one = vcv()
     flat = breath(one.flow, np.full(one.paw.size, 5.0), one.insp_end)
     assert measured(flat).missing["cdyn"] == "implausible"
-    assert fold(flat).peak_paw == 5.0
+    assert extract_features(flat).peak_paw == 5.0

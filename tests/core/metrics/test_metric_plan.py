@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from streamer.core.metrics import METRICS, Fold, Given, Graded, Metric, NotMeasurable, Volume, fold, measure
+from streamer.core.metrics import (
+    METRICS,
+    BreathFeatures,
+    Graded,
+    MeasurementContext,
+    Metric,
+    NotMeasurable,
+    Volume,
+    extract_features,
+    measure,
+)
 from streamer.core.metrics.capnogram_gates import capnogram_of
 from streamer.core.metrics.measurement_context import start_of
 from streamer.core.metrics.metric_plan import METRIC, needed_by, plan_of, with_needs, written
@@ -67,11 +77,14 @@ def looped(metrics: Iterable[Metric], pool: dict[str, Any], missing: dict[str, s
     return values, missing, grades, methods
 
 
-def expected(breath: Breath, folded: Fold, given: Given, flags: frozenset[Flag]) -> Found:
-    pool: dict[str, Any] = folded._asdict() | {"breath": breath, "folded": folded, "given": given, "flags": flags}
-    pool["start"] = start = start_of(folded, given.before)
-    pool |= {"estimate": estimate_of(breath, folded, given, start), "capnogram": capnogram_of(breath, folded, given)}
-    pool |= balance_of(breath, folded, given, flags)._asdict() | {"worst": "B" if breath.rate_hz < 50.0 else ""}
+def expected(breath: Breath, features: BreathFeatures, given: MeasurementContext, flags: frozenset[Flag]) -> Found:
+    pool: dict[str, Any] = features._asdict() | {"breath": breath, "features": features, "given": given, "flags": flags}
+    pool["start"] = start = start_of(features, given.before)
+    pool |= {
+        "estimate": estimate_of(breath, features, given, start),
+        "capnogram": capnogram_of(breath, features, given),
+    }
+    pool |= balance_of(breath, features, given, flags)._asdict() | {"worst": "B" if breath.rate_hz < 50.0 else ""}
     pool["grades"] = pool.pop("grade")
     gone: dict[str, str] = {}
     for one in METRICS.values():
@@ -98,25 +111,27 @@ def test_it_gives_what_a_loop_gives(
     block: tuple[list[Breath], list[Capnograph]], flags: tuple[Flag, ...], declared: Context
 ) -> None:
     breaths, capnographs = block
-    given, seen = Given(context=declared), set()
+    given, seen = MeasurementContext(context=declared), set()
     for breath, capnograph in zip(breaths[:20], capnographs, strict=False):
         for one in (breath, replace(breath, rate_hz=40.0), replace(breath, leak_frac=0.3), replace(breath, pco2=None)):
-            folded, held = fold(one), frozenset(flags)
-            given = Given(context=declared, capnograph=capnograph, before=folded, past=given.past)
-            assert measure(one, folded, given, held)[:4] == expected(one, folded, given, held)
-            seen |= measure(one, folded, given, held).values.keys()
+            features, held = extract_features(one), frozenset(flags)
+            given = MeasurementContext(context=declared, capnograph=capnograph, before=features, past=given.past)
+            assert measure(one, features, given, held)[:4] == expected(one, features, given, held)
+            seen |= measure(one, features, given, held).values.keys()
     assert seen
 
 
 def test_holds_and_strange_breaths_too() -> None:
     for one in (vcv(pause_s=1.0), vcv(pause_s=0.0), vcv(vt=0.02, flow=0.1), vcv(noise=(0.3, 3.0))):
-        folded = fold(one)
-        assert measure(one, folded, Given(), frozenset())[:4] == expected(one, folded, Given(), frozenset())
+        features = extract_features(one)
+        assert measure(one, features, MeasurementContext(), frozenset())[:4] == expected(
+            one, features, MeasurementContext(), frozenset()
+        )
 
 
 def run(*metrics: Metric, missing: dict[str, str] | None = None, **given: Any) -> Found:
     found: Found = {}, missing or {}, {}, {}
-    names = dict.fromkeys((*GIVEN, "folded")) | PLAIN | given
+    names = dict.fromkeys((*GIVEN, "features")) | PLAIN | given
     values, missing_, quality, methods = found
     plan_of(in_order({one.key: one for one in metrics}))(
         **names, values=values, missing=missing_, quality=quality, methods=methods
@@ -168,7 +183,7 @@ def test_no_name_of_its_own_is_that_of_a_metric_or_a_fold() -> None:
         arg.arg for node in ast.walk(ast.parse(written([]))) if isinstance(node, ast.arguments) for arg in node.args
     }
     assert {"reason", "grade", "values", "worst"} <= names
-    assert not (names - GIVEN) & (METRICS.keys() | set(Fold._fields))
+    assert not (names - GIVEN) & (METRICS.keys() | set(BreathFeatures._fields))
 
 
 METRIC_OF_NOTHING = METRIC.format(

@@ -13,12 +13,12 @@ import pytest
 from adapters.simulator import simulate
 from adapters.simulator.scenario import Relaxation, Scenario, Segment, Tube
 from streamer.core.bed import Bed
-from streamer.core.metrics import Fold, Memory, fold, nothing
+from streamer.core.metrics import BreathFeatures, BreathHistory, extract_features, no_features
 from streamer.core.metrics.breath_history import DOUBT, RATIOS, Ratio
 from streamer.core.metrics.elastance_stability import PLAIN, halfway, is_apart, is_bent, is_close, is_wide, relaxes
 from streamer.model.breath import Breath
 from streamer.model.records import BreathRecord
-from tests.core.metrics.test_breath_history import ONE, Seen
+from tests.core.metrics.test_breath_history import ONE, BreathSnapshot
 from tests.support.simulated import lung, pcv, records, vcv
 from tests.tools.trust.ranges import RANGES, measured
 
@@ -36,17 +36,17 @@ def course(mode: str, k2: float = 0.0, stiffness: float = 0.0) -> Scenario:
 
 
 @cache
-def folds(mode: str, k2: float = 0.0, stiffness: float = 0.0) -> list[Fold]:
+def folds(mode: str, k2: float = 0.0, stiffness: float = 0.0) -> list[BreathFeatures]:
     """Of the breaths that a lung without noise settles to."""
     kept: list[Breath] = []
     bed = Bed("wider", on_breath=lambda breath, _, __: kept.append(breath))
     for chunk in simulate(course(mode, k2, stiffness)).chunks(5.0):
         bed.push(chunk)
     bed.close()
-    return [fold(breath) for breath in kept[3:-1]]
+    return [extract_features(breath) for breath in kept[3:-1]]
 
 
-def middle(read: Callable[[Fold], float], rows: list[Fold]) -> float:
+def middle(read: Callable[[BreathFeatures], float], rows: list[BreathFeatures]) -> float:
     return float(np.median([read(row) for row in rows]))
 
 
@@ -80,7 +80,7 @@ def test_relaxation_moves_the_freer_fit_towards_the_lung_at_rest(mode: str) -> N
 
 
 def test_nothing_is_found_where_there_is_too_little_of_a_breath() -> None:
-    assert math.isnan(nothing().free_elastance)
+    assert math.isnan(no_features().free_elastance)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,11 @@ def test_a_lung_relaxes_beyond_doubt(free: Ratio, relaxing: bool) -> None:  # no
 
 
 def remembered(ratios: list[float]) -> Ratio:
-    memory = Memory()
+    memory = BreathHistory()
     for ratio in ratios:
-        memory.push(ONE, nothing()._replace(tidal_insp=0.5, tidal_exp=0.5, free_elastance=20.0 * ratio), Seen())
+        memory.add(
+            ONE, no_features()._replace(tidal_insp=0.5, tidal_exp=0.5, free_elastance=20.0 * ratio), BreathSnapshot()
+        )
     return memory.past().free
 
 

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.core.metrics import Fold, Given, NotMeasurable, Past, fold, measure
+from streamer.core.metrics import (
+    BreathFeatures,
+    MeasurementContext,
+    NotMeasurable,
+    RecentBreaths,
+    extract_features,
+    measure,
+)
 from streamer.core.metrics.breath_history import Ratio
 from streamer.core.metrics.estimates import peep_total_est, pplat_est
 from streamer.core.metrics.measurement_context import start_of
@@ -25,7 +32,7 @@ from tests.support.analytic_breaths import Lung, pcv, vcv
 
 FIELDS = {"crs_est", "pplat_est", "driving_pressure_est", "peep_total_est"}
 SURE = Ratio(1.0, 0.01)
-STEADY = Past(8, 20.0, 0.0, 0.005, 0.0, 0.0, 0.0, 0.0, tube=SURE, free=SURE)
+STEADY = RecentBreaths(8, 20.0, 0.0, 0.005, 0.0, 0.0, 0.0, 0.0, tube=SURE, free=SURE)
 """Eight breaths alike: 20 cmH2O/L, even pace, and neither tube nor relaxation."""
 RELAXING = STEADY._replace(free=Ratio(0.9, 0.01))
 SQUARE = vcv(rr=12, flow=0.5)
@@ -33,10 +40,12 @@ DECAYING = pcv(ti=1.0, rr=12)
 AT_REST = pcv(ti=2.5, rr=10)
 
 
-def decide(one: Breath, folded: Fold | None = None, past: Past = STEADY, **context: Any) -> Estimate:
-    folded = fold(one) if folded is None else folded
-    given_ = Given(context=Context(**context), before=folded, past=past)
-    return estimate_of(one, folded, given_, start_of(folded, folded))
+def decide(
+    one: Breath, features: BreathFeatures | None = None, past: RecentBreaths = STEADY, **context: Any
+) -> Estimate:
+    features = extract_features(one) if features is None else features
+    given_ = MeasurementContext(context=Context(**context), before=features, past=past)
+    return estimate_of(one, features, given_, start_of(features, features))
 
 
 @pytest.mark.parametrize(
@@ -81,20 +90,20 @@ def test_pressure_support_is_the_patients_whatever_is_asserted() -> None:
 def test_without_total_peep_there_is_nothing_to_hold_a_slope_against() -> None:
     """A short expiration leaves none of itself to fit."""
     one = vcv(c=0.02, vt=0.3, flow=0.3, rr=60 / 1.65)
-    assert math.isnan(fold(one).square_p0)
+    assert math.isnan(extract_features(one).square_p0)
     assert decide(one).refused == Reason.FIT_ILLCOND
 
 
 def test_small_breaths_are_not_forgiven_more() -> None:
     """Ten millilitres are noise in an adult's breath; in one of 30 mL they are a leak."""
-    whole = fold(DECAYING)
+    whole = extract_features(DECAYING)
     small = whole._replace(tidal_insp=0.03, tidal_exp=0.0235)
     assert decide(DECAYING, small).refused == Reason.VOLUME_NOT_CLOSED
     assert decide(DECAYING, whole._replace(tidal_exp=whole.tidal_insp - 0.009)).refused is None
 
 
 def edited(one: Breath, **fields: float) -> Callable[[], Estimate]:
-    return lambda: decide(one, fold(one)._replace(**fields))
+    return lambda: decide(one, extract_features(one)._replace(**fields))
 
 
 WITHIN_AND_BEYOND = {
@@ -173,7 +182,7 @@ def test_gates(gate: str) -> None:
     ],
     ids=str,
 )
-def test_the_past(past: Past, reason: str | None) -> None:
+def test_the_past(past: RecentBreaths, reason: str | None) -> None:
     assert decide(DECAYING, past=past).refused == reason
 
 
@@ -186,7 +195,7 @@ def test_the_past(past: Past, reason: str | None) -> None:
     ],
 )
 def test_a_fit_that_nothing_checks_has_to_be_surer(free: Ratio, error: float, reason: str | None) -> None:
-    found = decide(DECAYING, fold(DECAYING)._replace(fit_error=error), past=STEADY._replace(free=free))
+    found = decide(DECAYING, extract_features(DECAYING)._replace(fit_error=error), past=STEADY._replace(free=free))
     assert found.refused == reason
 
 
@@ -210,9 +219,11 @@ def test_a_lung_that_relaxes_is_given_half_way_to_rest(free: float, share: float
         ("not_asserted", RELAXING._replace(hold_crs=50.0, hold_at_s=0.0), None, "relaxed_half"),
     ],
 )
-def test_lungs_that_relax_empty_faster_at_first(passive: str, past: Past, reason: str | None, method: str) -> None:
+def test_lungs_that_relax_empty_faster_at_first(
+    passive: str, past: RecentBreaths, reason: str | None, method: str
+) -> None:
     """As those do that muscles squeeze; a hold that gave the same, or the assertion, says that they do not."""
-    found = decide(DECAYING, fold(DECAYING)._replace(turn_excess=1.3), past=past, passive=passive)
+    found = decide(DECAYING, extract_features(DECAYING)._replace(turn_excess=1.3), past=past, passive=passive)
     assert found.refused == reason
     assert found.method == method
 
@@ -226,7 +237,7 @@ def test_inspiratory_time_may_vary_under_square_flow() -> None:
 def test_volumes_may_differ_as_noise_of_flow_does(share: float, refused: bool) -> None:  # noqa: FBT001
     """Twice the standard deviation that 5 L/min leave in an integral over Ti."""
     noisy, sd_l = dataclasses.replace(DECAYING, flow_noise=5 / 60), 5 / 60 * math.sqrt(1.0 / 100)
-    past = STEADY._replace(vt_spread=2.0 * share * sd_l / fold(DECAYING).tidal_insp)
+    past = STEADY._replace(vt_spread=2.0 * share * sd_l / extract_features(DECAYING).tidal_insp)
     assert (decide(noisy, past=past).refused is not None) == refused
 
 
@@ -240,56 +251,56 @@ def test_volumes_may_differ_as_noise_of_flow_does(share: float, refused: bool) -
     ],
     ids=["period", "inspiratory time", "volume", "efforts"],
 )
-def test_pace_says_nothing_where_passivity_is_asserted(past: Past) -> None:
+def test_pace_says_nothing_where_passivity_is_asserted(past: RecentBreaths) -> None:
     assert decide(DECAYING, past=past, passive="asserted").refused is None
 
 
 def test_strips_speak_even_where_passivity_is_asserted() -> None:
-    folded = fold(DECAYING)._replace(start_excess=-3.0)
-    assert decide(DECAYING, folded, passive="asserted").refused == Reason.PATIENT_EFFORT
+    features = extract_features(DECAYING)._replace(start_excess=-3.0)
+    assert decide(DECAYING, features, passive="asserted").refused == Reason.PATIENT_EFFORT
 
 
-def given_(one: Breath, **context: Any) -> Given:
-    return Given(context=Context(**context), before=fold(one), past=STEADY)
+def given_(one: Breath, **context: Any) -> MeasurementContext:
+    return MeasurementContext(context=Context(**context), before=extract_features(one), past=STEADY)
 
 
 @pytest.mark.parametrize("one", [SQUARE, DECAYING, AT_REST])
 def test_what_is_given_belongs_together(one: Breath) -> None:
-    found = measure(one, fold(one), given_(one), frozenset())
+    found = measure(one, extract_features(one), given_(one), frozenset())
     values = found.values
     assert values.keys() >= FIELDS
     assert values["driving_pressure_est"] == pytest.approx(values["pplat_est"] - values["peep_total_est"])
-    assert values["crs_est"] * values["driving_pressure_est"] == pytest.approx(1000 * fold(one).tidal_insp)
+    assert values["crs_est"] * values["driving_pressure_est"] == pytest.approx(1000 * extract_features(one).tidal_insp)
     assert {found.methods["crs_est"]} == {found.methods["pplat_est"]} == {found.methods["driving_pressure_est"]}
 
 
 def test_nothing_is_called_measured() -> None:
     """Contract, promise 3."""
-    found = measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset())
+    found = measure(SQUARE, extract_features(SQUARE), given_(SQUARE), frozenset())
     assert found.missing["pplat"] == found.missing["crs"] == Reason.NO_HOLD
 
 
 def test_quality_a_needs_a_word_on_passivity() -> None:
     """Algorithms §4.5: not asserted, never A; and total PEEP without a hold is B at best (§4.2)."""
-    assert measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset()).quality["crs_est"] == "B"
+    assert measure(SQUARE, extract_features(SQUARE), given_(SQUARE), frozenset()).quality["crs_est"] == "B"
     known = given_(SQUARE, passive="asserted", sensor_site="wye")
-    found = measure(SQUARE, fold(SQUARE), known, frozenset())
+    found = measure(SQUARE, extract_features(SQUARE), known, frozenset())
     assert found.quality["crs_est"] == "A"
     assert found.quality["pplat_est"] == found.quality["peep_total_est"] == "B"
-    poor = fold(SQUARE)._replace(fit_explained=0.97)
+    poor = extract_features(SQUARE)._replace(fit_explained=0.97)
     assert measure(SQUARE, poor, known, frozenset()).quality["crs_est"] == "B"
 
 
 @pytest.mark.parametrize("flag", [Flag.INEFFECTIVE_EFFORT, Flag.FLOW_STARVATION, Flag.REVERSE_TRIGGER_SUSPECT])
 def test_labels_of_effort_withhold_all(flag: Flag) -> None:
-    found = measure(SQUARE, fold(SQUARE), given_(SQUARE, passive="asserted"), frozenset({flag}))
+    found = measure(SQUARE, extract_features(SQUARE), given_(SQUARE, passive="asserted"), frozenset({flag}))
     for key in (*FIELDS, "rrs_insp_est", "rrs_exp_est", "tau_exp", "stress_index"):
         assert found.missing[key] == Reason.PASSIVITY_CONTRADICTED, key
 
 
 def test_samples_that_were_filled_in_are_not_fitted() -> None:
     """Algorithms §1: up to 0.2 s is interpolated and the breath keeps its volumes, but regression is withheld."""
-    found = measure(SQUARE, fold(SQUARE), given_(SQUARE), frozenset({Flag.GAP_SHORT}))
+    found = measure(SQUARE, extract_features(SQUARE), given_(SQUARE), frozenset({Flag.GAP_SHORT}))
     for key in (*FIELDS, "rrs_insp_est", "rrs_exp_est", "tau_exp", "stress_index", "fit_r2", "fit_rmse"):
         assert found.missing[key] == Reason.GAP, key
     assert "vt_insp" in found.values
@@ -297,7 +308,7 @@ def test_samples_that_were_filled_in_are_not_fitted() -> None:
 
 def test_fit_quality_is_shown_even_where_nothing_is_trusted() -> None:
     one = Lung().constant_flow(0.5, 1.0).pressure(0.0, 4.0).breath(1, noise=(2.0, 0.0))
-    found = measure(one, fold(one), Given(), frozenset())
+    found = measure(one, extract_features(one), MeasurementContext(), frozenset())
     assert "crs_est" in found.missing
     assert 0.0 < found.values["fit_r2"] < 1.0
     assert found.values["fit_rmse"] > 0.3
@@ -306,7 +317,7 @@ def test_fit_quality_is_shown_even_where_nothing_is_trusted() -> None:
 def test_no_pressure_no_estimate() -> None:
     one = vcv()
     silent = type(one)(**{name: getattr(one, name) for name in one.__slots__} | {"paw": np.full(one.paw.size, np.nan)})
-    found = measure(silent, fold(silent), Given(past=STEADY), frozenset())
+    found = measure(silent, extract_features(silent), MeasurementContext(past=STEADY), frozenset())
     assert {found.missing[key] for key in FIELDS} == {Reason.PAW_MISSING}
 
 
@@ -364,7 +375,7 @@ def test_the_time_constant_from_volume_and_peak_flow() -> None:
 @pytest.mark.parametrize("circuit", [0.5, 2.5])
 def test_the_circuits_gas_is_not_the_lungs(circuit: float) -> None:
     """Volume and compliance are both of the lung: one of each is 2 cmH2O too much of a stiff lung's plateau."""
-    here = fold(vcv(c=0.02, vt=0.3, rr=12, flow=0.5))
+    here = extract_features(vcv(c=0.02, vt=0.3, rr=12, flow=0.5))
     stated = given_(SQUARE, sensor_site="ventilator", circuit_compliance_ml_cmh2o=circuit)
     estimate = decide(SQUARE)._replace(elastance=1000 / (20.0 + circuit), p0=5.0)
     inspired = here.tidal_insp + circuit / 1000 * (here.closing_paw - 5.0)
@@ -396,22 +407,22 @@ def test_trapped_pressure_is_known_as_well_as_expiratory_resistance(
 ) -> None:
     """Three standard errors of what resistance costs at the end, PEEP 5: B allows 1.5 cmH2O."""
     estimate = decide(SQUARE)._replace(re_error=re_error, p0=p0)
-    folded = fold(SQUARE)._replace(end_paw=5.0)
+    features = extract_features(SQUARE)._replace(end_paw=5.0)
     if reason is None:
-        assert peep_total_est(folded, estimate, Reason.NO_HOLD).value == p0
+        assert peep_total_est(features, estimate, Reason.NO_HOLD).value == p0
         return
     with pytest.raises(NotMeasurable, match=reason):
-        peep_total_est(folded, estimate, Reason.NO_HOLD)
+        peep_total_est(features, estimate, Reason.NO_HOLD)
 
 
 @pytest.mark.parametrize(("spread", "is_given"), [(0.024, True), (0.026, False)])
 def test_a_heart_bends_every_fit(spread: float, *, is_given: bool) -> None:
     """Where flow swings at rest, estimates that scatter as an A allows hold no bend that matters."""
     past = STEADY._replace(spread=spread)
-    beating = fold(DECAYING)._replace(rest_swing=0.1)
+    beating = extract_features(DECAYING)._replace(rest_swing=0.1)
     assert (decide(DECAYING, beating, past, passive="asserted").refused is None) == is_given
-    assert decide(DECAYING, fold(DECAYING), past, passive="asserted").refused is None
-    assert decide(SQUARE, fold(SQUARE)._replace(rest_swing=0.1), past, passive="asserted").refused is None
+    assert decide(DECAYING, extract_features(DECAYING), past, passive="asserted").refused is None
+    assert decide(SQUARE, extract_features(SQUARE)._replace(rest_swing=0.1), past, passive="asserted").refused is None
 
 
 @pytest.mark.parametrize(
@@ -431,10 +442,10 @@ def test_a_plateau_of_the_same_breath_is_where_total_peep_puts_it(
     elastance: float,
     given: bool,  # noqa: FBT001
 ) -> None:
-    folded = fold(SQUARE)._replace(tidal_insp=0.5)
+    features = extract_features(SQUARE)._replace(tidal_insp=0.5)
     estimate = decide(SQUARE)._replace(p0=5.0, plain=20.0, elastance=elastance)
     if given:
-        assert peep_total_est(folded, estimate, Graded(plateau, "B")).value == 5.0
+        assert peep_total_est(features, estimate, Graded(plateau, "B")).value == 5.0
         return
     with pytest.raises(NotMeasurable, match="estimates_disagree"):
-        peep_total_est(folded, estimate, Graded(plateau, "B"))
+        peep_total_est(features, estimate, Graded(plateau, "B"))

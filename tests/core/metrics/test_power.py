@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from streamer.core.metrics import Given, Past, Start, fold, measure, nothing
+from streamer.core.metrics import MeasurementContext, OnsetState, RecentBreaths, extract_features, measure, no_features
 from streamer.core.metrics.passive_estimate import Estimate
 from streamer.core.metrics.power import energy
 from streamer.model.reasons import Reason
 from streamer.model.records import Flag
 from tests.support.analytic_breaths import AT_WYE, K, breath, measured, pcv, start_from, vcv
 
-LUNG = Given(), Start(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False), 20.0
+LUNG = MeasurementContext(), OnsetState(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False), 20.0
 O_1 = {
     "a": ({"c": 0.05, "r": 10, "peep": 5, "vt": 0.5, "rr": 15}, 0.735499, 11.03248),
     "b": ({"c": 0.03, "r": 12, "peep": 12, "vt": 0.36, "rr": 26}, 0.847295, 22.02966),
@@ -93,7 +93,7 @@ def test_power_above_peep_counts_from_where_the_breath_began() -> None:
     paw[one.insp_end :] += 5.0
     raised = dataclasses.replace(one, paw=paw)
     assert measured(raised, start_from(one)).values["mp_dyn"] == pytest.approx(measured(one).values["mp_dyn"])
-    alone = measured(raised, Given())
+    alone = measured(raised, MeasurementContext())
     assert alone.quality["mp_dyn"] == "B"
 
 
@@ -106,7 +106,9 @@ def test_an_open_loop_is_not_a_number() -> None:
 
 def test_effort_costs_quality() -> None:
     one = vcv()
-    found = measure(one, fold(one), Given(context=AT_WYE), frozenset({Flag.INEFFECTIVE_EFFORT}))
+    found = measure(
+        one, extract_features(one), MeasurementContext(context=AT_WYE), frozenset({Flag.INEFFECTIVE_EFFORT})
+    )
     assert {found.quality[key] for key in ("energy", "mp", "mp_dyn", "energy_per_litre")} == {"B"}
 
 
@@ -120,7 +122,7 @@ def test_litres_per_minute_taken_for_litres_per_second_are_not_published() -> No
 def test_power_of_the_first_half_of_a_double_trigger_counts_in_full() -> None:
     """164 J/min for 0.9 s are real energy: without them the power of the window would be too low."""
     one = vcv(vt=1.2, flow=1.5, peep=15, rr=65)
-    among = Given(past=Past(volumes=((1.2, 1.2),) * 19))
+    among = MeasurementContext(past=RecentBreaths(volumes=((1.2, 1.2),) * 19))
     # hardly any of it comes back, and no label says why
     assert measured(one, among).missing["mp"] == "volume_not_closed"
     assert measured(one, flags=frozenset({Flag.DOUBLE_TRIGGER})).values["mp"] > 120.0
@@ -136,7 +138,7 @@ def test_no_pressure_no_power() -> None:
 
 def test_energy_of_a_volume_that_does_not_close_is_graded_b() -> None:
     """A leak that opened between two breaths: a fifth of the volume never comes back, and nobody knows why yet."""
-    whole = nothing()._replace(work=8.0, tidal_insp=0.5, tidal_exp=0.49)
+    whole = no_features()._replace(work=8.0, tidal_insp=0.5, tidal_exp=0.49)
     leaking = whole._replace(tidal_exp=0.4)
     assert energy(whole, frozenset(), PASSIVE, *LUNG) == (pytest.approx(0.784532), None, None)
     assert energy(leaking, frozenset(), PASSIVE, *LUNG) == (pytest.approx(0.784532), "B", None)
@@ -144,7 +146,7 @@ def test_energy_of_a_volume_that_does_not_close_is_graded_b() -> None:
 
 def test_energy_that_a_patient_shares_is_graded_b() -> None:
     """By a label, or where the estimate of the breath saw an effort (algorithms §5.1)."""
-    whole = nothing()._replace(work=8.0, tidal_insp=0.5, tidal_exp=0.49)
+    whole = no_features()._replace(work=8.0, tidal_insp=0.5, tidal_exp=0.49)
     breathing = PASSIVE._replace(effort=Reason.PATIENT_EFFORT)
     assert energy(whole, frozenset(), breathing, *LUNG) == (pytest.approx(0.784532), "B", None)
     assert energy(whole, frozenset({Flag.FLOW_STARVATION}), PASSIVE, *LUNG) == (pytest.approx(0.784532), "B", None)

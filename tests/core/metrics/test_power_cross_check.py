@@ -178,7 +178,7 @@ def record(number: int, apart: float | None, *flags: Flag) -> BreathRecord:
 
 def told_at(course: Sequence[float | None]) -> list[int]:
     check = CrossCheck("b")
-    return [number for number, apart in enumerate(course) if check.push(record(number, apart))]
+    return [number for number, apart in enumerate(course) if check.add(record(number, apart))]
 
 
 def test_the_median_of_five_counts() -> None:
@@ -202,10 +202,10 @@ def test_breaths_without_the_pair_do_not_count() -> None:
 def test_a_gap_starts_the_count_anew() -> None:
     check = CrossCheck("b")
     course = [record(number, 0.2, *([Flag.AFTER_GAP] if number == 4 else [])) for number in range(10)]
-    assert [one.number for one in course if check.push(one)] == [8]
+    assert [one.number for one in course if check.add(one)] == [8]
 
 
 def test_no_power_is_no_comparison() -> None:
     check = CrossCheck("b")
     nothing = BreathRecord(bed="b", number=0, start_s=0, end_s=4, values={"mp": 0.0, "mp_surrogate": 1.0}, missing={})
-    assert not any(check.push(nothing) for _ in range(10))
+    assert not any(check.add(nothing) for _ in range(10))

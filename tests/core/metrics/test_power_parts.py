@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.core.metrics import Measures, Past, Start, fold
+from streamer.core.metrics import Measures, OnsetState, RecentBreaths, extract_features
 from streamer.core.metrics.elastic_pressure import elastic
 from streamer.core.metrics.registry import Graded, NotMeasurable
 from streamer.model.breath import Breath
@@ -30,7 +30,7 @@ def held(**lung: float) -> Measures:
 
 def estimated(one: Breath, c: float) -> Measures:
     """As the ninth of breaths that all gave this compliance (L/cmH2O)."""
-    return measured(one, start_from(one, context=PASSIVE, past=Past(8, 1 / c, 0.0, 0.01, 0.0, 0.0, 0.0)))
+    return measured(one, start_from(one, context=PASSIVE, past=RecentBreaths(8, 1 / c, 0.0, 0.01, 0.0, 0.0, 0.0)))
 
 
 def test_parts_of_a_held_breath() -> None:
@@ -160,10 +160,10 @@ def test_one_pair_of_pressures(
     plateau = Graded(19.0, "B") if isinstance(rest, Graded) else rest
     if isinstance(expected, Reason):
         with pytest.raises(NotMeasurable) as said:
-            elastic(Start(*known), pplat, plateau, rest)
+            elastic(OnsetState(*known), pplat, plateau, rest)
         assert said.value.reason is expected
     else:
-        assert elastic(Start(*known), pplat, plateau, rest) == expected
+        assert elastic(OnsetState(*known), pplat, plateau, rest) == expected
 
 
 def test_square_flow_has_the_simple_form() -> None:
@@ -196,11 +196,11 @@ def test_level_pressure_has_the_full_form(  # noqa: PLR0917
 
 def test_a_rise_time_is_half_the_area() -> None:
     for rise_s in (0.0, 0.1, 0.3):
-        folded = fold(pcv(above=15, peep=5, rise_s=rise_s, ti=1.2))
-        assert folded.level_paw == pytest.approx(20.0)
-        assert folded.level_drift == pytest.approx(0.0)
-        assert 0.0 < folded.level_slowing < 1.0
-        assert 2 * folded.rise_area / 15 == pytest.approx(rise_s, abs=0.011)  # one sample
+        features = extract_features(pcv(above=15, peep=5, rise_s=rise_s, ti=1.2))
+        assert features.level_paw == pytest.approx(20.0)
+        assert features.level_drift == pytest.approx(0.0)
+        assert 0.0 < features.level_slowing < 1.0
+        assert 2 * features.rise_area / 15 == pytest.approx(rise_s, abs=0.011)  # one sample
 
 
 def test_falling_flow_under_rising_pressure_has_none() -> None:
@@ -221,7 +221,7 @@ def test_level_pressure_without_a_resistance_has_none() -> None:
 
 
 def test_a_breath_too_short_to_tell() -> None:
-    assert np.isnan(fold(vcv(vt=0.03, flow=0.5, rr=60)).level_paw)
+    assert np.isnan(extract_features(vcv(vt=0.03, flow=0.5, rr=60)).level_paw)
 
 
 def test_power_by_body_weight() -> None:

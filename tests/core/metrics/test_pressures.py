@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.simulator.scenario import Scenario
-from streamer.core.metrics import Given, Graded, NotMeasurable, fold, measure
-from streamer.core.metrics.measurement_context import Start
+from streamer.core.metrics import Graded, MeasurementContext, NotMeasurable, extract_features, measure
+from streamer.core.metrics.measurement_context import OnsetState
 from streamer.core.metrics.pressures import driving_pressure
 from streamer.core.metrics.registry import Maybe
 from streamer.model.breath import Breath
@@ -159,7 +159,7 @@ def test_noise_makes_no_expiratory_hold() -> None:
     """5 to 8 L/min: each expiration ends in a stretch near zero, before which noise may look like a stop."""
     lungs = ((0.06, 12.0, 5.0), (0.05, 5.0, 5.0), (0.03, 10.0, 8.0))
     ones = [vcv(c=c, r=r, rr=12, noise=(0.1, sd), seed=seed) for c, r, sd in lungs for seed in range(150)]
-    assert sum(fold(one).exp_hold_stop >= 1.0 for one in ones) <= 0.005 * len(ones)
+    assert sum(extract_features(one).exp_hold_stop >= 1.0 for one in ones) <= 0.005 * len(ones)
 
 
 def closing(fall: float, rate_hz: float, seed: int, tau_s: float = 0.02) -> Breath:
@@ -182,17 +182,17 @@ def closing(fall: float, rate_hz: float, seed: int, tau_s: float = 0.02) -> Brea
 @pytest.mark.parametrize("fall", [1.5, 2.0, 4.0])
 def test_a_valve_takes_its_time(fall: float, rate_hz: float) -> None:
     """What is left of a small flow counts less where pressure falls with it: it was stopped."""
-    found = [fold(closing(fall, rate_hz, seed)).hold_stop >= 1.0 for seed in range(60)]
+    found = [extract_features(closing(fall, rate_hz, seed)).hold_stop >= 1.0 for seed in range(60)]
     assert sum(found) >= 0.95 * len(found)
 
 
 @pytest.mark.parametrize("rate_hz", [100.0, 200.0])
 def test_flow_that_dies_under_level_pressure_was_not_stopped(rate_hz: float) -> None:
     """The same flow under a pressure that a ventilator keeps: a lung's time constant is 50 ms or more."""
-    found = [fold(closing(0.0, rate_hz, seed, tau_s=0.05)).hold_stop >= 1.0 for seed in range(60)]
+    found = [extract_features(closing(0.0, rate_hz, seed, tau_s=0.05)).hold_stop >= 1.0 for seed in range(60)]
     assert not any(found)
-    stopped = [fold(closing(2.0, rate_hz, seed, tau_s=0.03)).hold_stop >= 1.0 for seed in range(60)]
-    level = [fold(closing(0.0, rate_hz, seed, tau_s=0.03)).hold_stop >= 1.0 for seed in range(60)]
+    stopped = [extract_features(closing(2.0, rate_hz, seed, tau_s=0.03)).hold_stop >= 1.0 for seed in range(60)]
+    level = [extract_features(closing(0.0, rate_hz, seed, tau_s=0.03)).hold_stop >= 1.0 for seed in range(60)]
     assert sum(stopped) >= 2 * sum(level)
 
 
@@ -213,8 +213,8 @@ def test_noise_does_not_break_a_hold(rate_hz: float) -> None:
 def test_plateau_below_peep_or_above_peak_is_implausible() -> None:
     one = vcv(pause_s=0.8, rr=12)
     for wrong in (3.0, 30.0):
-        folded = fold(one)._replace(hold_p05=wrong, hold_end_paw=wrong, hold_p03=wrong)
-        assert measure(one, folded, Given(before=folded), ()).missing["pplat"] == "implausible"
+        features = extract_features(one)._replace(hold_p05=wrong, hold_end_paw=wrong, hold_p03=wrong)
+        assert measure(one, features, MeasurementContext(before=features), ()).missing["pplat"] == "implausible"
 
 
 # ── total PEEP
@@ -250,7 +250,7 @@ def test_a_small_residual_flow_shows_by_the_jump_of_pressure() -> None:
     lung = Lung(0.05, 40.0, 5.0, v0=0.0).constant_flow(0.3, 1.0).pressure(0.0, 2.5)
     trapped = lung.volume
     one = lung.constant_flow(0.0, 2.0).breath(1)
-    assert fold(one).exp_hold_stop < 1.0
+    assert extract_features(one).exp_hold_stop < 1.0
     found = measured(one)
     assert found.values["peep_total"] == pytest.approx(5.0 + trapped / 0.05, abs=0.1)
     assert found.values["peep"] == pytest.approx(5.0, abs=0.05)
@@ -289,8 +289,8 @@ def test_total_peep_needs_a_settled_pressure() -> None:
 )
 def test_a_valve_that_stops_flow_shows_in_pressure(stop: float, jump: float, hold_s: float, *, stopped: bool) -> None:
     """Muscles that push a lung and hold it stop flow as abruptly, at a pressure that stays what it was."""
-    folded = fold(vcv())._replace(exp_hold_stop=stop, exp_hold_jump=jump, exp_hold_s=hold_s)
-    assert folded.is_stopped == stopped
+    features = extract_features(vcv())._replace(exp_hold_stop=stop, exp_hold_jump=jump, exp_hold_s=hold_s)
+    assert features.is_stopped == stopped
 
 
 @pytest.mark.parametrize(
@@ -308,8 +308,8 @@ def test_a_small_step_of_pressure_leaves_peep_in_doubt(
 ) -> None:
     """It is either PEEP or total PEEP, unless nothing flowed out before: then a controller found back to PEEP."""
     one = vcv(rr=10)
-    folded = fold(one)._replace(exp_hold_s=hold_s, exp_hold_stop=stop, exp_hold_jump=jump)
-    found = measure(one, folded, Given(before=folded), ())
+    features = extract_features(one)._replace(exp_hold_s=hold_s, exp_hold_stop=stop, exp_hold_jump=jump)
+    found = measure(one, features, MeasurementContext(before=features), ())
     assert (found.quality.get("peep"), found.missing.get("peep")) == (None, reason)
 
 
@@ -332,7 +332,7 @@ def test_driving_pressure_against_set_peep() -> None:
     assert found.methods["driving_pressure"] == "vs_set_peep"
 
 
-START = Start(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False)
+START = OnsetState(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_driving_pressure_says_what_it_hides(plateau: float, rest: Maybe, foun
 
 
 @pytest.mark.parametrize("start", [START, START._replace(is_incomplete=True)])
-def test_much_trapped_gas_is_taken_off_where_elastance_says_the_same(start: Start) -> None:
+def test_much_trapped_gas_is_taken_off_where_elastance_says_the_same(start: OnsetState) -> None:
     trapped = Graded(6.5, "B")
     assert driving_pressure(15.0, start, trapped, Graded(9.02, "B")) == (8.5, "B", "vs_total_peep_est")
     assert driving_pressure(15.0, start, trapped, Graded(8.02, "B")) == (8.5, "B", "vs_total_peep_est")
@@ -405,7 +405,7 @@ def test_the_breath_before_decides_not_this_one() -> None:
 
 
 def test_without_a_breath_before_its_own_end_stands_in() -> None:
-    assert measured(vcv(pause_s=0.7, rr=10), Given(context=PASSIVE)).quality["driving_pressure"] == "B"
+    assert measured(vcv(pause_s=0.7, rr=10), MeasurementContext(context=PASSIVE)).quality["driving_pressure"] == "B"
 
 
 @pytest.mark.parametrize("flag", [Flag.DOUBLE_TRIGGER, Flag.STACKED])

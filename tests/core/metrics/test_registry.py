@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from streamer.core.metrics import HELD, METRICS, WEIGHTED_BY, Fold
+from streamer.core.metrics import HELD, METRICS, WEIGHTED_BY, BreathFeatures
 from streamer.core.metrics.registry import Metric, NotMeasurable, in_order
 from streamer.model.reasons import Reason
 
@@ -79,7 +79,7 @@ def test_reading_the_list_needs_no_compiler() -> None:
 
 
 def test_fold_has_no_default() -> None:
-    assert not Fold._field_defaults
+    assert not BreathFeatures._field_defaults
 
 
 def test_a_reason_is_its_code_and_has_a_meaning() -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from adapters.simulator.scenario import Scenario, Segment, Sensor
-from streamer.core.metrics import METRICS, Fold, Given, Measures, Past, Volume, fold
+from streamer.core.metrics import (
+    METRICS,
+    BreathFeatures,
+    MeasurementContext,
+    Measures,
+    RecentBreaths,
+    Volume,
+    extract_features,
+)
 from streamer.core.metrics.volume_balance import balance_of, in_doubt, persistent
 from streamer.model.context import Context
 from streamer.model.records import Flag
@@ -26,9 +34,11 @@ def found_after(ratio: float) -> Measures:
     one = vcv(**HELD)
     flow = np.where(np.arange(one.flow.size) >= one.insp_end, ratio * one.flow, one.flow)
     one = dataclasses.replace(one, flow=flow)
-    before = fold(one)
-    past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
-    return measured(one, Given(before=before, past=past, context=Context(passive="asserted", sensor_site="wye")))
+    before = extract_features(one)
+    past = RecentBreaths(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
+    return measured(
+        one, MeasurementContext(before=before, past=past, context=Context(passive="asserted", sensor_site="wye"))
+    )
 
 
 @pytest.mark.parametrize(("ratio", "grade"), [(1.0, None), (1.049, None), (0.951, None), (1.051, "B"), (0.949, "B")])
@@ -61,9 +71,9 @@ def test_every_volume_says_what_it_asks() -> None:
 def test_a_breath_that_does_not_close_keeps_its_energy() -> None:
     one = vcv(**HELD)
     flow = np.where(np.arange(one.flow.size) >= one.insp_end, 0.8 * one.flow, one.flow)
-    before = fold(one)
-    past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
-    found = measured(dataclasses.replace(one, flow=flow), Given(before=before, past=past))
+    before = extract_features(one)
+    past = RecentBreaths(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
+    found = measured(dataclasses.replace(one, flow=flow), MeasurementContext(before=before, past=past))
     assert found.missing["mp_loop"] == found.missing["crs_est"] == "volume_not_closed"
     assert found.quality["energy"] == "B"
     assert {"mp", "crs", "vt", "minute_volume"} <= {*found.values}
@@ -105,23 +115,25 @@ def test_an_inspiratory_sensor_that_reads_low(gain: float, quality: str | None, 
 
 
 ONE = vcv(**HELD)
-CLOSED = fold(ONE)
-KNOWN = Past(volumes=((CLOSED.tidal_insp, CLOSED.tidal_exp),) * 19)
+CLOSED = extract_features(ONE)
+KNOWN = RecentBreaths(volumes=((CLOSED.tidal_insp, CLOSED.tidal_exp),) * 19)
 
 
-def moved(folded: Fold, before: Fold | None = CLOSED, past: Past = KNOWN, **flags: bool) -> str | None:
+def moved(
+    features: BreathFeatures, before: BreathFeatures | None = CLOSED, past: RecentBreaths = KNOWN, **flags: bool
+) -> str | None:
     """Why volume and energy are withheld."""
     labels = {Flag.DOUBLE_TRIGGER} if flags.get("double") else set()
-    return balance_of(ONE, folded, Given(before=before, past=past), labels).refused[Volume.MOVED]
+    return balance_of(ONE, features, MeasurementContext(before=before, past=past), labels).refused[Volume.MOVED]
 
 
-def expired(share: float, **fields: float) -> Fold:
+def expired(share: float, **fields: float) -> BreathFeatures:
     """That breath, of which this share comes back."""
     volume = share * CLOSED.tidal_insp
     return CLOSED._replace(tidal_exp=volume, exp_volume=volume, **fields)
 
 
-def leaking(into: float, out: float, unclosed: float) -> Fold:
+def leaking(into: float, out: float, unclosed: float) -> BreathFeatures:
     """Shares of the corrected inspired volume that are taken off either phase, and by which it stays open even so."""
     vt = CLOSED.tidal_insp
     tidal_exp = (1.0 - unclosed) * vt
@@ -145,7 +157,7 @@ def test_a_correction_in_doubt_withholds_the_volume(unclosed: float, reason: str
 
 
 @pytest.mark.parametrize(
-    ("folded", "reason"),
+    ("features", "reason"),
     [
         (expired(0.86), None),
         (expired(0.84), "volume_not_closed"),
@@ -154,26 +166,26 @@ def test_a_correction_in_doubt_withholds_the_volume(unclosed: float, reason: str
     ],
     ids=["closes", "open", "little taken off", "much taken off"],
 )
-def test_before_a_leak_is_known_a_breath_has_to_close(folded: Fold, reason: str | None) -> None:
+def test_before_a_leak_is_known_a_breath_has_to_close(features: BreathFeatures, reason: str | None) -> None:
     few = KNOWN._replace(volumes=KNOWN.volumes[:5])
-    assert moved(folded, past=few) == reason
-    assert moved(folded, past=few._replace(volumes=KNOWN.volumes[:6])) is None
+    assert moved(features, past=few) == reason
+    assert moved(features, past=few._replace(volumes=KNOWN.volumes[:6])) is None
 
 
 @pytest.mark.parametrize(("te_s", "reason"), [(0.49, None), (0.51, "volume_not_closed")])
 def test_but_not_where_nothing_could_come_back(te_s: float, reason: str | None) -> None:
     one = dataclasses.replace(ONE, end_s=ONE.insp_end_s + te_s)
-    found = balance_of(one, expired(0.5), Given(), {Flag.DOUBLE_TRIGGER})
+    found = balance_of(one, expired(0.5), MeasurementContext(), {Flag.DOUBLE_TRIGGER})
     assert found.refused[Volume.MOVED] == reason
 
 
 def test_nor_where_two_breaths_come_back_at_once() -> None:
-    assert balance_of(ONE, expired(1.8), Given(), {Flag.DOUBLE_TRIGGER}).refused[Volume.MOVED] is None
-    assert balance_of(ONE, expired(1.8), Given(), set()).refused[Volume.MOVED] == "volume_not_closed"
+    assert balance_of(ONE, expired(1.8), MeasurementContext(), {Flag.DOUBLE_TRIGGER}).refused[Volume.MOVED] is None
+    assert balance_of(ONE, expired(1.8), MeasurementContext(), set()).refused[Volume.MOVED] == "volume_not_closed"
 
 
 @pytest.mark.parametrize(
-    ("folded", "reason"),
+    ("features", "reason"),
     [
         (expired(1.39), None),
         (expired(1.41), "volume_not_closed"),
@@ -184,8 +196,8 @@ def test_nor_where_two_breaths_come_back_at_once() -> None:
     ],
     ids=["sigh", "gas joins", "PEEP falls", "leak opens", "gas is kept", "little"],
 )
-def test_gas_from_outside_is_seen_at_once(folded: Fold, reason: str | None) -> None:
-    assert moved(folded) == reason
+def test_gas_from_outside_is_seen_at_once(features: BreathFeatures, reason: str | None) -> None:
+    assert moved(features) == reason
 
 
 def test_a_lung_gives_back_what_it_had_kept() -> None:

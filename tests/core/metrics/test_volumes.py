@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.core.metrics import Given, Measures, NotMeasurable, Past, fold
+from streamer.core.metrics import MeasurementContext, Measures, NotMeasurable, RecentBreaths, extract_features
 from streamer.core.metrics.measurement_context import circuit_of, filled_share
 from streamer.model.context import Context
 from tests.support.analytic_breaths import AT_WYE, K, breath, measured, pcv, start_from, vcv
@@ -27,13 +27,13 @@ def test_volumes_of_square_flow(rate_hz: float) -> None:
 def test_a_step_of_flow_between_two_samples_costs_half_a_sample_at_most(phase: float, above: float) -> None:
     """The instant of a step between two samples is not in them."""
     truth = 0.05 * above * (1 - math.exp(-2.0))
-    found = fold(pcv(above=above, phase=phase)).insp_volume
+    found = extract_features(pcv(above=above, phase=phase)).insp_volume
     assert abs(found - truth) <= 0.5 * 0.01 * above / 10.0 + 0.001 * truth
 
 
 def test_noise_at_zero_flow_adds_no_volume() -> None:
     """1 L/min of noise in a 2 s hold and over 5 s of empty expiration; clipped by sample it would add 13 and 33 mL."""
-    found = [fold(vcv(pause_s=2.0, rr=6.0, noise=(0.2, 1.0), seed=seed)) for seed in range(200)]
+    found = [extract_features(vcv(pause_s=2.0, rr=6.0, noise=(0.2, 1.0), seed=seed)) for seed in range(200)]
     assert np.mean([one.insp_volume for one in found]) == pytest.approx(0.5, abs=0.001)
     assert np.mean([one.exp_volume for one in found]) == pytest.approx(0.5, abs=0.009)
 
@@ -47,7 +47,7 @@ def leaking(g: float) -> tuple[object, float]:
 
 def test_mechanics_see_the_lung_and_publication_the_sensor() -> None:
     one, lung_ml = leaking(0.04)
-    found = fold(one)  # type: ignore[arg-type]
+    found = extract_features(one)  # type: ignore[arg-type]
     assert found.tidal_insp * 1000 == pytest.approx(lung_ml, rel=0.005)
     assert found.tidal_exp * 1000 == pytest.approx(lung_ml, rel=0.01)
     assert found.insp_volume > 1.2 * found.tidal_insp
@@ -72,7 +72,7 @@ def test_leak(leak_frac: float, value: float | None, quality: str | None, reason
 
 
 def weighed(**context: object) -> tuple[float | None, str | None]:
-    found = measured(vcv(), Given(context=Context(**context)))  # type: ignore[arg-type]
+    found = measured(vcv(), MeasurementContext(context=Context(**context)))  # type: ignore[arg-type]
     return found.values.get("vt_pbw"), found.methods.get("vt_pbw") or found.missing.get("vt_pbw")
 
 
@@ -98,7 +98,7 @@ def test_what_reached_the_lung(site: str | None, circuit: float | None, vt: floa
     """Gas that only fills the circuit: its compliance times the rise of pressure, here to a plateau 10 cmH2O above."""
     context = Context(sensor_site=site, circuit_compliance_ml_cmh2o=circuit)  # type: ignore[arg-type]
     one = vcv(pause_s=0.5)
-    found = measured(one, Given(before=fold(one), context=context))
+    found = measured(one, MeasurementContext(before=extract_features(one), context=context))
     assert found.values["vt"] == pytest.approx(vt, rel=0.005)
     assert found.methods["vt"] == method
     assert found.quality.get("vt") == ("B" if site is None or method == "circuit_assumed" else None)
@@ -109,8 +109,10 @@ def test_what_reached_the_lung(site: str | None, circuit: float | None, vt: floa
 @pytest.mark.parametrize("noise", [2.5, 5.0])
 def test_white_noise_moves_no_volume(rate_hz: float, noise: float) -> None:
     """Median within 0.5 %; 95 % of the errors within what a sum of noisy samples allows, but for chance."""
-    truth = fold(vcv(pause_s=0.3, rate_hz=rate_hz))
-    found = [fold(vcv(pause_s=0.3, rate_hz=rate_hz, noise=(0.2, noise), seed=seed)) for seed in range(1000, 1300)]
+    truth = extract_features(vcv(pause_s=0.3, rate_hz=rate_hz))
+    found = [
+        extract_features(vcv(pause_s=0.3, rate_hz=rate_hz, noise=(0.2, noise), seed=seed)) for seed in range(1000, 1300)
+    ]
     for key, lasts_s in (("insp_volume", 1.3), ("tidal_insp", 1.3), ("exp_volume", 2.7), ("tidal_exp", 2.7)):
         errors = np.array([getattr(one, key) for one in found]) - getattr(truth, key)
         assert abs(np.median(errors)) <= 0.005 * truth.tidal_insp
@@ -124,10 +126,10 @@ def test_gas_that_still_leaves_at_the_onset_is_expired() -> None:
     one = vcv()
     flow = one.flow.copy()
     flow[1:6] = -0.2
-    found = fold(dataclasses.replace(one, flow=flow))
+    found = extract_features(dataclasses.replace(one, flow=flow))
     lost = float(np.sum(one.flow[1:6])) / 100
-    assert found.insp_volume == pytest.approx(fold(one).insp_volume - lost, abs=1e-6)
-    assert found.exp_volume == pytest.approx(fold(one).exp_volume + 0.01, abs=1e-6)
+    assert found.insp_volume == pytest.approx(extract_features(one).insp_volume - lost, abs=1e-6)
+    assert found.exp_volume == pytest.approx(extract_features(one).exp_volume + 0.01, abs=1e-6)
 
 
 @pytest.mark.parametrize(("inflow", "is_left_out"), [(0.1, False), (3.0, True)])
@@ -136,7 +138,7 @@ def test_what_flows_back_before_the_next_onset(inflow: float, is_left_out: bool)
     plain = vcv(rr=10, noise=(0.0, 1.0))
     flow = plain.flow.copy()
     flow[-100:] += inflow / 60
-    lost = fold(plain).exp_volume - fold(dataclasses.replace(plain, flow=flow)).exp_volume
+    lost = extract_features(plain).exp_volume - extract_features(dataclasses.replace(plain, flow=flow)).exp_volume
     assert (lost < 0.5 * inflow / 60) == is_left_out
 
 
@@ -195,7 +197,7 @@ def test_a_usual_circuit_at_the_ventilator_costs_a_tenth_at_most(truth: float, c
 def test_a_stiff_lung_needs_a_word_on_the_circuit(compliance: float, grade: str) -> None:
     """3 mL/cmH2O beside 37.5 would be 8 % of what the sensor sees, of volume, compliance and energy alike."""
     one = vcv(c=compliance, vt=10 * compliance, flow=0.3, peep=5, r=2.0, pause_s=0.8, rr=10)
-    found = measured(one, Given(before=fold(one)))
+    found = measured(one, MeasurementContext(before=extract_features(one)))
     for key in ("vt", "crs", "mp"):
         assert found.quality[key] == grade, key
 
@@ -203,8 +205,10 @@ def test_a_stiff_lung_needs_a_word_on_the_circuit(compliance: float, grade: str)
 def test_power_and_compliance_leave_the_circuit_out() -> None:
     """2 mL/cmH2O filled from 5 to 15 cmH2O hold 20 mL and K·2·(15² - 5²)/2 of work."""
     one = vcv(pause_s=0.8, rr=10)
-    plain = Given(before=fold(one), context=Context(sensor_site="wye"))
-    stated = Given(before=fold(one), context=Context(sensor_site="ventilator", circuit_compliance_ml_cmh2o=2.0))
+    plain = MeasurementContext(before=extract_features(one), context=Context(sensor_site="wye"))
+    stated = MeasurementContext(
+        before=extract_features(one), context=Context(sensor_site="ventilator", circuit_compliance_ml_cmh2o=2.0)
+    )
     at_wye, at_ventilator = measured(one, plain).values, measured(one, stated).values
     vt = at_ventilator["vt"] / 1000
     assert at_ventilator["cdyn"] == pytest.approx(1000 * vt / (at_wye["ppeak"] - 5.0), rel=1e-3)
@@ -220,11 +224,11 @@ def test_power_and_compliance_leave_the_circuit_out() -> None:
 def minute(leak_l_min: float, persists: float = 1.0, flow_noise: float = 0.0) -> Measures:
     """L/min per root of cmH2O are taken off as a leak; this share of the volume comes back in breaths like it."""
     one = vcv(vt=0.5, rr=15)
-    before, leak = fold(one), leak_l_min / 60
-    past = Past(8, unclosed=0.0, volumes=((0.5, 0.5 * persists),) * 19)
+    before, leak = extract_features(one), leak_l_min / 60
+    past = RecentBreaths(8, unclosed=0.0, volumes=((0.5, 0.5 * persists),) * 19)
     flow = one.flow + leak * np.sqrt(one.paw)
     one = dataclasses.replace(one, flow=flow, leak_conductance=leak, leak_frac=0.0, flow_noise=flow_noise)
-    return measured(one, Given(context=AT_WYE, before=before, past=past))
+    return measured(one, MeasurementContext(context=AT_WYE, before=before, past=past))
 
 
 @pytest.mark.parametrize(
@@ -252,8 +256,8 @@ def test_a_zero_that_holds_have_shown_is_none_that_is_lost() -> None:
     zero = 1.0 / 60
     one = vcv(vt=0.5, rr=15)
     raw = dataclasses.replace(one, flow=one.flow + zero, flow_zero=zero, leak_frac=0.13)
-    past = Past(8, unclosed=0.0, volumes=((0.5, 0.5),) * 19)
-    found = measured(raw, Given(context=AT_WYE, before=fold(one), past=past))
+    past = RecentBreaths(8, unclosed=0.0, volumes=((0.5, 0.5),) * 19)
+    found = measured(raw, MeasurementContext(context=AT_WYE, before=extract_features(one), past=past))
     assert found.values["minute_volume"] == pytest.approx(minute(0.0).values["minute_volume"], rel=0.02)
 
 
@@ -267,8 +271,8 @@ def test_a_leak_beside_a_zero_that_is_known(doubt_l_min: float, grade: str | Non
     flow = one.flow + 1.2 / 60 * np.sqrt(one.paw)
     one = dataclasses.replace(one, flow=flow, leak_conductance=1.2 / 60, leak_frac=0.0)
     one = dataclasses.replace(one, flow_zero_doubt=doubt_l_min / 60)
-    past = Past(8, unclosed=0.0, volumes=((0.5, 0.5),) * 19)
-    found = measured(one, Given(context=AT_WYE, before=fold(one), past=past))
+    past = RecentBreaths(8, unclosed=0.0, volumes=((0.5, 0.5),) * 19)
+    found = measured(one, MeasurementContext(context=AT_WYE, before=extract_features(one), past=past))
     assert (found.quality.get("minute_volume"), found.missing.get("minute_volume")) == (grade, reason)
 
 
@@ -280,10 +284,10 @@ def test_a_leak_is_taken_off_a_hold_where_it_is_fed(share: float, *, is_fed: boo
     escapes = g * np.sqrt(one.paw)
     held = slice(one.insp_end - 50, one.insp_end)
     escapes[held] *= share
-    found = fold(dataclasses.replace(one, flow=one.flow + escapes, leak_conductance=g))
+    found = extract_features(dataclasses.replace(one, flow=one.flow + escapes, leak_conductance=g))
     full = g * np.sqrt(one.paw[held]).sum() / one.rate_hz
     lost = full * (1.0 - share) if is_fed else -full * share
-    assert found.tidal_insp == pytest.approx(fold(one).tidal_insp - lost, abs=0.001)
+    assert found.tidal_insp == pytest.approx(extract_features(one).tidal_insp - lost, abs=0.001)
 
 
 @pytest.mark.parametrize("zero_l_min", [-2.0, 1.0, 2.0])
@@ -291,8 +295,8 @@ def test_minute_volume_less_a_zero_counts_the_whole_expiration(zero_l_min: float
     """What seems to come back at its end is the zero."""
     zero, one = zero_l_min / 60, vcv(vt=0.2, flow=0.3)
     raw = dataclasses.replace(one, flow=one.flow + zero, flow_zero=zero, flow_zero_doubt=0.002)
-    past = Past(8, unclosed=0.0, volumes=((0.2, 0.2),) * 19)
-    found = measured(raw, Given(context=AT_WYE, before=fold(one), past=past))
+    past = RecentBreaths(8, unclosed=0.0, volumes=((0.2, 0.2),) * 19)
+    found = measured(raw, MeasurementContext(context=AT_WYE, before=extract_features(one), past=past))
     assert found.values["minute_volume"] == pytest.approx(measured(one).values["minute_volume"], rel=0.005)
 
 

@@ -14,7 +14,7 @@ def after(*shares: float) -> list[float]:
     found = LeakFraction(20, 5)
     values = []
     for share in shares:
-        found.push(0.5, 0.5 * (1.0 - share))
+        found.add(0.5, 0.5 * (1.0 - share))
         values.append(found.value)
     return values
 

@@ -32,7 +32,7 @@ def fresh(most_l_min: float = 20.0) -> Leak:
 def taught(nets: list[float], shown: Levels = NONE) -> Leak:
     leak = fresh()
     for net in nets:
-        leak.push(sums(net), shown, DURATION_S)
+        leak.add(sums(net), shown, DURATION_S)
     return leak
 
 
@@ -49,7 +49,7 @@ def test_a_bout_of_coughs_teaches_no_leak(bout: list[float]) -> None:
     """What one breath keeps, another returns."""
     leak = taught([0.0] * 6)
     for net in bout:
-        leak.push(sums(net), NONE, DURATION_S)
+        leak.add(sums(net), NONE, DURATION_S)
         assert leak.conductance == 0.0
 
 
@@ -58,7 +58,7 @@ def test_a_steady_leak_is_known_after_three_breaths(g: float) -> None:
     net = g / S_PER_MIN * ROOT
     leak = taught([0.97 * net, 1.02 * net])
     assert leak.conductance == 0.0
-    leak.push(sums(1.01 * net), NONE, DURATION_S)
+    leak.add(sums(1.01 * net), NONE, DURATION_S)
     assert leak.conductance == pytest.approx(g / S_PER_MIN, rel=0.05)
 
 
@@ -76,7 +76,7 @@ def test_a_jump_is_followed_within_four_breaths(before: float, after: float) -> 
     old, new = before / S_PER_MIN, after / S_PER_MIN
     leak = taught([old * ROOT + 0.002 * (i % 2) for i in range(10)])
     for i in range(4):
-        leak.push(sums(new * ROOT + 0.002 * (i % 2)), NONE, DURATION_S)
+        leak.add(sums(new * ROOT + 0.002 * (i % 2)), NONE, DURATION_S)
     assert leak.conductance == pytest.approx(new, rel=0.05, abs=0.1 / S_PER_MIN)
 
 
@@ -84,7 +84,7 @@ def test_a_wandering_leak_is_no_jump() -> None:
     """A quarter more stays among the ten: the sums follow slowly."""
     leak = taught([LEAK * ROOT] * 10)
     for _ in range(3):
-        leak.push(sums(1.25 * LEAK * ROOT), NONE, DURATION_S)
+        leak.add(sums(1.25 * LEAK * ROOT), NONE, DURATION_S)
     assert leak.conductance == pytest.approx(1.075 * LEAK, rel=0.01)
 
 
@@ -112,9 +112,9 @@ def test_flow_at_the_end_raises_the_leak_by_half_at_most(shown: float, share: fl
 
 def test_one_level_end_is_too_few() -> None:
     leak = taught([0.055] * 9)
-    leak.push(sums(0.055), ended(0.0), DURATION_S)
+    leak.add(sums(0.055), ended(0.0), DURATION_S)
     assert leak.conductance == pytest.approx(0.0055)
-    leak.push(sums(0.055), ended(0.0), DURATION_S)
+    leak.add(sums(0.055), ended(0.0), DURATION_S)
     assert leak.conductance == 0.0
 
 
@@ -138,7 +138,7 @@ def test_flow_in_occlusions_is_the_zero(flow_l_min: float, zero_l_min: float) ->
     flow = flow_l_min / S_PER_MIN
     leak = taught([flow * DURATION_S] * 2, held(flow))
     assert leak.zero == 0.0, "two are too few"
-    leak.push(sums(flow * DURATION_S), held(flow), DURATION_S)
+    leak.add(sums(flow * DURATION_S), held(flow), DURATION_S)
     assert leak.zero == pytest.approx(zero_l_min / S_PER_MIN)
     if zero_l_min:
         assert leak.conductance == 0.0, "an offset is no leak"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.core.segment import segment_settings
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
@@ -141,7 +141,7 @@ def test_the_breath_begins_with_the_valve_and_owns_what_was_drawn(draw_s: float,
     drew = [one.draw_s - early for one, early in zip(late, after_valve(late), strict=True)]
     assert drew == pytest.approx([counted_s] * len(late), abs=0.051)
     given = 0.5 + 0.1 * counted_s
-    assert [fold(one).insp_volume for one in late] == pytest.approx([given] * len(late), abs=0.006)
+    assert [extract_features(one).insp_volume for one in late] == pytest.approx([given] * len(late), abs=0.006)
 
 
 @pytest.mark.parametrize("l_min", [12.0, 20.0])
@@ -210,7 +210,7 @@ def test_no_gas_is_lost_or_counted_twice(draw_s: float) -> None:
     assert sum(np.trapezoid(one.flow) for one in breaths) / RATE == pytest.approx(whole, abs=1e-9)
     if draw_s > LONGEST_DRAW_S:
         return
-    folds = [fold(one) for one in breaths[5:-1]]
+    folds = [extract_features(one) for one in breaths[5:-1]]
     closed = sum(one.insp_volume - one.exp_volume for one in folds)
     assert closed == pytest.approx(len(folds) * np.trapezoid(np.append(flow, flow[0])) / RATE, abs=0.005 * len(folds))
 

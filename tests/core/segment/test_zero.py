@@ -46,7 +46,7 @@ def taught(breaths: list[tuple[float, Levels]], standby_l_min: float | None = No
     if standby_l_min is not None:
         zero.stood_by(per_s(standby_l_min), 0.0)
     for net_l_min, shown in breaths:
-        zero.push(sums(net_l_min), shown, DURATION_S)
+        zero.add(sums(net_l_min), shown, DURATION_S)
     return zero
 
 
@@ -198,7 +198,7 @@ def test_a_zero_grows_old() -> None:
     found = taught([(2.0, NONE)] * 3, 2.0)
     young = found.doubt
     for _ in range(100):
-        found.push(sums(2.0), NONE, DURATION_S)
+        found.add(sums(2.0), NONE, DURATION_S)
     assert found.doubt - young >= 97 * DURATION_S * DRIFT
     assert value(found) == pytest.approx(2.0)
 
@@ -207,7 +207,7 @@ def test_a_zero_is_dropped_where_expirations_end_below_it() -> None:
     found = taught([(2.0, ended(2.0, PEEP))] * 5, 2.0)
     assert value(found) == pytest.approx(2.0)
     for _ in range(3):
-        found.push(sums(1.2), ended(1.2, PEEP), DURATION_S)
+        found.add(sums(1.2), ended(1.2, PEEP), DURATION_S)
     assert math.isnan(found.doubt)
 
 
@@ -216,7 +216,7 @@ def test_a_zero_that_is_taken_off_stands_out_of_its_doubt(apart: float, *, is_ta
     """0.3 L/min, of which 0.1 and the farthest hold are in doubt, and half of that again."""
     zero = Zero(10)
     for held in (0.3, 0.3 + apart, 0.3):
-        zero.push(sums(0.3), Levels(per_s(held), 17.0, math.nan, math.nan), DURATION_S)
+        zero.add(sums(0.3), Levels(per_s(held), 17.0, math.nan, math.nan), DURATION_S)
     assert (zero.value != 0.0) is is_taken_off
     assert math.isfinite(zero.doubt)
 
@@ -224,7 +224,7 @@ def test_a_zero_that_is_taken_off_stands_out_of_its_doubt(apart: float, *, is_ta
 def test_holds_follow_a_drift() -> None:
     zero = Zero(10)
     for i in range(20):
-        zero.push(sums(0.1 * i), Levels(per_s(0.1 * i), 17.0, math.nan, math.nan), DURATION_S)
+        zero.add(sums(0.1 * i), Levels(per_s(0.1 * i), 17.0, math.nan, math.nan), DURATION_S)
     assert value(zero) == pytest.approx(1.7), "the middle of five"
     assert zero.doubt * S_PER_MIN == pytest.approx(0.3)
 

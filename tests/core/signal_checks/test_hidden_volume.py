@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamer.core.bed import Bed
-from streamer.core.metrics import Given, Past, fold
+from streamer.core.metrics import MeasurementContext, RecentBreaths, extract_features
 from streamer.core.metrics.volume_balance import hidden
 from streamer.model.breath import Breath
 from streamer.model.context import Context
@@ -23,7 +23,7 @@ RESTS = ("vt", "energy", "mp")
 def noisy(share: float) -> Breath:
     """A breath whose volume white noise may hide to this share."""
     one = vcv(pause_s=0.8, rr=10)
-    unit = hidden(dataclasses.replace(one, flow_noise=1.0), fold(one))
+    unit = hidden(dataclasses.replace(one, flow_noise=1.0), extract_features(one))
     return dataclasses.replace(one, flow_noise=share / unit)
 
 
@@ -33,9 +33,9 @@ def test_the_error_of_a_sum_of_noise() -> None:
     errors = np.abs(np.random.default_rng(31).normal(0.0, sd, (20_000, n)).sum(axis=1)) / rate_hz
     one = vcv(pause_s=0.8, rr=10)
     one = dataclasses.replace(one, flow_noise=sd, start_s=0.0, insp_end_s=n / rate_hz, rate_hz=rate_hz)
-    folded = fold(one)._replace(tidal_insp=0.45)
-    assert hidden(one, folded) == pytest.approx(np.quantile(errors, 0.9973) / 0.45, rel=0.03)
-    assert hidden(dataclasses.replace(one, flow_noise=0.0), folded) == 0.0
+    features = extract_features(one)._replace(tidal_insp=0.45)
+    assert hidden(one, features) == pytest.approx(np.quantile(errors, 0.9973) / 0.45, rel=0.03)
+    assert hidden(dataclasses.replace(one, flow_noise=0.0), features) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,10 @@ def test_the_error_of_a_sum_of_noise() -> None:
 )
 def test_noise_grades_and_withholds(share: float, grade: str | None, reason: str | None) -> None:
     one = noisy(share)
-    before = fold(one)
-    past = Past(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
+    before = extract_features(one)
+    past = RecentBreaths(volumes=((before.tidal_insp, before.tidal_exp),) * 19)
     context = Context(passive="asserted", sensor_site="wye")
-    found = measured(one, Given(before=before, past=past, context=context))
+    found = measured(one, MeasurementContext(before=before, past=past, context=context))
     assert {found.missing.get(key) for key in RESTS} == {reason}
     assert {found.quality.get(key) for key in RESTS} == {grade}
     assert not {"vt_insp", "vt_exp", "rr", "ppeak", "peep"} & {*found.missing}

@@ -16,7 +16,7 @@ PAW = np.where(TIME_S < 1.0, 20.0, 5.0)
 
 
 def is_suspect(standing: Standing, paw: np.ndarray) -> bool:
-    return Flag.PAW_SUSPECT in standing.push(breath(FLOW, paw, 100))
+    return Flag.PAW_SUSPECT in standing.add(breath(FLOW, paw, 100))
 
 
 @pytest.mark.parametrize(("still_from", "is_seen"), [(180, True), (250, True), (360, False)])

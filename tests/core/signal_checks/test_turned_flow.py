@@ -17,7 +17,7 @@ PATIENT = Lung(phase=0.0)
 def suspect(flow: FloatArray, paw: FloatArray) -> list[float]:
     """Starts of the breaths that contradict themselves, in a row of usual ones."""
     turned = Turned()
-    return [one.start_s for one in segmented([chunk(flow, paw)]).breaths if turned.push(one)]
+    return [one.start_s for one in segmented([chunk(flow, paw)]).breaths if turned.add(one)]
 
 
 def test_flow_that_turns_round() -> None:
@@ -52,5 +52,5 @@ def test_a_patient_who_pulls_hard() -> None:
 def test_what_is_withheld() -> None:
     turned, wave = Turned(), PATIENT.wave(60.0, pcv=True)
     flow = np.where(np.arange(wave.flow.size) < 3050, wave.flow, -wave.flow)
-    labels = {turned.push(one) for one in segmented([chunk(flow, wave.paw)]).breaths}
+    labels = {turned.add(one) for one in segmented([chunk(flow, wave.paw)]).breaths}
     assert labels == {frozenset(), frozenset({Flag.FLOW_SUSPECT, Flag.TIMES_SUSPECT})}

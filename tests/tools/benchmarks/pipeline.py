@@ -159,9 +159,9 @@ def plan_of_families(*families: str) -> Any:
 
 def capnography(path: Path, hours: float) -> tuple[float, int, int]:
     """Volumetric capnography of aligned breaths: its kernels and its metrics, blood gases among them."""
-    from streamer.core.metrics import Given
+    from streamer.core.metrics import MeasurementContext
     from streamer.core.metrics.capnogram_gates import capnogram_of
-    from streamer.core.metrics.features.extract import breathed_co2, fold_and_grid
+    from streamer.core.metrics.features.extract import breathed_co2, features_and_grid
     from streamer.core.metrics.measurement_context import start_of
     from streamer.core.metrics.volume_balance import balance_of
 
@@ -171,16 +171,19 @@ def capnography(path: Path, hours: float) -> tuple[float, int, int]:
     copies = round(hours * 3600 / BLOCK_S)
     ready = []
     for breath, capnograph in zip(breaths, capnographs, strict=True):
-        (folded, tidal, _), given = fold_and_grid(breath), Given(context=context(), capnograph=capnograph)
-        start, balance = start_of(folded, None), balance_of(breath, folded, given, breath.flags)
-        ready.append((breath, folded, given, start, balance, tidal))
+        (features, tidal, _), given = (
+            features_and_grid(breath),
+            MeasurementContext(context=context(), capnograph=capnograph),
+        )
+        start, balance = start_of(features, None), balance_of(breath, features, given, breath.flags)
+        ready.append((breath, features, given, start, balance, tidal))
 
     def run() -> tuple[int, int]:
         for _ in range(copies):
-            for breath, folded, given, start, balance, tidal in ready:
+            for breath, features, given, start, balance, tidal in ready:
                 breathed_co2(breath, tidal)
-                capnogram = capnogram_of(breath, folded, given)
-                plan(breath, folded, given, start, breath.flags, None, capnogram, "", *balance, {}, {}, {}, {})
+                capnogram = capnogram_of(breath, features, given)
+                plan(breath, features, given, start, breath.flags, None, capnogram, "", *balance, {}, {}, {}, {})
         return copies * samples, copies * len(breaths)
 
     return timed(run)
@@ -214,7 +217,7 @@ def co2_timing(path: Path, hours: float) -> tuple[float, int, int]:
 
 def estimate(path: Path, hours: float) -> tuple[float, int, int]:
     """All estimators: their kernels, the decision, the memory of the bed, and the metrics they give."""
-    from streamer.core.metrics import Given, Memory, fold
+    from streamer.core.metrics import BreathHistory, MeasurementContext, extract_features
     from streamer.core.metrics.capnogram_gates import NONE
     from streamer.core.metrics.features.extract import _lung, corrected
     from streamer.core.metrics.measurement_context import start_of
@@ -226,20 +229,20 @@ def estimate(path: Path, hours: float) -> tuple[float, int, int]:
     breaths, _ = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
-    folds = [fold(breath) for breath in breaths]
+    folds = [extract_features(breath) for breath in breaths]
     first = folds[0]._fields.index("insp_volume")
 
     def run() -> tuple[int, int]:
         for _ in range(copies):
-            memory = Memory()
-            for breath, folded in zip(breaths, folds, strict=True):
-                _lung(breath, corrected(breath), folded[first:])
-                given = Given(context=Context(), before=folded, past=memory.past())
-                start = start_of(folded, folded)
-                found = estimate_of(breath, folded, given, start)
-                memory.push(breath, folded, found)
-                balance = balance_of(breath, folded, given, breath.flags)
-                plan(breath, folded, given, start, breath.flags, found, NONE, "", *balance, {}, {}, {}, {})
+            memory = BreathHistory()
+            for breath, features in zip(breaths, folds, strict=True):
+                _lung(breath, corrected(breath), features[first:])
+                given = MeasurementContext(context=Context(), before=features, past=memory.past())
+                start = start_of(features, features)
+                found = estimate_of(breath, features, given, start)
+                memory.add(breath, features, found)
+                balance = balance_of(breath, features, given, breath.flags)
+                plan(breath, features, given, start, breath.flags, found, NONE, "", *balance, {}, {}, {}, {})
         return copies * samples, copies * len(breaths)
 
     return timed(run)
@@ -247,17 +250,17 @@ def estimate(path: Path, hours: float) -> tuple[float, int, int]:
 
 def measure(path: Path, hours: float) -> tuple[float, int, int]:
     """Fold and all metrics, on the breaths of ten minutes over and over: no part of them is a part of another stage."""
-    from streamer.core.metrics import Given, fold, measure
+    from streamer.core.metrics import MeasurementContext, extract_features, measure
 
     breaths, capnographs = breaths_of_a_block()
     samples = sum(breath.flow.size - 1 for breath in breaths)
     copies = round(hours * 3600 / BLOCK_S)
-    given = [Given(context=context(), capnograph=one) for one in capnographs]
+    given = [MeasurementContext(context=context(), capnograph=one) for one in capnographs]
 
     def run() -> tuple[int, int]:
         for _ in range(copies):
             for breath, known in zip(breaths, given, strict=True):
-                measure(breath, fold(breath), known, breath.flags)
+                measure(breath, extract_features(breath), known, breath.flags)
         return copies * samples, copies * len(breaths)
 
     return timed(run)

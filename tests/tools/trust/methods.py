@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.features.expired_gas import phases
 from streamer.core.metrics.features.expirogram import cells
 
 Array = NDArray[np.float64]
 Method = Callable[[Array, Array], float]
 
-DEAD, FIT_DEAD = (Fold._fields.index(name) - Fold._fields.index("co2_volume") for name in ("co2_dead", "co2_fit_dead"))
+DEAD, FIT_DEAD = (
+    BreathFeatures._fields.index(name) - BreathFeatures._fields.index("co2_volume")
+    for name in ("co2_dead", "co2_fit_dead")
+)
 DEAD_ML = 150.0
 RATE_HZ = 100.0
 TIMES = 300

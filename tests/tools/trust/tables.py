@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from adapters.simulator import simulate
-from streamer.core.metrics import fold
+from streamer.core.metrics import extract_features
 from streamer.core.metrics.time_constant import from_time_constant
 from tests.support.streams import segmented
 from tests.tools.trust.co2 import gases
@@ -90,14 +90,14 @@ def tau_method(case: Case) -> float:
     """Error of the tau method with total PEEP, as a share: what equal resistances in and out would cost."""
     truths = simulate(case.scenario).truth.breaths
     breath = segmented(simulate(case.scenario).chunks(600.0)).breaths[BREATHS // 2]
-    folded = fold(breath)
+    features = extract_features(breath)
     truth = min(truths, key=lambda one: abs(one.start_s - breath.start_s))
     found = from_time_constant(
-        vt=folded.tidal_insp,
-        flow_end=folded.square_flow,
-        ppeak=folded.square_stop_paw,
+        vt=features.tidal_insp,
+        flow_end=features.square_flow,
+        ppeak=features.square_stop_paw,
         p0=truth.peep_total_before,
-        tau=folded.tau,
+        tau=features.tau,
     )
     return 1000 * found.compliance / case.crs - 1.0
 

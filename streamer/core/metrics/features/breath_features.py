@@ -13,7 +13,7 @@ PHASE_2_WIDTHS = 5.0
 """Of the fitted logistic edge, after which it has come to 99 % of its height."""
 
 
-class Fold(NamedTuple):
+class BreathFeatures(NamedTuple):
     """One breath reduced to numbers: L, L/s, cmH2O, s, mmHg, cmH2O·L. NaN: not there. Made by ``_fold.fold``.
 
     ``tidal`` quantities are corrected for zero and leak (lung side): for mechanics and energy. Raw ones: as measured.
@@ -290,6 +290,6 @@ def is_square(mean: float, variation: float, flow_s: float, inspired: float) -> 
     return variation <= MAX_FLOW_CV and abs(mean * flow_s - inspired) <= MAX_RAMP_SHARE * inspired
 
 
-def nothing() -> Fold:
+def no_features() -> BreathFeatures:
     """A fold in which everything is missing."""
-    return Fold._make([math.nan] * len(Fold._fields))
+    return BreathFeatures._make([math.nan] * len(BreathFeatures._fields))

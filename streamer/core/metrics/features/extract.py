@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from streamer.core.metrics.features.asynchrony_shapes import events
-from streamer.core.metrics.features.breath_features import Fold, is_square, is_stopped
+from streamer.core.metrics.features.breath_features import BreathFeatures, is_square, is_stopped
 from streamer.core.metrics.features.capnogram import capnogram, returned
 from streamer.core.metrics.features.expired_gas import expired
 from streamer.core.metrics.features.holds import holds
@@ -19,22 +19,22 @@ from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
 
 MIN_SAMPLES = 8
-FLOW_S = Fold._fields.index("flow_s") - Fold._fields.index("insp_volume")
-NO_LUNG = (math.nan,) * (Fold._fields.index("tau_fall") + 1 - Fold._fields.index("fit_elastance"))
+FLOW_S = BreathFeatures._fields.index("flow_s") - BreathFeatures._fields.index("insp_volume")
+NO_LUNG = (math.nan,) * (BreathFeatures._fields.index("tau_fall") + 1 - BreathFeatures._fields.index("fit_elastance"))
 NO_LEVEL = (math.nan,) * 4
-CO2 = Fold._fields.index("co2_returned") + 1 - Fold._fields.index("co2_holes")
-EXP_HOLD = Fold._fields.index("exp_hold_s")
+CO2 = BreathFeatures._fields.index("co2_returned") + 1 - BreathFeatures._fields.index("co2_holes")
+EXP_HOLD = BreathFeatures._fields.index("exp_hold_s")
 NO_GRID = np.empty(0)
 FED = 0.5
 """Share of the leak that flows in a hold, above which the ventilator feeds it."""
 
 
-def fold(breath: Breath) -> Fold:
+def extract_features(breath: Breath) -> BreathFeatures:
     """One pass over the arrays of a breath; some microseconds. Missing pieces are NaN, nothing raises."""
-    return fold_and_grid(breath)[0]
+    return features_and_grid(breath)[0]
 
 
-def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
+def features_and_grid(breath: Breath) -> tuple[BreathFeatures, FloatArray, FloatArray]:
     """The fold, corrected flow as ``volumes`` sums it in L/s, and the grid of ``breathed_co2``."""
     rate_hz, insp_end, flow = breath.rate_hz, breath.insp_end, corrected(breath)
     *held, first, exp_first = holds(breath.flow, breath.paw, rate_hz, insp_end)
@@ -46,8 +46,8 @@ def fold_and_grid(breath: Breath) -> tuple[Fold, FloatArray, FloatArray]:
     gas, grid = breathed_co2(breath, tidal)
     shapes = events(breath.paw, breath.flow, rate_hz, insp_end, moved[FLOW_S], breath.flow_noise)
     risen = _rise(breath, moved, tidal, int(first))
-    folded = Fold._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, flow, moved), *risen))
-    return folded, tidal, grid
+    features = BreathFeatures._make((*held, *moved, *pressed, *gas, *shapes, *_lung(breath, flow, moved), *risen))
+    return features, tidal, grid
 
 
 def _spare(breath: Breath, flow: FloatArray, held: slice) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from streamer.core.metrics.features.breath_features import Fold
+from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.features.constant_flow import square
 from streamer.core.metrics.features.least_squares import fit
 from streamer.core.metrics.features.nonlinear_fit import wider
@@ -15,7 +15,9 @@ from streamer.model.jit import kernel
 
 MAX_R_ERROR = 0.2
 """Relative error of expiratory resistance beyond which nothing is predicted with it."""
-NO_RAMP = (math.nan,) * (Fold._fields.index("start_excess") - Fold._fields.index("square_elastance"))
+NO_RAMP = (math.nan,) * (
+    BreathFeatures._fields.index("start_excess") - BreathFeatures._fields.index("square_elastance")
+)
 
 
 @kernel
