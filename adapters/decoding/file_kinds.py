@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _EXPORT = "export the waveforms from the program that wrote it, as text (CSV) or EDF"
@@ -85,10 +86,25 @@ def named(head: bytes) -> str | None:
         what = "a web page"
     elif start.startswith(b"<?xml"):
         what = "XML"
+    elif is_labelled(head):
+        what = "text in which each number has its name before it, as serial plotters take it"
+        remedy = "write the names once, as a header such as time_s,flow_l_min,paw_cmh2o, and the numbers alone below"
     else:
         known = ((what, remedy) for at, magic, what, remedy in _MAGIC if head.startswith(magic, at))
         what, remedy = next(known, ("", ""))
     return f"is {what}; {remedy}" if what else None
+
+
+def is_labelled(head: bytes) -> bool:
+    """Whether the first whole lines are fields ``name:number``, the same names in each."""
+    lines = [line.strip() for line in head[:4096].splitlines()[:-1] if line.strip()][:20]
+    names = {tuple(_LABELLED.findall(line)) for line in lines if _ALL_LABELLED.fullmatch(line)}
+    return len(lines) > 1 and len(names) == 1 and all(map(_ALL_LABELLED.fullmatch, lines))
+
+
+_NUMBER = rb"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+_LABELLED = re.compile(rb"([A-Za-z]\w*) ?[:=]")
+_ALL_LABELLED = re.compile(rb"(?:[A-Za-z]\w* ?[:=] ?" + _NUMBER + rb"(?:[,;\t ]+|$))+")
 
 
 def is_text(head: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -160,6 +161,7 @@ def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
     for at, name in enumerate(map(plain_of, dialect.names)):
         if at not in found:
             if not is_table or is_wanted(name, found):
+                _refuse_unit_cells(dialect, at)
                 has = f", with the unit {units[at][:20]!r}" if units[at] else ""
                 raise DecodeError(
                     f"unknown column {name[:40].lower()!r}{has}; {suggestion(name.lower())}; or give {MAPPING}"
@@ -173,6 +175,18 @@ def _named(dialect: Dialect, notes: list[tuple[str, str]]) -> dict[int, str]:
         more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
         notes.append(("columns_left_out", f"columns that are not read: {', '.join(left_out[:SHOWN])}{more}"))
     return {at: name for at, name in found.items() if name not in ARRIVAL}
+
+
+_UNIT_CELL = re.compile(r"[-+]?\d[\d.,]*\s*[^\W\d][\w/%·⁻¹₂ ]*")
+"""A number and its unit."""
+
+
+def _refuse_unit_cells(dialect: Dialect, at: int) -> None:
+    """Raises ``DecodeError`` where each field of a column repeats the unit behind its number."""
+    cells = [plain_of(row[at]) for row in dialect.rows if len(row) > at and plain_of(row[at])]
+    if cells and all(map(_UNIT_CELL.fullmatch, cells)):
+        what = f"the fields of column {plain_of(dialect.names[at])[:40]!r} have a unit behind each number"
+        raise DecodeError(f"{what}: write the numbers alone, and the unit in the name, as in flow_l_min")
 
 
 def _refuse_twice(names: Sequence[str], found: Mapping[int, str]) -> None:

@@ -151,6 +151,8 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
         below = [line for line in below if line.number >= first.number]
     above = [line for line in written if header and line.number < header.number]
     if header and not units:
+        names, units = _levels(names, [fields[line.number] for line in above], point, knows)
+    if header and not units:
         units = _units_above([fields[line.number] for line in above], point, len(names), knows)
     table = [fields[line.number] for line in below[:ROWS]]
     rows = [row for row in table if len(row) == width]
@@ -253,6 +255,22 @@ def _units(fields: list[str], point: str, width: int, knows: Knows) -> list[str]
     looks = [one for one in plain if one]
     known = sum(_UNIT.fullmatch(one) is not None for one in looks)
     return plain if looks and known >= _MOST * len(looks) else []
+
+
+def _levels(names: list[str], above: Sequence[list[str]], point: str, knows: Knows) -> tuple[list[str], list[str]]:
+    """Names and units of a header of several levels, as pandas writes it: an empty name stands in the level above.
+
+    The last level names the index alone. Without empty names nothing changes, and there are no units.
+    """
+    units: list[str] = []
+    for fields in reversed(above):
+        if "" not in names or len(fields) != len(names):
+            break
+        if found := [] if units else _units(fields, point, len(names), knows):
+            units = found
+        else:
+            names = [name or plain_of(other) for name, other in zip(names, fields, strict=True)]
+    return names, units
 
 
 def _units_above(above: Sequence[list[str]], point: str, width: int, knows: Knows) -> list[str]:

@@ -56,6 +56,6 @@ class FillValues:
     def notes(self, names: Mapping[int, str]) -> list[str]:
         """What was taken out, by the names of the columns."""
         return [
-            f"column {names[at]!r}: {value:.10g} is taken as missing ({count} times)"
+            f"column {names[at]!r}: {value:.10g} is taken as missing ({'once' if count == 1 else f'{count} times'})"
             for (at, value), count in sorted(self._counts.items())
         ]

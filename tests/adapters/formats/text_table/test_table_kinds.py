@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.decoding import file_kinds
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.stamps import Stamps
 from adapters.formats import text_table as csv_table
 from streamer.model.chunk import Channel
-from tests.support.adapter_contract import Stream, decoded, prefix_rule
+from tests.support.adapter_contract import Stream, decoded, prefix_rule, refused
 
 
 def read(text: str, encoding: str = "utf-8") -> Stream:
@@ -46,11 +47,12 @@ def test_what_may_be_a_measurement_or_is_no_such_word_stays(column: str, value: 
 
 def test_a_volume_and_a_channel_a_row_have_them_as_well() -> None:
     rows = "".join(f"{k / 50:.2f},{-999 if k == 77 else 300 + k % 50}\n" for k in range(300))
-    assert "column 'volume_ml': -999 is taken as missing (1 times)" in said(read("time_s,volume_ml\n" + rows))
+    assert "column 'volume_ml': -999 is taken as missing (once)" in said(read("time_s,volume_ml\n" + rows))
     long = "".join(f"{k / 50:.2f},Flow,{-9999 if k == 77 else k % 9},L/min\n" for k in range(300))
-    assert "column 'flow_l_min': -9999 is taken as missing (1 times)" in said(read("time,channel,value,unit\n" + long))
+    assert "column 'flow_l_min': -9999 is taken as missing (once)" in said(read("time,channel,value,unit\n" + long))
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.integers(0, 9000), st.integers(0, 86_399_999), st.sampled_from(["{} days {}", "{} day {}", "{} Days, {}"]))
 def test_spans_of_days_are_times(days: int, millis: int, form: str) -> None:
     """As pandas and Python write a span: ``0 days 00:00:01.020000``, ``1 day, 0:00:01``."""
@@ -95,3 +97,32 @@ def test_raw_counts_have_no_missing_values_among_them() -> None:
     assert said(read("time_s,paw_cmh2o\n" + counts)) == []
     spikes = "".join(f"{k / 50:.2f},{5000 if k < 10 else 9999 if k % 50 == 0 else 5}\n" for k in range(500))
     assert said(read("time_s,paw_cmh2o\n" + spikes)) == ["column 'paw_cmh2o': 9999 is taken as missing (9 times)"]
+
+
+@pytest.mark.parametrize("index", ["time_s,,", "time (s),,", "Time [s],,"])
+@pytest.mark.parametrize("units", [",L/min,cmH2O", ",[L/min],[cmH2O]"])
+def test_a_header_of_several_levels_as_pandas_writes_it(index: str, units: str) -> None:
+    """Names above, units below them, and the name of the index in a line of its own."""
+    rows = "".join(f"{k / 50:.2f},{k % 9}.5,{10 + k % 5}\n" for k in range(200))
+    found = prefix_rule(
+        lambda: csv_table.Decoder(ReadOptions()), f",Flow,Paw\n{units}\n{index}\n{rows}".encode(), [[20], [60, 900]]
+    )
+    assert found.samples(Channel.FLOW)[:3] * 60 == pytest.approx([0.5, 1.5, 2.5])
+    assert found.samples(Channel.PAW)[:3].tolist() == [10.0, 11.0, 12.0]
+
+
+@pytest.mark.parametrize("row", ["{t:.2f} s,{v} L/min,{v} cmH2O", "{t:.2f}s,{v}L/min,{v}mbar", "{t:.2f},{v} l/s,{v}"])
+def test_units_in_every_field_are_named(row: str) -> None:
+    rows = "".join(row.format(t=k / 50, v=k % 9) + "\n" for k in range(50))
+    header = "time_s,flow,paw\n" if row.startswith("{t:.2f},") else "time,flow,paw\n"
+    error = refused(lambda: csv_table.Decoder(ReadOptions()), (header + rows).encode())
+    assert "have a unit behind each number: write the numbers alone" in error
+
+
+@pytest.mark.parametrize(
+    "text", ["t:{t:.2f},flow:{v},paw:{v}", "t={t:.2f}\tflow={v}", "t: {t:.2f} flow: -{v}.5 paw: {v}"]
+)
+def test_labelled_fields_of_serial_plotters_are_named(text: str) -> None:
+    rows = "".join(text.format(t=k / 50, v=k % 9) + "\r\n" for k in range(50))
+    assert "each number has its name before it" in (file_kinds.named(rows.encode()) or "")
+    assert file_kinds.named(rows.replace("flow", "x", 1).encode()) is None, "other names in one line"
