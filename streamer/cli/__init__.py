@@ -16,8 +16,8 @@ import typer
 
 from streamer.cli._app import app
 from streamer.files.output import log_in_lines, warn
+from streamer.files.strangers import refuse_strangers
 from streamer.model.errors import ConfigError, VentstreamError
-from streamer.service.plugins import refuse_strangers
 
 DONE, DATA, USAGE, INTERRUPTED = 0, 1, 2, 130
 _NUMBER = re.compile("Input should be a valid (number|integer), .*")

@@ -154,7 +154,7 @@ def plot(
         str | None,
         typer.Option(
             metavar="[RUN:]SECONDS",
-            help="A time within it, as in tables; with RUN, where a clock begins again, by that run's clock or from its start.",
+            help="A time, as in tables; with RUN, where a clock begins again, by that run's clock or from its start.",
         ),
     ] = None,
     context: Context = None,

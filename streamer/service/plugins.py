@@ -1,8 +1,7 @@
-"""Adapters by the name that a configuration gives, and packages of other distributions that have our names.
+"""Adapters by the name that a configuration gives.
 
 The tables ``adapters.devices`` and ``adapters.formats`` map names to modules, so that a missing vendor library matters
-only to its user. Both package names are popular; ``refuse_strangers`` notices a package of the same name that an
-installer wrote over ours.
+only to its user.
 """
 
 from __future__ import annotations
@@ -10,16 +9,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 from adapters.devices import devices
 from streamer.model.errors import ConfigError
 from streamer.model.validation_errors import did_you_mean
 
-PACKAGES = ("streamer", "adapters")
-MARKER = '__distribution__ = "ventstream"'
-"""A line of both packages' ``__init__.py``."""
 _NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _PLAYED = {"recording": "adapters.recordings.open", "simulator": "adapters.simulator"}
 """Adapters that are no devices."""
@@ -71,21 +66,3 @@ def _module(name: str) -> ModuleType | None:
         if error.name and not f"{dotted}.".startswith(f"{error.name}."):
             raise ConfigError(f"adapter {name!r} needs the module {error.name!r}, which is not installed") from None
         return None
-
-
-def refuse_strangers() -> None:
-    """Stop when another distribution's ``streamer`` or ``adapters`` lies where ours should.
-
-    Raises:
-        ConfigError: Which one, where it lies, and what to do.
-    """
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)  # does not run the stranger
-        where = spec.origin if spec is not None else None
-        if where is None:
-            raise ConfigError(f"the package {name!r} of ventstream is not installed; install ventstream again")
-        if MARKER not in Path(where).read_text(encoding="utf-8", errors="replace"):
-            raise ConfigError(
-                f"the package {name!r} at {Path(where).parent} is not ventstream's but another of the same name; "
-                "install ventstream in a virtual environment of its own"
-            )

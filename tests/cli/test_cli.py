@@ -541,3 +541,14 @@ def test_a_link_is_written_through(capsys: Captured, tmp_path: Path) -> None:
     assert run(capsys, "convert", str(REPO / "replay_data" / "pcv.csv"), "-o", str(tmp_path / "link.csv"))[0] == 0
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").is_file()
+
+
+def test_what_lists_and_helps_loads_no_core(tmp_path: Path) -> None:
+    """Help, version and lists answer at once: no compiler, no tables, no broker's client."""
+    heavy = "{'numba', 'pyarrow', 'pandas', 'scipy', 'aiomqtt', 'matplotlib'} & set(sys.modules)"
+    for arguments in (["--version"], ["--help"], ["formats"], ["metrics"]):
+        lines = f"import sys\nfrom streamer.cli import main\nmain({arguments!r})\nprint(sorted({heavy}))"
+        done = subprocess.run(
+            [sys.executable, "-c", lines], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60
+        )
+        assert done.stdout.splitlines()[-1] == "[]", (arguments, done.stdout, done.stderr)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from streamer.files.bundled import bundled
 from streamer.model.errors import ConfigError
-from streamer.service import plugins as lookup
-from streamer.service.plugins import find_adapter, known_adapters, refuse_strangers
+from streamer.service.plugins import find_adapter, known_adapters
 
 
 def test_adapters_by_name() -> None:
@@ -49,27 +47,3 @@ def test_bundled_files() -> None:
     assert (bundled("config") / "default.toml").is_file()
     with pytest.raises(ConfigError, match="no_such_thing is missing from this installation"):
         bundled("no_such_thing")
-
-
-def test_our_own_packages_are_known() -> None:
-    refuse_strangers()
-
-
-def test_a_stranger_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stranger = tmp_path / "adapters"
-    stranger.mkdir()
-    (stranger / "__init__.py").write_text("raise SystemExit('strangers are never run')\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "adapters", raising=False)
-    with pytest.raises(ConfigError) as caught:
-        refuse_strangers()
-    assert str(caught.value) == (
-        f"the package 'adapters' at {stranger} is not ventstream's but another of the same name; "
-        "install ventstream in a virtual environment of its own"
-    )
-
-
-def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "PACKAGES", ("streamer", "no_such_package"))
-    with pytest.raises(ConfigError, match="the package 'no_such_package' of ventstream is not installed"):
-        refuse_strangers()
