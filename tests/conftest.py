@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from streamer.service.embedded_broker import EmbeddedBroker
@@ -13,10 +14,14 @@ from streamer.wire import WireSettings
 from tests.support.brokers import FAST, MOSQUITTO, Mosquitto
 
 _roots = itertools.count()
+_NOT_BY_THE_CLOCK = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
+"""A busy machine fails no test; a folder that several examples share is overwritten by each of them."""
+hypothesis.settings.register_profile("ventstream", deadline=None, suppress_health_check=_NOT_BY_THE_CLOCK)
+hypothesis.settings.load_profile("ventstream")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--regen-golden", action="store_true", help="write tests/laws/golden anew (test_golden.py)")
+    parser.addoption("--regen-golden", action="store_true", help="write tests/laws/golden again (test_golden.py)")
 
 
 @pytest.fixture(scope="session")

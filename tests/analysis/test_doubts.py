@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.analysis.tables import read_about, read_table
@@ -17,39 +17,9 @@ from streamer.core.session_events import gas_notice
 from streamer.model.context import BloodGas, SessionEvent, Sidecar
 from streamer.model.doubts import STRICT, Doubt, DoubtKind, DoubtList, doubts_of, kept, never_reached, written
 from streamer.model.records import Notice, NoticeKind
+from tests.support.doubtful_files import PCV, REPLAY, again, hurt, outward, rows, twice
 
-REPLAY = Path(__file__).parents[2] / "replay_data"
-PCV = (REPLAY / "pcv.csv").read_text().splitlines()
-ROWS = 1500
-"""Half a minute."""
 Captured = pytest.CaptureFixture[str]
-
-
-def rows() -> list[str]:
-    return PCV[: 1 + ROWS]
-
-
-def outward(lines: list[str]) -> list[str]:
-    """Flow negative into the patient."""
-    at = lines[0].split(",").index("flow_l_min")
-    turned = [line.split(",") for line in lines[1:]]
-    for cells in turned:
-        cells[at] = f"{-float(cells[at]):g}"
-    return [lines[0], *map(",".join, turned)]
-
-
-def twice(lines: list[str]) -> list[str]:
-    """A block of rows that was sent again."""
-    return [*lines[:900], *lines[800:900], *lines[900:]]
-
-
-def hurt(lines: list[str]) -> list[str]:
-    return [*lines[:700], "1,2", "x,y,z,w", *lines[702:]]
-
-
-def again(_: list[str]) -> list[str]:
-    """Two exports in one file, each with its clock from 0."""
-    return [*PCV, *PCV[1:]]
 
 
 CASES: dict[str, tuple[Callable[[list[str]], list[str]], DoubtKind, str]] = {
@@ -226,7 +196,7 @@ def test_what_comes_again_is_counted() -> None:
 ODD = st.one_of(st.floats(), st.text(max_size=3))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
+@settings()  # a busy machine draws slowly
 @given(
     st.sampled_from(NoticeKind),
     st.dictionaries(

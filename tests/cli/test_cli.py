@@ -25,7 +25,7 @@ from streamer.core.metrics import METRICS
 from streamer.model.chunk import Chunk
 from streamer.model.errors import BrokerError, ConfigError, DecodeError
 from streamer.model.records import BreathRecord
-from tests.adapters.formats.test_session_folder import TWO, co2, record, vent
+from tests.support.builders.session_folder_files import TWO, co2, record, vent
 
 REPO = Path(__file__).parents[2]
 REPLAY = REPO / "replay_data"

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,23 +20,10 @@ from streamer.cli.commands import run_replay as service
 from streamer.core.metrics import METRICS
 from streamer.service.config import EmbeddedSettings
 from tests.support.brokers import Listener, Mosquitto, free_port, needs_mosquitto_sub
+from tests.support.processes import REPLAY, started
 
 pytestmark = pytest.mark.broker
-REPO = Path(__file__).parents[2]
-REPLAY = REPO / "replay_data"
 Captured = pytest.CaptureFixture[str]
-
-
-@contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A command of ours, as from a shell; killed if the test leaves it running."""
-    command = [sys.executable, "-m", "streamer", *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @contextmanager

@@ -12,24 +12,16 @@ import pytest
 
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.json_stream import Decoder
-from adapters.devices import mqtt_samples
-from adapters.formats import json_lines
+from adapters.devices import json_lines, mqtt_samples
 from adapters.recordings.open import chunks, open_recording
 from streamer import Bed, Chunk, Context, Notice
-from streamer.cli.bed_plans import plans_of
 from streamer.model.chunk import Channel
 from streamer.model.errors import ConfigError, DecodeError
-from streamer.service.config import load_config
 from tests.support.adapter_contract import decoded
+from tests.support.gas_conditions import planned
 
 TIMES = np.arange(300) / 100
 LIVE = {"json_lines": 'port = "tcp://localhost:9"', "mqtt_samples": 'url = "mqtt://localhost", topic = "x"'}
-
-
-def planned(tmp_path: Path, source: str, context: str = "") -> Any:
-    path = tmp_path / "c.toml"
-    path.write_text(f'[[bed]]\nid = "one"\nsources = [{{ {source} }}]\n[bed.context]\n{context}\n', encoding="utf-8")
-    return plans_of(load_config(path))[0]
 
 
 def notes(bed: Bed, chunk: Chunk) -> list[Notice]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.recordings.canonical import write_recording
@@ -173,7 +173,7 @@ def test_a_recording_by_itself_is_a_study(folder: Path) -> None:
     assert (study.sessions[0].label, study.sessions[0].recordings[0].path) == ("p1", folder / "p1.csv")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(SESSION)), st.integers(0, 30), st.text(max_size=20) | st.sampled_from(PIECES))
 def test_no_session_file_does_worse_than_be_refused(folder: Path, at: int, without: int, put: str) -> None:
     """In one line, whatever somebody's editor did to it."""

@@ -23,17 +23,17 @@ from adapters.formats import FORMATS
 from adapters.recordings.open import open_recording
 from streamer.model.chunk import Chunk
 from streamer.model.errors import VentstreamError
-from tests.adapters.formats import (
-    test_edf,
-    test_json_lines,
-    test_pirds,
-    test_poly5,
-    test_rapidvent,
-    test_respiraworks,
-    test_servo_u,
-    test_vital,
-)
 from tests.support.adapter_contract import Item, stream
+from tests.support.builders import (
+    edf_files,
+    json_lines_files,
+    pirds_files,
+    poly5_files,
+    rapidvent_files,
+    respiraworks_files,
+    servo_u_files,
+    vital_files,
+)
 from tests.support.format_seeds import SEEDS, TALKS, Seed
 from tests.support.medibus_dialogue import streaming
 
@@ -81,9 +81,9 @@ def test_megabytes_without_a_line_end(seed: Seed, tmp_path: Path, traced: Callab
 
 def test_a_log_whose_rows_lie_far_apart_makes_no_mountains(traced: Callable[[], int]) -> None:
     """A row a millisecond says the rate; then one every ten seconds."""
-    rows = test_pirds.rows(80, step=1) + test_pirds.rows(1000, start=2000, step=9990)
-    text = test_pirds.transcript(*rows)
-    decoder = test_pirds.make()
+    rows = pirds_files.rows(80, step=1) + pirds_files.rows(1000, start=2000, step=9990)
+    text = pirds_files.transcript(*rows)
+    decoder = pirds_files.make()
     traced()
     for at in range(0, len(text), BLOCK):
         decoder.feed(text[at : at + BLOCK])
@@ -95,29 +95,29 @@ def _lines(row: Callable[[int], str]) -> Callable[[int, int], bytes]:
 
 
 def _edf(first: int, n: int) -> bytes:
-    return b"".join(test_edf.crc(test_edf.flow(k % 50) + test_edf.press(k % 50)) for k in range(first, first + n))
+    return b"".join(edf_files.crc(edf_files.flow(k % 50) + edf_files.press(k % 50)) for k in range(first, first + n))
 
 
 def _poly5(first: int, n: int) -> bytes:
     return b"".join(
-        test_poly5.block(4 * k, [test_poly5.row(i % 50) for i in range(4)]) for k in range(first, first + n)
+        poly5_files.block(4 * k, [poly5_files.row(i % 50) for i in range(4)]) for k in range(first, first + n)
     )
 
 
 def _stamped(k: int) -> str:
-    return test_servo_u.rows(1, 10 * k)[0]
+    return servo_u_files.rows(1, 10 * k)[0]
 
 
 LONG: dict[str, tuple[bytes, Callable[[int, int], bytes], int]] = {
     "csv": (b"time_s,flow_l_s,paw_cmh2o\n", _lines(lambda k: f"{k / 100:.2f},{k % 8},{k % 16}"), 40_000),
     "pb840": (b"BS, S:1,\n", lambda _, n: b"1.25, 5.00\n" * n, 1_000_000),
-    "servo_u": (test_servo_u.transcript([]), _lines(_stamped), 3200),
-    "pirds": (b"", lambda first, n: test_pirds.transcript(*test_pirds.rows(n, 1000 + 64 * first)), 1600),
-    "rapidvent": (test_rapidvent.transcript([]), _lines(lambda k: f"{k % 9},{k % 7},20,5,14"), 4000),
-    "respiraworks": (test_respiraworks.transcript([]), _lines(test_respiraworks.row), 3200),
-    "json_lines": (b"", lambda first, n: b"".join(map(test_json_lines.sample, range(first, first + n))), 2000),
-    "edf": (test_edf.header(test_edf.FLOW, test_edf.PRESS, test_edf.CRC, records=-1), _edf, 1600),
-    "poly5": (test_poly5.header(0), _poly5, 1600),
+    "servo_u": (servo_u_files.transcript([]), _lines(_stamped), 3200),
+    "pirds": (b"", lambda first, n: pirds_files.transcript(*pirds_files.rows(n, 1000 + 64 * first)), 1600),
+    "rapidvent": (rapidvent_files.transcript([]), _lines(lambda k: f"{k % 9},{k % 7},20,5,14"), 4000),
+    "respiraworks": (respiraworks_files.transcript([]), _lines(respiraworks_files.row), 3200),
+    "json_lines": (b"", lambda first, n: b"".join(map(json_lines_files.sample, range(first, first + n))), 2000),
+    "edf": (edf_files.header(edf_files.FLOW, edf_files.PRESS, edf_files.CRC, records=-1), _edf, 1600),
+    "poly5": (poly5_files.header(0), _poly5, 1600),
 }
 """Format → head, rows, and how many of them are read in each half."""
 
@@ -207,14 +207,17 @@ def test_a_packed_gigabyte_is_refused_unread(tmp_path: Path, traced: Callable[[]
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("x.edf", test_edf.header((*test_edf.FLOW[:-1], 99_999_999), records=99_999_999)),
-        ("x.edf", test_edf.header((*test_edf.FLOW[:-1], 8_000_000), records=99_999_999, duration=80_000) + bytes(999)),
-        ("x.edf", test_edf.header(*[test_edf.FLOW] * 99, records=99_999_999) + bytes(999)),
-        ("x.vital", _gzip_bomb(1024, test_vital.head() + test_vital.FLOW, test_vital.samples(8, 1, [0.5] * 999))),
-        ("x.vital", _gzip_bomb(1024, test_vital.head() + test_vital.FLOW, test_vital.packet(9, bytes(65_000)))),
-        ("x.vital", _gzip_bomb(1024, test_vital.head() + struct.pack("<BI", 1, 2**32 - 1))),
-        ("x.Poly5", test_poly5.header(2**31 - 1) + bytes(999)),
-        ("x.Poly5", test_poly5.header(2**31 - 1, per_block=5461) + bytes(999)),
+        ("x.edf", edf_files.header((*edf_files.FLOW[:-1], 99_999_999), records=99_999_999)),
+        (
+            "x.edf",
+            edf_files.header((*edf_files.FLOW[:-1], 8_000_000), records=99_999_999, duration=80_000) + bytes(999),
+        ),
+        ("x.edf", edf_files.header(*[edf_files.FLOW] * 99, records=99_999_999) + bytes(999)),
+        ("x.vital", _gzip_bomb(1024, vital_files.head() + vital_files.FLOW, vital_files.samples(8, 1, [0.5] * 999))),
+        ("x.vital", _gzip_bomb(1024, vital_files.head() + vital_files.FLOW, vital_files.packet(9, bytes(65_000)))),
+        ("x.vital", _gzip_bomb(1024, vital_files.head() + struct.pack("<BI", 1, 2**32 - 1))),
+        ("x.Poly5", poly5_files.header(2**31 - 1) + bytes(999)),
+        ("x.Poly5", poly5_files.header(2**31 - 1, per_block=5461) + bytes(999)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -16,8 +16,8 @@ import pytest
 from streamer.analysis.tables import read_about, read_table
 from streamer.cli import main
 from streamer.model.doubts import STRICT, DoubtKind
-from tests.analysis.test_doubts import PCV, REPLAY, again, hurt, outward, rows, twice
-from tests.laws.test_whole_equals_parts import published, replayed
+from tests.support.doubtful_files import PCV, REPLAY, again, hurt, outward, rows, twice
+from tests.support.replays import published, replayed
 
 Captured = pytest.CaptureFixture[str]
 

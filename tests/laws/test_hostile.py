@@ -1,14 +1,13 @@
 """Every format and every live dialogue survives anything: only our errors leave, in one line, and soon.
 
-``seeds.py`` has a valid recording of each format; here it is damaged in every way that can be thought of beforehand.
+``tests/support/format_seeds.py`` has a valid recording of each format; here it is damaged in every way that can be
+thought of beforehand.
 ``python -m tests.tools.fuzz`` looks for those that cannot.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import re
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,35 +17,14 @@ import pytest
 
 from adapters.decoding.text_rows import MAX_LINE
 from adapters.formats import FORMATS
-from streamer.model.chunk import Channel
 from tests.support.adapter_contract import Stream, stream
 from tests.support.format_seeds import BOM, SEEDS, Seed
+from tests.support.hostile import JUNK, NUMBERS, waves
 
-PATIENCE_S = 30
+pytestmark = pytest.mark.usefixtures("patience")
 EVERY = pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS.keys())
 TEXTS = {name: seed for name, seed in SEEDS.items() if seed.is_text}
 TEXT = pytest.mark.parametrize("seed", TEXTS.values(), ids=TEXTS.keys())
-NUMBERS = (
-    b"1e400", b"-1e400", b"1e-400", b"1e308", b"-1e308", b"9" * 22, b"9" * 500, b"18446744073709551616",
-    b"9223372036854775807", b"4294967295", b"2147483648", b"-0", b"-1", b"nan", b"-nan", b"inf", b"-Infinity", b"0x1f",
-    b"1_000", b"", b"+", b".", b"1e", b"\xd9\xa1\xd9\xa2", b"\xef\xbc\x91", b"1,5", b"null", b"true", b'"1"', b"[]",
-)  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """Whatever hangs fails, and says where: compiled code cannot be interrupted, and ends the whole run."""
-
-    def enough(*_: object) -> None:
-        pytest.fail(f"not done after {PATIENCE_S} s")
-
-    before = signal.signal(signal.SIGALRM, enough)
-    signal.alarm(PATIENCE_S)
-    faulthandler.dump_traceback_later(2 * PATIENCE_S, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def read(seed: Seed, folder: Path, content: bytes, *, named: bool = True) -> Stream:
@@ -73,12 +51,6 @@ def read(seed: Seed, folder: Path, content: bytes, *, named: bool = True) -> Str
     return found
 
 
-def waves(found: Stream) -> np.ndarray[Any, Any]:
-    """Flow of every slot."""
-    pieces = [piece[Channel.FLOW] for stretch in found.stretches for piece in stretch.pieces if Channel.FLOW in piece]
-    return np.concatenate([np.empty(0), *pieces])
-
-
 def begins_alike(found: Stream, whole: Stream, *, but: int = 1) -> bool:
     """Whether what was good at the beginning has been given, some last samples apart."""
     there = np.flatnonzero(np.isfinite(waves(found)))  # of a track that ends before another the rest is missing
@@ -96,24 +68,6 @@ def test_seeds_are_valid(seed: Seed, tmp_path: Path) -> None:
         found = read(seed, tmp_path, seed.content, named=named)
         assert found.error is None
         assert np.isfinite(waves(found)).any()
-
-
-JUNK: dict[str, Callable[[], bytes]] = {
-    "nothing": lambda: b"",
-    "a byte": lambda: b"x",
-    "a NUL": lambda: b"\0",
-    "a newline": lambda: b"\n",
-    "newlines": lambda: b"\n" * 5000,
-    "NULs": lambda: b"\0" * 70_000,
-    "blanks": lambda: b" " * 70_000,
-    "all bytes": lambda: bytes(range(256)) * 4,
-    "brackets": lambda: b"[" * 100_000,
-    "braces": lambda: b'{"a":' * 20_000,
-    "quotes": lambda: b'"' * 100_000,
-    "separators": lambda: b",;\t " * 20_000,
-    **{f"random {seed}": lambda seed=seed: np.random.default_rng(seed).bytes(300_000) for seed in range(2)},
-    "random text": lambda: bytes(np.random.default_rng(7).integers(9, 127, 300_000, np.uint8)),
-}
 
 
 @EVERY

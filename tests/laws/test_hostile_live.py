@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.laws.test_hostile import JUNK, NUMBERS, patience, waves
 from tests.support.adapter_contract import Stream, pieces, stream
 from tests.support.format_seeds import TALKS, heard
+from tests.support.hostile import JUNK, NUMBERS, waves
 
 EVERY = pytest.mark.parametrize(("make", "text"), TALKS.values(), ids=TALKS.keys())
 SILENCES = (0.0, 0.3, 1.0, 0.0, 7.5, 2.0)
 Make = Callable[[], Any]
-__all__ = ["patience"]
+pytestmark = pytest.mark.usefixtures("patience")
 
 
 def heard_out(make: Make, parts: list[bytes], silences: tuple[float, ...] = ()) -> Stream:

@@ -18,10 +18,17 @@ import pytest
 
 from adapters.formats import FORMATS
 from streamer.cli import main
-from tests.adapters.decoding import test_named_arrays as test_arrays
-from tests.adapters.formats import test_edf, test_labchart, test_pirds, test_poly5, test_vital, test_wfdb_record
-from tests.laws.test_whole_equals_parts import published, replayed
+from tests.support.builders import (
+    array_files,
+    edf_files,
+    labchart_files,
+    pirds_files,
+    poly5_files,
+    vital_files,
+    wfdb_files,
+)
 from tests.support.format_seeds import SEEDS, Seed
+from tests.support.replays import published, replayed
 
 NAME = "Zebulon Quux"
 PARTS = ("zebulon", "quux")
@@ -62,43 +69,43 @@ WAYS: Mapping[str, Callable[[Seed], Seed]] = {
 
 def edf() -> bytes:
     """Patient, recording, transducer, filters, reserved fields, an annotation."""
-    head = bytearray(test_edf.header(test_edf.FLOW, test_edf.PRESS, test_edf.TIMES, kind="EDF+C", records=60))
+    head = bytearray(edf_files.header(edf_files.FLOW, edf_files.PRESS, edf_files.TIMES, kind="EDF+C", records=60))
     for at in (8, 88):
         head[at : at + 80] = f"X F 01-JAN-1950 {NAME}".ljust(80).encode()
     for field in (16, 136):
         head[256 + 3 * field : 256 + 3 * field + 240] = (NAME.ljust(80) * 3).encode()
     body = b"".join(
-        test_edf.flow(k) + test_edf.press(k) + f"+{0.4 * k:g}\x14\x14{NAME}\x14\0".encode().ljust(20, b"\0")[:20]
+        edf_files.flow(k) + edf_files.press(k) + f"+{0.4 * k:g}\x14\x14{NAME}\x14\0".encode().ljust(20, b"\0")[:20]
         for k in range(60)
     )
     return bytes(head) + body
 
 
 def poly5() -> bytes:
-    return test_poly5.small(400).replace(b"\x03PFV".ljust(81, b"\0"), b"\x0c" + NAME.encode().ljust(80, b"\0"))
+    return poly5_files.small(400).replace(b"\x03PFV".ljust(81, b"\0"), b"\x0c" + NAME.encode().ljust(80, b"\0"))
 
 
 def vital() -> bytes:
     """A track of text, and a device's serial."""
-    said = test_vital.track(11, "EVENT", "", 0.0, form=6, sort=5)
-    parts = [test_vital.head(), test_vital.device(1, "Primus"), test_vital.AWP, test_vital.FLOW, said]
+    said = vital_files.track(11, "EVENT", "", 0.0, form=6, sort=5)
+    parts = [vital_files.head(), vital_files.device(1, "Primus"), vital_files.AWP, vital_files.FLOW, said]
     for second in range(20):
-        parts += [test_vital.samples(tid, second, np.arange(50.0) / 10) for tid in (7, 8)]
-    body = b"\n\0" + np.array([test_vital.T0 + 3]).tobytes() + b"\x0b\0" + bytes(4) + test_vital.string(NAME)
-    return gzip.compress(b"".join([*parts, test_vital.packet(1, body)]))
+        parts += [vital_files.samples(tid, second, np.arange(50.0) / 10) for tid in (7, 8)]
+    body = b"\n\0" + np.array([vital_files.T0 + 3]).tobytes() + b"\x0b\0" + bytes(4) + vital_files.string(NAME)
+    return gzip.compress(b"".join([*parts, vital_files.packet(1, body)]))
 
 
 def labchart() -> bytes:
-    rows = test_labchart.rows(900)
+    rows = labchart_files.rows(900)
     rows[300] += f"\t#1 {NAME}"
     rows[301] += f"\t#* turned by {NAME} "
-    return test_labchart.block(rows, Note=NAME, Operator=NAME).encode()
+    return labchart_files.block(rows, Note=NAME, Operator=NAME).encode()
 
 
 def pirds() -> bytes:
     said = [[f'1:E:{kind}:{1000 + k}:"{NAME.upper()}"'] for k, kind in enumerate("MNDCPX")]
     said += [[f'{{"event":"E","type":"M","ms":1200,"buff":"{NAME}","name":"{NAME}"}}']]
-    return test_pirds.transcript(*said, *test_pirds.rows(300))
+    return pirds_files.transcript(*said, *pirds_files.rows(300))
 
 
 def table() -> bytes:
@@ -119,11 +126,11 @@ def parquet() -> bytes:
 
 
 def matlab() -> bytes:
-    return test_arrays.mat({**test_arrays.waves(600), "patient": NAME})
+    return array_files.mat({**array_files.waves(600), "patient": NAME})
 
 
 def hdf5() -> bytes:
-    content = io.BytesIO(test_arrays.hdf5(test_arrays.waves(600), fs=50.0))
+    content = io.BytesIO(array_files.hdf5(array_files.waves(600), fs=50.0))
     with h5py.File(content, "a") as file:
         file.attrs["patient"] = NAME
         file["notes"] = NAME
@@ -131,7 +138,7 @@ def hdf5() -> bytes:
 
 
 def wfdb(folder: Path) -> Path:
-    path = test_wfdb_record.both(folder)
+    path = wfdb_files.both(folder)
     path.write_text(f"# {NAME}\n{path.read_text()}# <name>: {NAME}\n")
     return path
 

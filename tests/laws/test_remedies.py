@@ -27,8 +27,8 @@ from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
 from streamer.model.errors import ConfigError
 from streamer.model.records import BreathRecord, Event, Notice
-from tests.core.test_gas_conditions import planned
 from tests.support.format_seeds import SEEDS
+from tests.support.gas_conditions import planned
 from tests.support.simulated import lung, segment
 from tests.support.streams import random_cuts
 

@@ -20,16 +20,15 @@ import pytest
 from adapters.recordings.open import open_recording
 from streamer.analysis.rows import STATS, Row
 from streamer.analysis.run_recording import Job, examine
-from streamer.cli.bed_plans import plans_of_recordings
 from streamer.core.bed import Bed
 from streamer.core.metrics import METRICS
 from streamer.model.chunk import Chunk
 from streamer.model.records import BreathRecord, Event, Notice
-from streamer.service import BedOutcome, BedPlan, Clock, SourcePlan, run_beds
-from streamer.service.publish import MemoryPublisher
+from streamer.service import BedPlan, SourcePlan
 from streamer.wire import Message, Source
 from tests.support.adapter_contract import recordings
 from tests.support.fakes import Settings
+from tests.support.replays import published, replayed
 from tests.support.streams import cut
 
 REPLAY = sorted(
@@ -128,24 +127,6 @@ def test_a_comparison_sees_the_last_bit() -> None:
     assert [*whole[:at], other, *whole[at + 1 :]] != whole
 
 
-def no_time() -> Clock:
-    """A clock that a sleeper moves, so that pacing at speed 1 takes no time."""
-    at_s = 1000.0
-
-    async def sleep(seconds: float) -> None:
-        nonlocal at_s
-        at_s += seconds
-        await asyncio.sleep(0)
-
-    return Clock(sleep=sleep, now=lambda: at_s, now_ns=lambda: round(at_s * 1e9))
-
-
-async def published(plan: BedPlan, stop: asyncio.Event | None = None) -> tuple[BedOutcome, list[Message], float]:
-    memory, clock = MemoryPublisher(), no_time()
-    (outcome,) = await run_beds([plan], memory, clock=clock, stop=stop)
-    return outcome, memory.messages, clock.now() - 1000.0
-
-
 def rows(messages: Iterable[Message], *kinds: str) -> list[dict[str, Any]]:
     """Payloads in the order they were published, without what may differ between runs; the bed's last word left out."""
     found = [json.loads(message.payload) for message in messages if message.payload]
@@ -155,11 +136,6 @@ def rows(messages: Iterable[Message], *kinds: str) -> list[dict[str, Any]]:
         for row in wanted
         if row.get("kind") != "source_end"
     ]
-
-
-def replayed(path: Path, speed: float) -> BedPlan:
-    (plan,) = plans_of_recordings([path], speed=speed, bed="b")
-    return plan
 
 
 def live(plan: BedPlan, path: Path, stop: asyncio.Event) -> BedPlan:

@@ -11,7 +11,7 @@ from streamer.model.errors import ConfigError
 from streamer.model.zones import dated, plausible, zone_of
 from streamer.study.placing import jobs_of
 from streamer.wire.timebase import RecordedTime
-from tests.adapters.formats.test_edf import FLOW, PRESS, flow, header, press
+from tests.support.builders.edf_files import FLOW, PRESS, flow, header, press
 
 NOON = datetime(2024, 3, 1, 12)  # noqa: DTZ001 (a device's own clock)
 

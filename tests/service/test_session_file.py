@@ -28,11 +28,11 @@ from streamer.study.collect import Course, collect
 from streamer.study.placing import jobs_of
 from streamer.wire import Message
 from streamer.wire.outbox import WhenFull
-from tests.cli.test_cli_live import REPLAY, started
-from tests.service.test_session_patient_file import ODD
-from tests.service.test_session_recorder import FAST, Gate, delivered, live, plan, rows, simulated
 from tests.support.brokers import Listener, Mosquitto, needs_mosquitto_sub
 from tests.support.fakes import Settings
+from tests.support.odd_events import ODD
+from tests.support.processes import REPLAY, started
+from tests.support.recorded_sessions import FAST, Gate, delivered, live, plan, rows, simulated
 
 KINDS = {"position", "settings", "note", "blood_gas"}
 POINTS = "[points]\nbaseline_min = [-0.9, 0]\nhours = { prone = [0.005] }\nhalf_width_min = 0.25\nsettle_min = 0\n"
@@ -241,8 +241,8 @@ from streamer.model.context import SessionEvent
 from streamer.service.session_recorder import Tape
 from streamer.wire.timebase import RecordedTime
 from streamer.core.session_events import event_notice
-from tests.adapters.formats.test_session_folder import contiguous
-from tests.service.test_session_recorder import plan
+from tests.support.builders.session_folder_files import contiguous
+from tests.support.recorded_sessions import plan
 tape = Tape(plan(lambda: None), "s", RecordSettings(folder={str(tmp_path)!r}), print)
 for n, item in enumerate(contiguous(4)):
     tape.write(item)

@@ -15,7 +15,8 @@ from streamer.model.records import Notice, NoticeKind
 from streamer.service import session_patient_file as retold_module
 from streamer.service.session_patient_file import SessionPatientFile
 from streamer.study import measure, read_study
-from tests.service.test_session_recorder import Gate, delivered, live, plan, rows, simulated
+from tests.support.odd_events import ODD
+from tests.support.recorded_sessions import Gate, delivered, live, plan, rows, simulated
 
 EPOCH_NS = 1_700_000_000 * 10**9
 
@@ -117,16 +118,6 @@ def test_a_notice_of_a_gas_comes_back_and_no_other() -> None:
     gas = BloodGas(at_s=1.0, pco2_art_mmhg=5.5, ph=7.4)
     assert entry_of(gas_notice(gas)) == gas
     assert entry_of(Notice(bed="", at_s=1.0, kind=NoticeKind.GAP, detail="gap")) is None
-
-
-ODD = [
-    Notice(bed="", at_s=1.0, kind=NoticeKind.NOTE, detail="", values={"event": "tracheotomy"}),
-    Notice(bed="", at_s=1.0, kind=NoticeKind.NOTE, detail="x" * 501, values={"event": "note"}),
-    Notice(bed="", at_s=float("nan"), kind=NoticeKind.NOTE, detail="", values={"event": "note"}),
-    Notice(bed="", at_s=1e15, kind=NoticeKind.NOTE, detail="", values={"event": "note"}),
-    Notice(bed="", at_s=1.0, kind=NoticeKind.BLOOD_GAS, detail="", values={}),
-    Notice(bed="", at_s=1.0, kind=NoticeKind.BLOOD_GAS, detail="", values={"ph": 74.0}),
-]
 
 
 @pytest.mark.parametrize("odd", ODD)

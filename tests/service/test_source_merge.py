@@ -28,26 +28,9 @@ from streamer.service.settings import RunSettings
 from streamer.service.source_merge import BedStreams, by_device_time, labels
 from streamer.wire import Source
 from tests.support.fakes import FakeCore, Settings
+from tests.support.two_source_scenario import SCENARIO
 
 FAST = RunSettings(stall_s=5.0, state_period_s=5.0, backoff_first_s=0.01, backoff_max_s=0.02)
-SCENARIO = """
-duration_s = 180
-seed = 3
-[context]
-co2_kind = "mainstream"
-co2_scale = "BTPS"
-co2_delay_s = 0.0
-[lung]
-compliance_ml_cmh2o = 50
-[ventilator]
-mode = "vcv"
-rate_per_min = 15
-[capnogram]
-dead_space_ml = 150
-[capnograph]
-rate_hz = 50
-clock_offset_s = 0.3
-"""
 
 
 def flow(start_s: float, source: str = "vent", received_ns: int | None = None, count: int = 50) -> Chunk:

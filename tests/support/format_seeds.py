@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,27 +20,28 @@ from adapters.decoding.json_stream import Decoder
 from adapters.devices.json_listener import JsonListener
 from adapters.devices.line_listener import LineListener
 from adapters.devices.medibus import Dialogue
-from adapters.formats import FORMATS, MANIFEST
+from adapters.formats import MANIFEST
 from adapters.formats.pb840 import RATE_HZ
 from adapters.formats.pb840 import Decoder as Pb840
 from adapters.formats.session_parts import ORDER, RECEIVED, START
 from adapters.recordings.open import Recording, open_recording
-from tests.adapters.decoding import test_named_arrays as test_arrays
-from tests.adapters.formats import (
-    test_edf,
-    test_excel,
-    test_json_lines,
-    test_pb840,
-    test_pirds,
-    test_poly5,
-    test_rapidvent,
-    test_respiraworks,
-    test_servo_u,
-    test_vital,
-    test_vscapture,
-)
-from tests.adapters.formats import test_session_folder as test_session
 from tests.support.adapter_contract import Item
+from tests.support.builders import (
+    array_files,
+    edf_files,
+    excel_files,
+    json_lines_files,
+    labchart_files,
+    pb840_files,
+    pirds_files,
+    poly5_files,
+    rapidvent_files,
+    respiraworks_files,
+    servo_u_files,
+    session_folder_files,
+    vital_files,
+    vscapture_files,
+)
 from tests.support.medibus_dialogue import streaming
 
 BOM = b"\xef\xbb\xbf"
@@ -103,8 +103,12 @@ def _parquet(metadata: bytes | None, **columns: object) -> bytes:
 def _session() -> dict[str, bytes]:
     """The files of a session that was closed."""
     with tempfile.TemporaryDirectory() as folder:
-        items = [*test_session.contiguous(1), test_session.note(0.5, rows=1.0), test_session.vent(3.0, 40)]
-        recorded = test_session.record(Path(folder) / "s", items)
+        items = [
+            *session_folder_files.contiguous(1),
+            session_folder_files.note(0.5, rows=1.0),
+            session_folder_files.vent(3.0, 40),
+        ]
+        recorded = session_folder_files.record(Path(folder) / "s", items)
         return {path.name: path.read_bytes() for path in recorded.path.iterdir()}
 
 
@@ -130,10 +134,10 @@ def _npy(array: object) -> bytes:
 
 def _vital() -> bytes:
     """Two tracks of one rate and CO2 of another."""
-    parts = [test_vital.head(), test_vital.device(1, "Primus"), test_vital.AWP, test_vital.FLOW, test_vital.CO2]
+    parts = [vital_files.head(), vital_files.device(1, "Primus"), vital_files.AWP, vital_files.FLOW, vital_files.CO2]
     for second in range(3):
-        parts += [test_vital.samples(tid, second, np.arange(50.0) / 10) for tid in (7, 8)]
-        parts.append(test_vital.samples(9, second, np.arange(25.0)))
+        parts += [vital_files.samples(tid, second, np.arange(50.0) / 10) for tid in (7, 8)]
+        parts.append(vital_files.samples(9, second, np.arange(25.0)))
     return gzip.compress(b"".join(parts), mtime=0)
 
 
@@ -187,9 +191,9 @@ def _found() -> dict[str, Seed]:
     session = _session()
     open_part = {name: there for name, there in session.items() if not name.endswith(".parquet")}
     part = next(name for name in session if name.endswith(".parquet"))
-    philips_flow = BOM + _lines(test_vscapture.packets(4, test_vscapture.flow), "\r\n")
-    philips_paw = BOM + _lines(test_vscapture.packets(4, test_vscapture.paw), "\r\n")
-    draeger = BOM + _lines(test_vscapture.batches(8, test_vscapture.flow), "\r\n")
+    philips_flow = BOM + _lines(vscapture_files.packets(4, vscapture_files.flow), "\r\n")
+    philips_paw = BOM + _lines(vscapture_files.packets(4, vscapture_files.paw), "\r\n")
+    draeger = BOM + _lines(vscapture_files.batches(8, vscapture_files.flow), "\r\n")
 
     wfdb = _wfdb()
     told = {"x.toml": b'recording = { rate_hz = 50, columns = { "1" = "flow_l_s", "0" = "paw_cmh2o" } }'}
@@ -201,15 +205,15 @@ def _found() -> dict[str, Seed]:
         return {other: there for other, there in session.items() if other != name}
 
     return {
-        "servo_u": Seed("servo_u", "x.txt", test_servo_u.transcript(test_servo_u.rows(40))),
-        "pb840": Seed("pb840", "x.txt", test_pb840.SMALL + b"".join(b"%d.00, 5.25\n" % k for k in range(40))),
-        "pirds": Seed("pirds", "x.txt", test_pirds.transcript(*test_pirds.rows(70))),
-        "rapidvent": Seed("rapidvent", "x.csv", test_rapidvent.transcript(test_rapidvent.full(40))),
+        "servo_u": Seed("servo_u", "x.txt", servo_u_files.transcript(servo_u_files.rows(40))),
+        "pb840": Seed("pb840", "x.txt", pb840_files.SMALL + b"".join(b"%d.00, 5.25\n" % k for k in range(40))),
+        "pirds": Seed("pirds", "x.txt", pirds_files.transcript(*pirds_files.rows(70))),
+        "rapidvent": Seed("rapidvent", "x.csv", rapidvent_files.transcript(rapidvent_files.full(40))),
         "vscapture": Seed(
             "vscapture", "aNOM_FLOW_AWAYWaveExport.csv", philips_flow, {"aNOM_PRESS_AWAYWaveExport.csv": philips_paw}
         ),
         "vscapture draeger": Seed("vscapture", "Flow_inspiratory_expiratoryDrgWaveExport.csv", draeger),
-        "json_lines": Seed("json_lines", "x.jsonl", test_json_lines.samples(40)),
+        "json_lines": Seed("json_lines", "x.jsonl", json_lines_files.samples(40)),
         "csv": Seed("csv", "x.csv", _csv()),
         "csv counted": Seed("csv", "x.csv", b"flow_l_min\tpaw_mbar\n" + b"6.5\t12\n-6\t4.25\n" * 20, rate_hz=50.0),
         "csv of a spreadsheet": Seed("csv", "x.csv", _spreadsheet()),
@@ -222,15 +226,15 @@ def _found() -> dict[str, Seed]:
         "csv mapped": Seed("csv", "x.csv", _lines(['t;Flow;said;"p, mbar"', *mapped]), theirs),
         "parquet": Seed("parquet", "x.parquet", _parquet(known, flow_l_s=wave, paw_cmh2o=wave), is_text=False),
         "parquet stamped": Seed("parquet", "x.parquet", _parquet(None, time_s=time_s, flow_l_s=wave), is_text=False),
-        "respiraworks": Seed("respiraworks", "x.dat", test_respiraworks.transcript(test_respiraworks.rows(40))),
+        "respiraworks": Seed("respiraworks", "x.dat", respiraworks_files.transcript(respiraworks_files.rows(40))),
         "session": Seed("session", MANIFEST, session[MANIFEST], without(MANIFEST), opens=".", is_text=False),
         "session part": Seed("session", part, session[part], without(part), opens=".", is_text=False),
         "session open": Seed("session", "vent-0000.arrows", _open_part(), open_part, opens=".", is_text=False),
         "session told": Seed(
             "session", "events.jsonl", session["events.jsonl"], without("events.jsonl"), opens=".", is_text=False
         ),
-        "edf": Seed("edf", "x.edf", test_edf.resmed(), is_text=False),
-        "edf discontinuous": Seed("edf", "x.edf", test_edf.timed("+0", "+0.4", "+7.5"), is_text=False),
+        "edf": Seed("edf", "x.edf", edf_files.resmed(), is_text=False),
+        "edf discontinuous": Seed("edf", "x.edf", edf_files.timed("+0", "+0.4", "+7.5"), is_text=False),
         "npy": Seed("npy", "x.npy", _npy(table), told, is_text=False),
         "npy columns": Seed("npy", "x.npy", _npy(np.asfortranarray(table)), told, is_text=False),
         "wfdb": Seed("wfdb", "rec.hea", wfdb["rec.hea"], {"rec.dat": wfdb["rec.dat"]}),
@@ -238,36 +242,29 @@ def _found() -> dict[str, Seed]:
             "wfdb", "rec.dat", wfdb["rec.dat"], {"rec.hea": wfdb["rec.hea"]}, opens="rec.hea", is_text=False
         ),
         "vital": Seed("vital", "x.vital", _vital(), is_text=False),
-        "poly5": Seed("poly5", "x.Poly5", test_poly5.small(22), is_text=False),
+        "poly5": Seed("poly5", "x.Poly5", poly5_files.small(22), is_text=False),
         "respiraworks_json": Seed(
-            "respiraworks_json", "x.json", test_respiraworks.saved(**test_respiraworks.json_waves()), is_text=False
+            "respiraworks_json", "x.json", respiraworks_files.saved(**respiraworks_files.json_waves()), is_text=False
         ),
-        "pirds array": Seed("pirds", "x.json", test_pirds.as_json(*test_pirds.rows(70), indent=1), is_text=False),
+        "pirds array": Seed("pirds", "x.json", pirds_files.as_json(*pirds_files.rows(70), indent=1), is_text=False),
         "csv packed": Seed("csv", "x.csv.gz", gzip.compress(_csv(), mtime=0), is_text=False),
         "edf narrow": Seed(
-            "edf", "x.wmedf", test_edf.narrow("#1", "#1", "#2", n=20) + test_edf.NARROW * 60, is_text=False
+            "edf", "x.wmedf", edf_files.narrow("#1", "#1", "#2", n=20) + edf_files.NARROW * 60, is_text=False
         ),
-        "npz": Seed("npz", "x.npz", test_arrays.npz(**test_arrays.waves(60)), is_text=False),
-        "matlab": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.waves(60)), is_text=False),
-        "matlab packed": Seed("matlab", "x.mat", test_arrays.mat(test_arrays.labchart(60), packed=True), is_text=False),
-        "hdf5": Seed("hdf5", "x.h5", test_arrays.hdf5(test_arrays.waves(60), fs=50.0), is_text=False),
-        "hdf5 packed": Seed("hdf5", "x.h5", test_arrays.hdf5(test_arrays.waves(60), compression="gzip"), is_text=False),
-        "excel": Seed("excel", "x.xlsx", test_excel.workbook(test_excel.rows(40)), is_text=False),
+        "npz": Seed("npz", "x.npz", array_files.npz(**array_files.waves(60)), is_text=False),
+        "matlab": Seed("matlab", "x.mat", array_files.mat(array_files.waves(60)), is_text=False),
+        "matlab packed": Seed("matlab", "x.mat", array_files.mat(array_files.labchart(60), packed=True), is_text=False),
+        "hdf5": Seed("hdf5", "x.h5", array_files.hdf5(array_files.waves(60), fs=50.0), is_text=False),
+        "hdf5 packed": Seed("hdf5", "x.h5", array_files.hdf5(array_files.waves(60), compression="gzip"), is_text=False),
+        "labchart": Seed("labchart", "x.txt", labchart_files.SEED),
+        "excel": Seed("excel", "x.xlsx", excel_files.workbook(excel_files.rows(40)), is_text=False),
     }
-
-
-def _declared(known: Mapping[str, Seed]) -> dict[str, Seed]:
-    """Seeds that stand in a format's own test, as bytes called ``SEED``: a new format needs no line here."""
-    others = FORMATS.keys() - {seed.format for seed in known.values()}
-    tests = {name: f"tests.adapters.formats.test_{FORMATS[name].module.rpartition('.')[2]}" for name in sorted(others)}
-    contents = {name: getattr(importlib.import_module(test), "SEED", None) for name, test in tests.items()}
-    return {name: Seed(name, "x.txt", content) for name, content in contents.items() if content is not None}
 
 
 _BLOCKS = b"".join(
     b'{"time_s":%d,"rate_hz":50,"flow_l_s":[%s0]}\n' % (second, b"1,2," * 24 + b"9,") for second in range(3)
 )
-SEEDS: Mapping[str, Seed] = (own := _found()) | _declared(own)
+SEEDS: Mapping[str, Seed] = _found()
 """A name → its seed; a format may have several."""
 TALKS: Mapping[str, tuple[Callable[[], Any], bytes]] = {
     "pb840": (lambda: LineListener(Pb840(ReadOptions(), live=True), RATE_HZ, "rows"), SEEDS["pb840"].content),

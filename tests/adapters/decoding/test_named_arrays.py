@@ -5,14 +5,12 @@ from __future__ import annotations
 import builtins
 import io
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from scipy import io as matlab
 
 from adapters.formats import npz as npz_format
 from adapters.recordings.open import Settings, chunks, open_recording
@@ -20,57 +18,10 @@ from streamer.model.chunk import Channel
 from streamer.model.context import RecordingInfo, Sidecar
 from streamer.model.errors import DecodeError
 from tests.support.adapter_contract import Stream, closes_promptly, same_twice, stream
+from tests.support.builders.array_files import hdf5, labchart, mat, npz, waves
 
 MAPPED = {"F": "flow_l_min", "P": "paw_mbar"}
 FLOW = 6.0 * (np.arange(60) % 16)
-
-
-def waves(n: int) -> dict[str, Any]:
-    k = np.arange(n)
-    return {"time_s": k / 50, "flow_l_min": 6.0 * (k % 16), "paw_cmh2o": 5.0 + k % 8}
-
-
-def npz(*, packed: bool = False, **arrays: Any) -> bytes:
-    out = io.BytesIO()
-    (np.savez_compressed if packed else np.savez)(out, **arrays)
-    return out.getvalue()
-
-
-def mat(variables: Mapping[str, Any], *, packed: bool = False) -> bytes:
-    out = io.BytesIO()
-    matlab.savemat(out, dict(variables), do_compression=packed)
-    return out.getvalue()
-
-
-def hdf5(
-    arrays: Mapping[str, Any], *, group: str = "", before: int = 0, units: Mapping[str, str] | None = None, **more: Any
-) -> bytes:
-    """Data sets; ``fs`` is an attribute of the file, other keywords are of the data sets."""
-    out = io.BytesIO()
-    rate_hz = more.pop("fs", None)
-    with h5py.File(out, "w", userblock_size=before) as file:
-        if rate_hz is not None:
-            file.attrs["fs"] = rate_hz
-        for name, array in arrays.items():
-            made = file.create_dataset(f"{group}{name}", data=array, **more)
-            if units and name in units:
-                made.attrs["units"] = units[name]
-    return out.getvalue()
-
-
-def labchart(n: int, rate_hz: float = 50.0, **changed: Any) -> dict[str, Any]:
-    """What LabChart exports."""
-    both = waves(n)
-    known = {
-        "data": np.concatenate([both["flow_l_min"], both["paw_cmh2o"]]),
-        "datastart": [[1.0], [n + 1.0]],
-        "dataend": [[n], [2.0 * n]],
-        "titles": np.array(["Flow", "Paw "]),
-        "samplerate": [[rate_hz], [rate_hz]],
-        "unittext": np.array(["L/min", "cmH2O"]),
-        "unittextmap": [[1.0], [2.0]],
-    }
-    return known | changed
 
 
 def acqknowledge(n: int, **changed: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import builtins
 import io
 import zipfile
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,7 @@ from adapters.recordings.open import Settings, chunks, open_recording
 from streamer.model.chunk import Channel
 from streamer.model.context import RecordingInfo, Sidecar
 from tests.support.adapter_contract import Stream, closes_promptly, same_twice, stream
-
-HEADER = ["Time (s)", "Flow [L/min]", "Paw (cmH2O)"]
-
-
-def rows(n: int) -> list[list[Any]]:
-    return [HEADER, *([k / 50, 6.0 * (k % 8), 5 + k % 8] for k in range(n))]
-
-
-def workbook(*sheets: Sequence[Sequence[Any]]) -> bytes:
-    """Sheets named A, B and so on."""
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for number, lines in enumerate(sheets):
-        sheet = book.create_sheet("ABC"[number])
-        for line in lines:
-            sheet.append(list(line))
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+from tests.support.builders.excel_files import HEADER, rows, workbook
 
 
 def read(tmp_path: Path, content: bytes, **told: Any) -> Stream:

@@ -27,24 +27,13 @@ from streamer.model.records import NoticeKind
 from streamer.model.units import CMH2O_PER_MBAR, MMHG_PER_KPA
 from tests.support.adapter_contract import Item, Stream, check, closes_promptly, decoded, prefix_rule, refused
 from tests.support.brokers import free_port
+from tests.support.builders.json_lines_files import line, sample, samples
 
 THEIRS = {"resp.flow": "flow_l_min", "resp.p.0": "paw_mbar", "ts": "time_ms"}
 
 
 def make(rate_hz: float | None = None, columns: Mapping[str, str] | None = None, *, live: bool = False) -> Decoder:
     return Decoder(ReadOptions(rate_hz=rate_hz, columns=columns or {}), live=live)
-
-
-def line(**fields: Any) -> bytes:
-    return json.dumps(fields).encode() + b"\n"
-
-
-def sample(k: int, rate_hz: float = 50.0) -> bytes:
-    return line(time_s=k / rate_hz, flow_l_s=k % 64 / 64, paw_cmh2o=5 + k % 64 / 64)
-
-
-def samples(n: int, rate_hz: float = 50.0) -> bytes:
-    return b"".join(sample(k, rate_hz) for k in range(n))
 
 
 def read(text: bytes, rate_hz: float | None = None, columns: Mapping[str, str] | None = None) -> Stream:

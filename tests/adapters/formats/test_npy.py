@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.decoding.columns import TIMES, WAVEFORMS
@@ -156,7 +156,7 @@ def test_headers_that_are_damaged_or_lie_are_one_line(tmp_path: Path, text: byte
     assert says in (found.error or details(found)[-1])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_bytes(tmp_path: Path, draw: st.DataObject) -> None:
     buffer = io.BytesIO()

@@ -16,20 +16,7 @@ from streamer.model.chunk import Channel
 from streamer.model.errors import ConfigError
 from streamer.model.records import NoticeKind
 from tests.support.adapter_contract import Stream, decoded, prefix_rule, recordings, refused, same_twice
-
-SMALL = b"""2016-02-17-08-43-02.525325
-BS, S:54042,
-0.87, 7.04
-1.89, 7.05
-45.58
-,5.69
--12.96, 17.85
-BE
-BS, S:54043,
-19.79, 8.86
-2016-02-17-08-43-12.6
-1.00, 5.00
-"""
+from tests.support.builders.pb840_files import SMALL
 
 
 def make() -> pb840.Decoder:

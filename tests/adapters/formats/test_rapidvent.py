@@ -25,22 +25,14 @@ from tests.support.adapter_contract import (
     refused,
     same_twice,
 )
+from tests.support.builders.rapidvent_files import HEADER, full, transcript
 
-HEADER = "pressure,flow,true_pip,true_peep,true_rr"
 PRESSURE_ONLY = ["the header names no units: pressure as cmH2O", "column flow has no number and is left out"]
 NO_FLOW = "this recording gives no flow"
 
 
 def bench(n: int) -> list[str]:
     return [f"{5 + k % 8 / 8},,,," for k in range(n)]
-
-
-def full(n: int) -> list[str]:
-    return [f"{5 + k % 8 / 8},{6 * (k % 8)},20,5,14.5" for k in range(n)]
-
-
-def transcript(rows: list[str], header: str = HEADER, rate: str = "50") -> bytes:
-    return "\n".join([f"#samplerate,{rate}", header, *rows, ""]).encode()
 
 
 def make(rate_hz: float | None = None, columns: dict[str, str] | None = None) -> rapidvent.Decoder:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,23 +27,10 @@ from tests.support.adapter_contract import (
     same_twice,
     stream,
 )
+from tests.support.builders.respiraworks_files import NAMES, json_waves, row, rows, saved, transcript
 from tests.support.streams import segmented
 
-NAMES = "time(sec)  pc_setpoint  pressure  volume  net_flow"
 TOLD = "the header names no unit for net_flow and pressure: taken as mL/s and cmH2O"
-
-
-def row(k: int) -> str:
-    return f"{k / 100:.3f}  15.000  {5 + k % 8 / 8:.3f}  {-k:.3f}  {250 * (k % 8):.3f}"
-
-
-def transcript(rows: list[str], names: str = NAMES) -> bytes:
-    head = ["# bench", "# Captured 2020-06-21 04:53:41.547183 by unknown user", "# Built at revision 0000000 (dirty)"]
-    return "\n".join([*head, names, *rows, ""]).encode()
-
-
-def rows(n: int) -> list[str]:
-    return [row(k) for k in range(n)]
 
 
 def make(rate_hz: float | None = None) -> respiraworks.Decoder:
@@ -314,24 +300,6 @@ def test_the_sidecar_says_which_columns_are_which() -> None:
     found = decoded(lambda: respiraworks.Decoder(ReadOptions(columns=columns)), [transcript(rows(9))])
     assert found.samples(Channel.FLOW) * 1000 == pytest.approx(-np.arange(9.0))
     assert found.samples(Channel.PAW) == pytest.approx((5 + np.arange(9) % 8 / 8) * CMH2O_PER_MBAR)
-
-
-def saved(**traces: Any) -> bytes:
-    """A test as the device's tools save it; a trace is its unit and its samples."""
-    found = [
-        {"variable_name": name, "variable_units": unit, "data": list(data)} for name, (unit, data) in traces.items()
-    ]
-    known = {"start_time_utc": "2022-04-22T17:46:59.700328", "tester_name": "Jane Doe", "scenario": {}}
-    return json.dumps({**known, "traces": found}, indent=4).encode()
-
-
-def json_waves(n: int = 60) -> dict[str, Any]:
-    k = np.arange(n)
-    return {
-        "time": ("s", (k / 100).tolist()),
-        "net_flow": ("mL/s", (250.0 * (k % 8)).tolist()),
-        "patient_pressure_dp": ("cmH2O", (5.0 + k % 8).tolist()),
-    }
 
 
 def test_traces_of_json(tmp_path: Path) -> None:

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import builtins
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.decoding.contract import ReadOptions
@@ -19,26 +18,7 @@ from streamer.model.chunk import Channel
 from streamer.model.errors import DecodeError
 from streamer.model.units import CMH2O_PER_MBAR
 from tests.support.adapter_contract import Stream, check, closes_promptly, same_twice, stream
-
-K = np.arange(500)
-FLOW = np.round(30 * np.sin(K / 20) * 100).astype(np.int16)  # at 100/(L/min)
-PAW = np.round((10 + 5 * np.sin(K / 20)) * 50).astype(np.int16)
-
-
-def record(folder: Path, signals: Sequence[tuple[str, Any]], head: str = "", name: str = "rec") -> Path:
-    """A record of one file of 16-bit numbers: (all of a signal's line behind the format) and its samples."""
-    per_frame = [1 if not text.startswith("x") else int(text[1:].split()[0]) for text, _ in signals]
-    frames = len(signals[0][1]) // per_frame[0]
-    columns = [np.reshape(values, (frames, each)) for (_, values), each in zip(signals, per_frame, strict=True)]
-    (folder / f"{name}.dat").write_bytes(np.hstack(columns).astype("<i2").tobytes())
-    lines = [head or f"{name} {len(signals)} 100 {frames}", *(f"{name}.dat 16{text}" for text, _ in signals)]
-    path = folder / f"{name}.hea"
-    path.write_text("\n".join([*lines, "# <age>: 1 <name>: somebody", ""]), encoding="ascii")
-    return path
-
-
-def both(folder: Path, **more: Any) -> Path:
-    return record(folder, [(" 100/L/min 16 0 0 0 0 FLOW", FLOW), (" 50(0)/mbar 16 0 0 0 0 Paw", PAW)], **more)
+from tests.support.builders.wfdb_files import FLOW, PAW, K, both, record
 
 
 def read(path: Path, rate_hz: float | None = None, **columns: str) -> Stream:
@@ -277,7 +257,7 @@ async def test_it_closes_promptly(tmp_path: Path) -> None:
     await closes_promptly(chunks, Settings(path=both(tmp_path)))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_bytes(tmp_path: Path, draw: st.DataObject) -> None:
     path = both(tmp_path)

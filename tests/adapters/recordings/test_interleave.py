@@ -17,9 +17,9 @@ from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.records import BreathRecord, Notice, NoticeKind
 from streamer.model.units import S_PER_MIN
-from tests.adapters.formats import test_vital, test_wfdb_record
-from tests.service.test_source_merge import SCENARIO
 from tests.support.adapter_contract import Item
+from tests.support.builders import vital_files, wfdb_files
+from tests.support.two_source_scenario import SCENARIO
 
 
 def chunk(source: str, start_s: float, seconds: float, rate_hz: float = 20.0) -> Chunk:
@@ -122,7 +122,7 @@ def test_dead_space_is_found_in_a_wfdb_record_of_two_rates(
 ) -> None:
     flow, paw, co2 = (simulated[channel] for channel in (Channel.FLOW, Channel.PAW, Channel.PCO2))
     assert flow.size == 2 * co2.size
-    path = test_wfdb_record.record(
+    path = wfdb_files.record(
         tmp_path,
         [
             ("x2 300/L/min 16 0 0 0 0 FLOW", np.round(flow * S_PER_MIN * 300).astype(np.int16)),
@@ -139,16 +139,16 @@ def test_dead_space_is_found_in_a_wfdb_record_of_two_rates(
 def test_dead_space_is_found_in_a_vital_file_of_two_rates(tmp_path: Path, simulated: dict[Channel, np.ndarray]) -> None:
     """Each track as a whole, one behind the other, in records of ten seconds."""
     tracks = {
-        7: (test_vital.track(7, "AWP", "cmH2O", 100.0), simulated[Channel.PAW], 1000),
-        8: (test_vital.track(8, "FLOW", "L/min", 100.0), simulated[Channel.FLOW] * S_PER_MIN, 1000),
-        9: (test_vital.track(9, "CO2", "mmHg", 50.0), simulated[Channel.PCO2], 500),
+        7: (vital_files.track(7, "AWP", "cmH2O", 100.0), simulated[Channel.PAW], 1000),
+        8: (vital_files.track(8, "FLOW", "L/min", 100.0), simulated[Channel.FLOW] * S_PER_MIN, 1000),
+        9: (vital_files.track(9, "CO2", "mmHg", 50.0), simulated[Channel.PCO2], 500),
     }
     packets = [head for head, _, _ in tracks.values()]
     for tid, (_, samples, size) in tracks.items():
         packets += [
-            test_vital.samples(tid, 10.0 * n, samples[n * size : (n + 1) * size])
+            vital_files.samples(tid, 10.0 * n, samples[n * size : (n + 1) * size])
             for n in range(-(-samples.size // size))
         ]
-    found = dead_spaces(test_vital.put(tmp_path / "x.vital", *packets))
+    found = dead_spaces(vital_files.put(tmp_path / "x.vital", *packets))
     assert len(found) > 18
     assert np.median(found) == pytest.approx(150.0, abs=5.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import formats
@@ -254,7 +254,7 @@ def test_listing_the_formats_imports_no_parser() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=300)
     | st.binary(max_size=60).map(lambda junk: CSV + junk)

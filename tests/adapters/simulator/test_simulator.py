@@ -15,29 +15,22 @@ from hypothesis import strategies as st
 from adapters import simulator
 from adapters.simulator import simulate
 from adapters.simulator.scenario import (
-    Assist,
     Capnogram,
     Circuit,
-    Effort,
     Hold,
     Lung,
-    Relaxation,
     Scenario,
-    SecondCompartment,
     Segment,
     Sensor,
     Span,
-    Suction,
-    Tube,
-    Valve,
     Ventilator,
 )
 from streamer.model.chunk import Channel
 from streamer.model.errors import ConfigError
 from tests.support import adapter_contract as contract
+from tests.support.busy_scenario import BUSY, NOISE
 from tests.support.simulated import joined, lung, vcv
 
-NOISE = Sensor(paw_noise_cmh2o=0.2, flow_noise_l_min=1.0, pco2_noise_mmhg=0.5)
 LIVELY = Scenario(
     duration_s=40,
     seed=3,
@@ -55,30 +48,6 @@ LIVELY = Scenario(
     hold=(Hold(at_s=3, kind="inspiratory", duration_s=0.6), Hold(at_s=7, kind="expiratory", duration_s=1.5)),
     disconnect=(Span(at_s=24.4, duration_s=3),),
     gap=(Span(at_s=31.0, duration_s=1.5),),
-)
-BUSY = Scenario(
-    duration_s=40,
-    seed=3,
-    first_onset_s=0.123,
-    segments=(
-        Segment(
-            capnogram=Capnogram(),
-            sensor=NOISE,
-            second_compartment=SecondCompartment(),
-            relaxation=Relaxation(),
-            tube=Tube(k2_cmh2o_s2_l2=5),
-            valve=Valve(resistance_cmh2o_s_l=3),
-            assist=Assist(),
-        ),
-        Segment(at_s=15, capnogram=Capnogram(), sensor=NOISE, ventilator=Ventilator(mode="psv", rise_s=0.1)),
-    ),
-    hold=(Hold(at_s=7, kind="inspiratory", duration_s=1.5),),
-    suction=(Suction(at_s=24.4, duration_s=1.2),),
-    effort=(
-        Effort(amplitude_cmh2o=6, rate_per_min=19, amplitude_cv=0.3, timing_sd_s=0.1),
-        Effort(amplitude_cmh2o=4, offset_s=-0.3, every=2, rise_s=0.2),
-        Effort(amplitude_cmh2o=-40, rate_per_min=240, rise_s=0.04, fall_s=0.1, at_s=30, duration_s=1),
-    ),
 )
 
 
@@ -107,7 +76,7 @@ def test_uncompiled_source_gives_the_same(name: str, tmp_path: Path) -> None:
     """The kernel stays plain Python that runs without a compiler."""
     source = (
         "import sys, numpy as np; from adapters.simulator import simulate; "
-        "from tests.adapters.simulator.test_simulator import BUSY; "
+        "from tests.support.busy_scenario import BUSY; "
         "chunk = next(simulate(sys.argv[2] if sys.argv[2] == 'leak' else BUSY).chunks(8.0)); "
         "np.save(sys.argv[1], chunk.channels['paw'])"
     )

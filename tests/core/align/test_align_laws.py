@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.model.chunk import Chunk
-from tests.core.align.test_align import RATE, aligned, ramp
+from tests.support.aligned import RATE, aligned, ramp
 from tests.support.streams import chunk, cut
 
 PIECES = st.lists(

@@ -8,7 +8,7 @@ import pytest
 from adapters.simulator.scenario import Rebreathing
 from streamer.core.align._co2_apparatus import Apparatus, Shares
 from streamer.model.breath import Late
-from tests.core.align.test_co2_failures import MAINSTREAM, records, scenario, true_of
+from tests.support.co2_failures import MAINSTREAM, records, scenario, true_of
 
 KEYS = ("vd_aw", "vd_vt_bohr", "vtco2", "pco2_mixed_exp")
 

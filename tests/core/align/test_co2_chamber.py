@@ -9,7 +9,7 @@ import pytest
 from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Scenario, Segment, Sensor, Ventilator
 from streamer.core.align._co2_declared import MAINSTREAM_S, SEEN_LATE_S, WIDTH_KNOWN, Declared, Found
 from streamer.model.context import Context
-from tests.core.align.test_co2_failures import records, true_of
+from tests.support.co2_failures import records, true_of
 
 PLACED_S = 0.0025
 STEADY, EVEN = 1.0, 1.71

@@ -10,7 +10,7 @@ from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Rebreathing
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
 from streamer.model.records import BreathRecord
-from tests.core.align.test_co2_failures import MAINSTREAM, records, scenario, true_of
+from tests.support.co2_failures import MAINSTREAM, records, scenario, true_of
 
 SIDESTREAM = Context(co2_kind="sidestream", co2_scale="BTPS")
 

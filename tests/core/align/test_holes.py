@@ -11,7 +11,7 @@ from streamer.core.align import Holes
 from streamer.core.bed import Bed
 from streamer.model.chunk import Block, Channel, Chunk, Mark
 from streamer.model.records import BreathRecord, Flag
-from tests.core.align.test_repeats import ventilated, within
+from tests.support.repeated_samples import ventilated, within
 
 KEYS = {"rr", "ttot"}
 

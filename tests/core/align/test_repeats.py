@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Hold, Scenario, Segment, Sensor, Ventilator
-from streamer.core.align import Repeats
+from adapters.simulator.scenario import Hold, Scenario, Segment, Sensor, Ventilator
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from tests.support.repeated_samples import sifted, ventilated, within
 from tests.support.simulated import joined, lung
 from tests.support.streams import chunk, random_cuts
 
 RATES = [25.0, 50.0, 100.0, 250.0, 500.0]
-
-
-def ventilated(rate_hz: float, *, seed: int = 1, noise: float = 1.0, step: float = 0.1, **vent: float) -> Chunk:
-    """A minute of pressure control, 16 a minute; ``noise`` scales that of the sensors."""
-    sensor = Sensor(
-        paw_noise_cmh2o=0.1 * noise, flow_noise_l_min=0.4 * noise, pco2_noise_mmhg=0.3 * noise,
-        paw_step_cmh2o=step, flow_step_l_min=step, pco2_step_mmhg=step,
-    )  # fmt: skip
-    ventilator = Ventilator(**({"mode": "pcv", "rate_per_min": 16.0, "ti_s": 1.2, "rise_s": 0.1} | vent))  # type: ignore[arg-type]
-    one = Segment(lung=lung(0.05, 10.0), ventilator=ventilator, sensor=sensor, capnogram=Capnogram())
-    return Chunk(
-        source="vent",
-        start_s=0.0,
-        rate_hz=rate_hz,
-        channels=joined(simulate(Scenario(duration_s=60.0, rate_hz=rate_hz, seed=seed, segments=(one,)))),
-    )
 
 
 def frozen(whole: Chunk, first: int, count: int, names: tuple[Channel, ...] = tuple(Channel)) -> Chunk:
@@ -44,27 +27,8 @@ def frozen(whole: Chunk, first: int, count: int, names: tuple[Channel, ...] = tu
     return Chunk(source="vent", start_s=whole.start_s, rate_hz=whole.rate_hz, channels=channels)
 
 
-def sifted(whole: Chunk, cuts: list[int] | None = None) -> tuple[dict[Channel, np.ndarray], list[Notice]]:
-    operator, found, notices = Repeats(), [], []
-    for first, last in pairwise([0, *(cuts or []), len(whole)]):
-        chunks, told = operator.push(whole.cut(first, last))
-        found += chunks
-        notices += told
-    found += operator.close()
-    return {name: np.concatenate([one.channels[name] for one in found]) for name in whole.channels}, notices
-
-
 def missing(whole: Chunk) -> int:
     return int(np.isnan(sifted(whole)[0][Channel.FLOW]).sum())
-
-
-def within(whole: Chunk, share: float, *, breath: int = 6) -> int:
-    """A sample at which a part of an inspiration (or, beyond 1, of an expiration) has passed."""
-    flow = whole.channels[Channel.FLOW]
-    smooth = np.convolve(flow, np.ones(5) / 5, mode="same")
-    rising = np.flatnonzero((smooth[1:] > 0.1) & (smooth[:-1] <= 0.1))
-    onset = next(i for i in rising if i > breath * 3.75 * whole.rate_hz - 0.4 * whole.rate_hz)
-    return int(onset + share * 1.2 * whole.rate_hz)
 
 
 @pytest.mark.parametrize("rate_hz", RATES)

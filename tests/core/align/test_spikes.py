@@ -9,7 +9,7 @@ from streamer.core.align import Repeats
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.records import BreathRecord, NoticeKind
-from tests.core.align.test_repeats import sifted, ventilated, within
+from tests.support.repeated_samples import sifted, ventilated, within
 from tests.support.streams import random_cuts
 
 F, P = Channel.FLOW, Channel.PAW

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import pytest
 
 from streamer.core.metrics import BreathFeatures, BreathHistory, no_features
 from streamer.core.metrics.breath_history import MEMORY, NO_RECENT_BREATHS
-from tests.support.analytic_breaths import breath, vcv
-
-ONE = vcv()
-
-
-class BreathSnapshot(NamedTuple):
-    plain: float = 20.0
-    error: float = 0.01
-    strained: bool = False
+from tests.support.analytic_breaths import breath
+from tests.support.breath_snapshots import ONE, BreathSnapshot
 
 
 def features(inspired: float = 0.5, expired: float = 0.5, **fields: float) -> BreathFeatures:

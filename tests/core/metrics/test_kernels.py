@@ -19,7 +19,7 @@ import json
 from streamer import RecursiveFit
 from streamer.core.metrics import extract_features
 from tests.support.analytic_breaths import Lung, pcv, vcv
-from tests.core.labels.test_event_labels import early, late_draw, late_pull, shaken, sucked
+from tests.support.event_breaths import early, late_draw, late_pull, shaken, sucked
 noise = {"noise": (0.2, 1.0)}
 made = [
     early(2.0), late_draw(9.0), shaken(2, 11), sucked(-9.0, 0.5), late_pull(2.0),

@@ -31,8 +31,8 @@ from streamer.model.breath import Breath, Capnograph
 from streamer.model.context import Context
 from streamer.model.reasons import Reason
 from streamer.model.records import Flag
-from tests.core.metrics.test_registry import declare
 from tests.support.analytic_breaths import vcv
+from tests.support.declared_metrics import declare
 from tests.tools.benchmarks.pipeline import breaths_of_a_block, context
 
 PLAIN = {"grades": ("", "", "", ""), "refused": (None,) * 4, "worst": ""}

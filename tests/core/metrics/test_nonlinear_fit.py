@@ -18,7 +18,7 @@ from streamer.core.metrics.breath_history import DOUBT, RATIOS, Ratio
 from streamer.core.metrics.elastance_stability import PLAIN, halfway, is_apart, is_bent, is_close, is_wide, relaxes
 from streamer.model.breath import Breath
 from streamer.model.records import BreathRecord
-from tests.core.metrics.test_breath_history import ONE, BreathSnapshot
+from tests.support.breath_snapshots import ONE, BreathSnapshot
 from tests.support.simulated import lung, pcv, records, vcv
 from tests.tools.trust.ranges import RANGES, measured
 

@@ -8,6 +8,7 @@ import pytest
 from streamer.core.metrics import HELD, METRICS, WEIGHTED_BY, BreathFeatures
 from streamer.core.metrics.registry import Metric, NotMeasurable, in_order
 from streamer.model.reasons import Reason
+from tests.support.declared_metrics import declare
 
 KEYS = """
 ti ti_flow t_pause te ttot ie_ratio rr vt_insp vt_exp vt vt_pbw leak_frac flow_zero minute_volume ppeak pmean peep pplat
@@ -18,11 +19,6 @@ mp_peep mp_elastic mp_resistive mp_pbw mp_crs petco2 pico2 vent_ratio pf_ratio
 oxygenation_index vd_vt_enghoff vd_alv
 co2_delay pco2_alv pco2_mixed_exp vtco2 vco2 vd_aw vd_aw_fit vd_aw_sd vt_alv vd_vt_bohr slope_2 slope_3 sn_3
 """
-
-
-def declare(key: str, *needs: str, **rest: object) -> Metric:
-    fields = {"unit": "1", "ucum": "1", "about": key, "bounds": (0.0, 1.0), "formula": lambda *_: 0.0}
-    return Metric(key=key, needs=needs, **fields | rest)  # type: ignore[arg-type]
 
 
 def test_keys_are_those_of_this_version() -> None:

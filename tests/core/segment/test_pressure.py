@@ -7,7 +7,7 @@ import pytest
 
 from streamer.model.chunk import FloatArray
 from streamer.model.units import S_PER_MIN
-from tests.core.segment.test_onsets import CYCLES, PATIENT, RATE, after_valve, blow, cycle, per_cycle, repeated
+from tests.support.onset_waves import CYCLES, PATIENT, RATE, after_valve, blow, cycle, per_cycle, repeated
 from tests.support.streams import chunk, segmented
 
 

@@ -11,13 +11,8 @@ import pytest
 
 from streamer.core.segment import SegmentSettings, segment_settings
 from streamer.model.records import Flag
-from tests.support.streams import Capture, Lung, chunk, cut, segmented
-
-RATE = 100.0
-
-
-def breaths_of(flow, paw=None, **given):
-    return segmented([chunk(flow, paw, **given)]).breaths
+from tests.support.segment_waves import RATE, breaths_of, stacked_wave
+from tests.support.streams import Lung, chunk, cut, segmented
 
 
 @pytest.mark.parametrize("pcv", [False, True])
@@ -101,17 +96,6 @@ def test_an_expiratory_hold_is_not_an_onset() -> None:
     held, free = breaths_of(flow, paw), breaths_of(wave.flow, wave.paw)
     assert len(held) == len(free)
     assert held[1].start_s == pytest.approx(free[1].start_s + 3.0, abs=0.02)
-
-
-def stacked_wave() -> Capture:
-    """The third inspiration is followed by another without an expiration between, then by a long expiration."""
-    wave = Lung(ti=1.0, tau=0.4).wave(40.0, pcv=True)
-    start = 850
-    again = np.concatenate([wave.flow[start : start + 100], wave.flow[start : start + 100]])
-    flow = np.concatenate(
-        [wave.flow[:start], again, 2 * wave.flow[start + 100 : start + 400], wave.flow[start + 400 :]]
-    )
-    return Capture(flow, np.full(flow.size, 10.0), RATE, np.array([]))
 
 
 def test_a_breath_upon_a_breath_is_stacked() -> None:

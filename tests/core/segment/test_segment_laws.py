@@ -19,7 +19,7 @@ from adapters.simulator.scenario import Scenario, Sensor, Ventilator
 from streamer.core.align import Aligner
 from streamer.core.segment import Segmenter
 from streamer.model.chunk import Block, Chunk
-from tests.core.segment.test_segment import RATE, breaths_of, stacked_wave
+from tests.support.segment_waves import RATE, breaths_of, stacked_wave
 from tests.support.simulated import lung as simulated_lung
 from tests.support.simulated import segment
 from tests.support.streams import Lung, chunk, cut, random_cuts, same_breath, segmented
