@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 
 from adapters.decoding.stamped_grid import AHEAD
-from adapters.devices import DEVICES
-from adapters.formats import json_lines, pb840
+from adapters.devices import DEVICES, json_lines, pb840
 from adapters.recordings.open import open_recording
 from streamer.cli import main
 from streamer.cli.commands.emulate import play

@@ -238,12 +238,12 @@ def test_a_killed_program_leaves_a_whole_file(tmp_path: Path) -> None:
 import os, signal
 from streamer.service.settings import RecordSettings
 from streamer.model.context import SessionEvent
-from streamer.service.session_recorder import Tape
+from streamer.service.session_recorder import SessionRecorder
 from streamer.wire.timebase import RecordedTime
 from streamer.core.session_events import event_notice
 from tests.support.builders.session_folder_files import contiguous
 from tests.support.recorded_sessions import plan
-tape = Tape(plan(lambda: None), "s", RecordSettings(folder={str(tmp_path)!r}), print)
+tape = SessionRecorder(plan(lambda: None), "s", RecordSettings(folder={str(tmp_path)!r}), print)
 for n, item in enumerate(contiguous(4)):
     tape.write(item)
     tape.write(event_notice(SessionEvent(kind="note", at_s=n / 10, text="x" * n)))

@@ -17,8 +17,8 @@ import pytest
 
 from adapters.decoding.json_stream import LIVE_LEARN
 from adapters.decoding.stamped_grid import AHEAD
+from adapters.devices import json_lines
 from adapters.devices.mqtt_samples import Settings, chunks
-from adapters.formats import json_lines
 from adapters.recordings.open import open_recording
 from streamer.cli.commands.emulate import play, played
 from streamer.cli.emulator_port_kinds import endpoint_at

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.sample_assembler import LIVE_REFILL_S, MAX_NOTICES
+from adapters.devices import pb840
 from adapters.devices.line_listener import STRANGE, LineListener
-from adapters.formats import pb840
+from adapters.formats.pb840 import RATE_HZ, Decoder, recognise
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.errors import ConfigError, SourceLost
 from streamer.model.records import Notice, NoticeKind
@@ -28,7 +29,7 @@ class Heard:
     """A dialogue as a decoder: numbers among the pieces are silences."""
 
     def __init__(self) -> None:
-        self.dialogue = LineListener(pb840.Decoder(ReadOptions(), live=True), pb840.RATE_HZ, "rows")
+        self.dialogue = LineListener(Decoder(ReadOptions(), live=True), RATE_HZ, "rows")
 
     def play(self, *steps: bytes | float) -> Stream:
         items: list[Item] = []
@@ -147,7 +148,7 @@ def test_the_emulator_says_rows_and_marks() -> None:
         b"BS, S:1,", b"30.00, 5.50", b"15.00, 5.25", b"-30.00, 4.50", b"-15.00, 4.75", b"0.00, 5.00",
         b"BE", b"BS, S:2,", b"30.00, 5.50",
     ]  # fmt: skip
-    assert pb840.recognise(said, "")
+    assert recognise(said, "")
     assert emulator().hear(b"anything") == b""
 
 
@@ -157,7 +158,7 @@ def test_the_emulator_speaks_at_50_hz_whatever_the_recording(rate_hz: float) -> 
     one = emulator()
     text = b"".join(one.send(piece) for piece in whole.parts(0.1))
     assert text == emulator().send(whole)
-    found = decoded(lambda: pb840.Decoder(ReadOptions()), [text]).samples(Channel.FLOW)
+    found = decoded(lambda: Decoder(ReadOptions()), [text]).samples(Channel.FLOW)
     assert found.size == pytest.approx(1000, abs=2)
     assert np.abs(found - np.sin(np.arange(found.size) / 50)).max() < 0.0003
 

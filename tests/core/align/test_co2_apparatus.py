@@ -32,7 +32,7 @@ KEYS = ("vd_aw", "vd_vt_bohr", "vtco2", "pco2_mixed_exp")
     ],
 )
 def test_shares_of_the_breath_tell(late: float, back: float, gas: float, seen: Late) -> None:
-    assert Apparatus().push(Shares(late, back, gas)) is seen
+    assert Apparatus().add(Shares(late, back, gas)) is seen
 
 
 def test_one_breath_changes_no_verdict() -> None:
