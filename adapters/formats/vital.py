@@ -25,7 +25,7 @@ from adapters.decoding.contract import ReadOptions
 from adapters.decoding.inflate import Inflater, check_ratio
 from adapters.decoding.sample_assembler import Samples
 from adapters.decoding.signal_names import Chosen, Groups, Signal, Use, choose, grouped, scaled
-from adapters.decoding.stamped_grid import DRIFT
+from adapters.decoding.stamp_verdicts import DRIFT
 from adapters.formats.vital_packets import MAGIC, Packets, Piece, Track
 from streamer.model.chunk import Chunk, FloatArray
 from streamer.model.context import RecordingInfo, Sidecar

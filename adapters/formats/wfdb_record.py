@@ -20,7 +20,7 @@ import numpy as np
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.sample_assembler import Samples
 from adapters.decoding.signal_names import Chosen, Signal, Use, choose, grouped, scaled
-from adapters.decoding.stamped_grid import DRIFT
+from adapters.decoding.stamp_verdicts import DRIFT
 from adapters.decoding.table_blocks import measured
 from streamer.model.chunk import Chunk, FloatArray
 from streamer.model.context import Context, RecordingInfo, Sidecar

@@ -7,22 +7,20 @@ A format is recognised from the content first, by suffix second. What the file d
 from __future__ import annotations
 
 import asyncio
-import difflib
-import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from adapters.decoding import file_kinds as containers
-from adapters.decoding.columns import EXACT, MAPPING, scale
-from adapters.decoding.contract import HEAD, Decoder, ReadOptions, TextTable
+from adapters.decoding.columns import EXACT, scale
+from adapters.decoding.contract import Decoder, ReadOptions, TextTable
 from adapters.decoding.flow_from_volume import FLOW_FROM_VOLUME, NOTE
 from adapters.decoding.stamps import LOCAL_TIME
-from adapters.decoding.unwrap import GZIP, Plain, unwrapped
+from adapters.decoding.unwrap import Plain
 from adapters.formats import MANIFEST, formats, named
 from adapters.recordings.interleave import alternated
+from adapters.recordings.recognition import format_by_name, head_of, hint_of, unwrapped_head
 from streamer.files.sidecar import read_sidecar
 from streamer.files.sidecar_files import find_sidecar, merged
 from streamer.model.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Channel, Chunk
@@ -32,11 +30,7 @@ from streamer.model.records import Notice, NoticeKind
 from streamer.model.units import LABELS, STANDARD_MMHG
 from streamer.model.zones import dated
 
-_TABLES = {".csv", ".tsv", ".txt"}
-"""Suffixes of text that is a table as soon as somebody says which of its columns are which."""
 _FIXED = "what the signals of this format are is fixed"
-_EMPTY = "is empty: export or copy it again"
-_REMEDY = "name its format with --format; ventstream formats lists what can be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,15 +179,15 @@ def open_recording(
     if rate_hz is not None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")
     folder = path / MANIFEST
-    head = _head(folder if folder.is_file() else path)
+    head = head_of(folder if folder.is_file() else path)
     known = (find_sidecar(path), context)
     beside = [read_sidecar(one) if isinstance(one, Path) else one for one in known if one is not None]
     stated = _all(Sidecar(), beside)
     hint = ""
     with _named_errors(path):
-        plain, head, name = _unwrapped(path, head, format_name)
-        hint = _hint(head, plain, format_name) if name is None and format_name is not None else ""
-        name = name or _by_name(head, plain, format_name, mapped=stated.recording.columns is not None)
+        plain, head, name = unwrapped_head(path, head, format_name)
+        hint = hint_of(head, plain, format_name) if name is None and format_name is not None else ""
+        name = name or format_by_name(head, plain, format_name, mapped=stated.recording.columns is not None)
         if (plain.is_packed or plain.encoding) and hasattr(named(name).load(), "NEEDS_NEIGHBOURS"):
             what = "compressed" if plain.is_packed else "text of UTF-16 or UTF-32"
             raise DecodeError(f"is {what}, and is read with the files beside it: unpack all, save them as UTF-8")
@@ -210,26 +204,6 @@ def _named_errors(path: Path, hint: str = "") -> Iterator[None]:
         yield
     except DecodeError as error:
         raise DecodeError(f"{path}: {error}{hint}") from None
-
-
-def _unwrapped(path: Path, head: bytes, wanted: str | None) -> tuple[Plain, bytes, str | None]:
-    """What is around the file, if no format knows it as it is, its first bytes without that, and whose they are."""
-    name = _by_content(head, path.name, wanted)
-    if name or path.is_dir():
-        return Plain(path), head, name
-    plain, inside = unwrapped(path, head, HEAD)
-    if plain.is_packed and inside.startswith(GZIP):
-        raise DecodeError("is compressed twice; unpack it once")
-    if not inside:
-        raise DecodeError((plain.fault and f"is compressed, but damaged: {plain.fault}") or _EMPTY)
-    is_wrapped = plain.is_packed or plain.encoding
-    return plain, inside, _by_content(inside, plain.name, wanted) if is_wrapped else None
-
-
-def _by_content(head: bytes, file_name: str, wanted: str | None) -> str | None:
-    """The format, or the one that is wanted, that knows the beginning."""
-    choices = formats().items() if wanted is None else [(wanted, named(wanted))]
-    return next((name for name, known in choices if known.load().recognise(head, file_name)), None)
 
 
 def _all(sidecar: Sidecar, beside: Sequence[Sidecar]) -> Sidecar:
@@ -256,61 +230,3 @@ def _inside(module: Any, plain: Plain, head: bytes, options: ReadOptions) -> Sid
             found: Sidecar = module.notes(path, options)
             return found
     return module.told(head, options) if hasattr(module, "told") else Sidecar()
-
-
-def _head(path: Path) -> bytes:
-    """The first bytes of a file that could be a recording. Raises ``DecodeError`` for one that could not."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise DecodeError(f"{path}: is a folder; name a file in it")
-        if not stat.S_ISREG(mode):
-            raise DecodeError(f"{path}: is not a regular file; recordings are read from files")
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if isinstance(error, DecodeError):
-            raise
-        reason = f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise DecodeError(reason + (_meant(path) if isinstance(error, FileNotFoundError) else "")) from None
-    if not head:
-        raise DecodeError(f"{path}: {_EMPTY}")
-    return head
-
-
-def _meant(path: Path) -> str:
-    """The file beside it whose name is the nearest."""
-    if path.is_symlink():
-        return "; it is a link to what is not there"
-    try:
-        near = difflib.get_close_matches(path.name, [one.name for one in path.parent.iterdir()], n=1)
-    except OSError:
-        return f"; there is no folder {path.parent}"
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _hint(head: bytes, plain: Plain, wanted: str) -> str:
-    """What to do where its beginning is not that of the format that was named."""
-    found = _by_content(head, plain.name, None)
-    return f"; leave out --format {wanted}" + (f": it is read as {found} then" if found else "")
-
-
-def _by_name(head: bytes, plain: Plain, wanted: str | None, *, mapped: bool) -> str:
-    """The format that is wanted, or that files of this name have. Raises ``DecodeError`` for what is no recording."""
-    if what := containers.named(head):
-        raise DecodeError(what)
-    if wanted is not None:
-        return wanted
-    suffix = Path(plain.name).suffix.lower()
-    if mapped and suffix in _TABLES:
-        return "csv"
-    for name, known in formats().items():
-        if suffix in known.suffixes:
-            return name
-    header = plain.path.with_suffix(".hea")
-    if header != plain.path and header.is_file():
-        raise DecodeError(f"may hold the signals of a WFDB record; name its header, {header.name}")
-    if mapped and containers.is_text(head):
-        return "csv"
-    table = f"if it is a table, give {MAPPING} {plain.path.stem}.toml; else " if containers.is_text(head) else ""
-    raise DecodeError(f"not a recording that is known ({containers.described(head)}); {table}{_REMEDY}")

@@ -23,8 +23,9 @@ from adapters.decoding.contract import HEAD, ReadOptions, TextTable
 from adapters.decoding.text_rows import MAX_LINE
 from adapters.formats.text_table.channel_rows import LongReader, Places, is_long, long_form
 from adapters.formats.text_table.column_roles import knows
-from adapters.formats.text_table.dialect import Dialect, find_dialect, lines_of
+from adapters.formats.text_table.dialect import Dialect, find_dialect
 from adapters.formats.text_table.fields import BLANK, share_of_values
+from adapters.formats.text_table.first_lines import lines_of
 from adapters.formats.text_table.rows import REMEDY, RowReader
 from streamer.model.chunk import Chunk
 from streamer.model.context import Sidecar

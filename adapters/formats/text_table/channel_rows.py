@@ -19,13 +19,14 @@ from adapters.decoding.columns import CANONICAL, MAPPING, TIMES, VOLUMES, WAVEFO
 from adapters.decoding.contract import ReadOptions
 from adapters.decoding.flow_from_volume import FLOW_FROM_VOLUME, FlowFromVolume
 from adapters.decoding.sample_assembler import MAX_NOTICES
-from adapters.decoding.stamped_grid import BEGINNING_S, RESET_S
+from adapters.decoding.stamp_verdicts import BEGINNING_S, RESET_S
 from adapters.decoding.stamps import Stamps
 from adapters.decoding.text_rows import FAMILIAR, MAX_LINE, Line, Scanner, printable, shown
 from adapters.formats.text_table.column_roles import is_wanted, placed
-from adapters.formats.text_table.dialect import Dialect, text_of
+from adapters.formats.text_table.dialect import Dialect
 from adapters.formats.text_table.fields import is_missing, is_number, split
 from adapters.formats.text_table.fill_values import FillValues
+from adapters.formats.text_table.first_lines import text_of
 from adapters.formats.text_table.rate_groups import find_lanes
 from adapters.formats.text_table.rows import REMEDY
 from adapters.formats.text_table.sources import Sources

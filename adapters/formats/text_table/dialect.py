@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from adapters.decoding.column_names import plain_of
 from adapters.decoding.contract import TextTable
-from adapters.decoding.text_rows import BOM
 from adapters.formats.text_table.fields import (
     BLANK,
     Line,
@@ -26,14 +25,12 @@ from adapters.formats.text_table.fields import (
     split,
     without_end,
 )
+from adapters.formats.text_table.first_lines import LINES
+from adapters.formats.text_table.header_units import MOSTLY, Knows, levels, units_above, units_row
 from streamer.model.errors import DecodeError
 
-LINES = 80
-"""Lines at either end of them that must agree."""
 ROWS = 600
 """Rows whose columns are looked at."""
-MOST = 1000
-"""Lines that are looked at."""
 LONG = 16_384
 """Characters of a line; longer ones are not looked at."""
 ABOVE = 60
@@ -42,17 +39,10 @@ POINTED = ((",", "."), (";", "."), ("\t", "."), ("|", "."), (BLANK, "."))
 WRITTEN = (*POINTED, (";", ","), ("\t", ","), ("|", ","), (BLANK, ","), (",", ","))
 """Delimiter and decimal point, the likely ones first; a comma may be both where fields stand in quotes."""
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANK: "blanks"}
-_LINE = re.compile(rb"\r\n|\r|\n")
 _SEPARATOR = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
-_MAC = re.compile(rb"[A-Za-z][\x80-\x90\x98-\x9f][a-z]")
-"""Within words Macs have é, è, ü here, Windows nothing that a word has."""
 _NOTHING, _FEW = 1e-6, 4
 _UNLIKELY = 0.9
 """What blanks weigh against a delimiter that is written: other lines of such a file fall into words by chance."""
-_MOST = 0.5
-"""Share of values that makes a line a row: a table may have columns of text."""
-Knows = Callable[[Sequence[str]], bool]
-"""Whether a line of names has some that are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +78,6 @@ class Dialect:
     notes: list[str] = field(default_factory=list)
 
 
-def lines_of(head: bytes, first: int, *, final: bool) -> tuple[list[Line], int]:
-    """The complete lines of a file's beginning, the first with the number ``first``, and where the next begins.
-
-    Of more than ``MOST`` lines, those in the middle are left out.
-    """
-    spans: list[tuple[int, int]] = []
-    start = 0
-    for end in _LINE.finditer(head):
-        if end.end() == len(head) and end.group() == b"\r" and not final:
-            break
-        spans.append((start, end.start()))
-        start = end.end()
-    if final and start < len(head):
-        spans.append((start, len(head)))
-        start = len(head)
-    numbered = list(enumerate(spans, first))
-    some = numbered if len(numbered) <= MOST else [*numbered[: MOST - LINES], *numbered[-LINES:]]
-    return [_line(number, begin, head[begin:end]) for number, (begin, end) in some], start
-
-
-def _line(number: int, start: int, raw: bytes) -> Line:
-    return Line(number, start, text_of(raw.removeprefix(BOM) if number == 1 else raw))
-
-
-def text_of(raw: bytes) -> str:
-    """A line as text: UTF-8, or what programs on Windows and old Macs write µ, ° and é with."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("mac-roman" if _MAC.search(raw) else "cp1252", "replace")
-
-
 def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialect:
     """Look at the first lines of a table.
 
@@ -145,15 +103,15 @@ def find_dialect(lines: Sequence[Line], said: TextTable, knows: Knows) -> Dialec
     least = header.number + 1 if header else first.number if first else written[0].number
     below = [line for line in written if line.number >= least]
     names = split(_bare(header.text), delimiter) if header else [str(at) for at in range(width)]
-    units = _units(fields[below[0].number], point, len(names), knows) if header and below else []
+    units = units_row(fields[below[0].number], point, len(names), knows) if header and below else []
     below = below[bool(units) :]
     if first and units:  # notes on the columns
         below = [line for line in below if line.number >= first.number]
     above = [line for line in written if header and line.number < header.number]
     if header and not units:
-        names, units = _levels(names, [fields[line.number] for line in above], point, knows)
+        names, units = levels(names, [fields[line.number] for line in above], point, knows)
     if header and not units:
-        units = _units_above([fields[line.number] for line in above], point, len(names), knows)
+        units = units_above([fields[line.number] for line in above], point, len(names), knows)
     table = [fields[line.number] for line in below[:ROWS]]
     rows = [row for row in table if len(row) == width]
     grouped = _grouped(rows, point, delimiter, said)
@@ -204,7 +162,7 @@ def _written_with(texts: Sequence[str], said: TextTable, knows: Knows) -> tuple[
 
 
 def _is_row(fields: list[str], width: int, point: str, knows: Knows) -> bool:
-    return len(fields) == width and share_of_values(fields, point) >= _MOST and not knows(fields)
+    return len(fields) == width and share_of_values(fields, point) >= MOSTLY and not knows(fields)
 
 
 class _Named:
@@ -245,49 +203,6 @@ class _Named:
 
     def _size(self, line: Line) -> int:
         return len(split(_bare(line.text), self._delimiter))
-
-
-def _units(fields: list[str], point: str, width: int, knows: Knows) -> list[str]:
-    """The fields of a row of units, or none: no value among them, and units among them."""
-    plain = [plain_of(one).strip("[]() ") for one in fields]
-    if len(fields) > width + 1 or share_of_values(fields, point) > 0.0 or knows(fields):
-        return []
-    looks = [one for one in plain if one]
-    known = sum(_UNIT.fullmatch(one) is not None for one in looks)
-    return plain if looks and known >= _MOST * len(looks) else []
-
-
-def _levels(names: list[str], above: Sequence[list[str]], point: str, knows: Knows) -> tuple[list[str], list[str]]:
-    """Names and units of a header of several levels, as pandas writes it: an empty name stands in the level above.
-
-    The last level names the index alone. Without empty names nothing changes, and there are no units.
-    """
-    units: list[str] = []
-    for fields in reversed(above):
-        if "" not in names or len(fields) != len(names):
-            break
-        if found := [] if units else _units(fields, point, len(names), knows):
-            units = found
-        else:
-            names = [name or plain_of(other) for name, other in zip(names, fields, strict=True)]
-    return names, units
-
-
-def _units_above(above: Sequence[list[str]], point: str, width: int, knows: Knows) -> list[str]:
-    """The units of the columns in a line above the names, behind a word for it or alone; or none."""
-    for fields in filter(None, reversed(above)):
-        is_labelled = "unit" in fields[0].lower() or "einheit" in fields[0].lower()
-        found = _units(["", *fields[1:]] if is_labelled else fields, point, width, knows)
-        if sum(one != "" for one in found) > 1 and (is_labelled or len(found) == width):
-            return [*found, *[""] * width][:width]
-    return []
-
-
-_UNIT = re.compile(
-    r"s|sec\.?|secs|seconds?|ms|msec|m?l|m?l ?[/·]? ?(?:s|sec|min)(?:-1|⁻¹)?|lpm|slm|slpm|std ?l/min|%|vol ?%|"
-    r"cm ?h[2₂]o|mbar|hpa|kpa|pa|mm ?hg|torr|bar|1|-|n/?a|bpm|°c|yyyy.*|hh:.*|date|time",
-    re.IGNORECASE,
-)
 
 
 def _fitted(names: list[str], units: list[str], rows: Sequence[list[str]]) -> tuple[list[str], list[str]]:

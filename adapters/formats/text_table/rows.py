@@ -14,9 +14,10 @@ from adapters.decoding.serial_days import date_of
 from adapters.decoding.stamps import Stamps
 from adapters.decoding.text_rows import FAMILIAR, MAX_LINE, NONE, Line, Rows, Scanner, printable, shown
 from adapters.formats.text_table.column_roles import days_of, meaning
-from adapters.formats.text_table.dialect import ROWS, Dialect, text_of
+from adapters.formats.text_table.dialect import ROWS, Dialect
 from adapters.formats.text_table.fields import BLANK, COMMENTS, is_grouped, is_missing, is_number, split, value_of
 from adapters.formats.text_table.fill_values import FillValues
+from adapters.formats.text_table.first_lines import text_of
 from adapters.formats.text_table.rate_groups import Lanes, find_lanes
 from adapters.formats.text_table.sources import Sources
 from streamer.model.chunk import Channel, Chunk, FloatArray
