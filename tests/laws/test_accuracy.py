@@ -16,9 +16,9 @@ from streamer.model.context import Context
 from streamer.model.records import BreathRecord
 from tests.tools.trust import accuracy
 from tests.tools.trust.judge import JUDGES, Known
+from tests.tools.trust.pages import published
 from tests.tools.trust.ranges import RANGES
 from tests.tools.trust.ranges import measured as in_range
-from tests.tools.trust.readme import published
 from tests.tools.trust.situations import GROUPS, RUNS, TUNED, Figure, Result, drawn, measured, named
 
 EVERY = 5

@@ -12,7 +12,7 @@ from streamer.model.records import BreathRecord
 from tests.support.streams import recording
 from tests.tools.trust.lungs import random_case, repeated, supported
 from tests.tools.trust.measure import Errors, compliance
-from tests.tools.trust.readme import published
+from tests.tools.trust.pages import published
 from tests.tools.trust.recordings import BENCH, Share, bench, patients, servo_u
 from tests.tools.trust.tables import TABLES, trapping
 

@@ -1,4 +1,4 @@
-"""What volumetric capnography promises: the tables of the algorithms and of README.md, through the whole path."""
+"""What volumetric capnography promises: the tables of the algorithms and of docs/trust.md, through the whole path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README says is run: every command of the tour, the Python example, the names it lists."""
+"""README and docs say what is: every command, script, table and payload in them is run, read or checked here."""
 
 from __future__ import annotations
 
@@ -14,72 +14,195 @@ from pathlib import Path
 
 import pytest
 
+from adapters.simulator.scenario_file import load_scenario
 from streamer.core.metrics import METRICS
+from streamer.files.sidecar import read_sidecar
 from streamer.model.context import Context
 from streamer.model.reasons import Reason
+from streamer.service.config import load_config
 from streamer.study import QUANTITIES, PointSettings, read_study
+from streamer.wire import Refusal, parse_command
+from streamer.wire.schema import json_schemas
+from tests.support.json_schema import problems
+from tests.support.pages import NOT_RUN, PAGES, REPO, Block, blocks_of, broken_links, commands, every_block, marked
 
-REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"<!-- (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
-BLOCKS = [(match.group(1), match.group(2).strip()) for match in BLOCK.finditer(README)]
-TOUR = [line for kind, text in BLOCKS if kind == "tour" for line in text.splitlines()]
+TESTED_ELSEWHERE = {"demo", "tests", "live", "bedside", "study"}
+"""Commands that go on until they are ended, take minutes, or install: a test of their own has each."""
+TOML_KINDS = {"sidecar", "config", "scenario", "patient", "points", "cohort"}
+RUN_PAGES = [
+    page for page in PAGES if any(block.language in {"bash", "python"} and not block.mark for block in blocks_of(page))
+]
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that looks like a clone from outside; the tour may write into it."""
-    folder = tmp_path_factory.mktemp("clone")
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder that looks like a clone from outside; commands may write into it."""
     for name in ("replay_data", "config"):
-        (folder / name).symlink_to(REPO / name)
-    return folder
+        (tmp_path / name).symlink_to(REPO / name)
+    return tmp_path
 
 
 def words(line: str) -> list[str]:
-    program, *rest = shlex.split(line)
-    assert program == "ventstream", line
-    return [sys.executable, "-m", "streamer", *rest]
+    program, *rest = shlex.split(line, comments=True)
+    assert program in {"ventstream", "python"}, f"{line}: mark the block, with the reason, if it cannot be run"
+    return [sys.executable, *(["-m", "streamer"] if program == "ventstream" else []), *rest]
 
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPO)}
 
 
-def test_the_tour_has_its_stations() -> None:
-    assert [line.split()[1] for line in TOUR] == [
-        "check", "analyze", "metrics", "formats", "plot", "report", "simulate", "convert", "replay", "check",
-    ]  # fmt: skip
+def run(command: list[str], folder: Path, what: str) -> str:
+    """Standard output of a command that must succeed."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, f"{what}\n{done.stdout}{done.stderr}"
+    assert "Traceback" not in done.stderr, what
+    return done.stdout
 
 
-def test_every_command_of_the_tour_works(clone: Path) -> None:
-    """In order, as a reader would type them: later ones read what earlier ones wrote."""
-    for line in TOUR:
-        done = subprocess.run(
-            words(line), cwd=clone, env=environment(), capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr
-    assert {path.name for path in clone.iterdir()} >= {
-        "breaths.csv",
-        "summaries.csv",
-        "lung.parquet",
-        "lung.json",
-        "lung.csv",
-    }
+def test_every_block_is_of_a_kind_that_is_checked() -> None:
+    """A command that is not run says why, in words a reader can judge."""
+    for page in PAGES:
+        for block in blocks_of(page):
+            if block.mark.startswith(NOT_RUN):
+                assert len(block.mark.split()) > 6, f"{block.place}: {block.mark}"
+            elif block.language == "bash":
+                assert block.mark in {"", *TESTED_ELSEWHERE}, block.place
+            elif block.language == "toml":
+                assert block.mark in TOML_KINDS, block.place
+            elif block.language == "json":
+                assert block.mark.partition(": ")[0] in {"", "shortened"}, block.place
+            else:
+                assert (block.language, block.mark) in {("python", ""), ("", "")}, block.place
 
 
-def test_the_live_command_runs_until_interrupted(clone: Path) -> None:
-    (line,) = [text for kind, text in BLOCKS if kind == "live"]
+@pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.name)
+def test_every_command_and_script_of_a_page_works(page: Path, clone: Path) -> None:
+    """From top to bottom, as a reader would type them; later ones read what earlier ones wrote."""
+    plain = [block for block in blocks_of(page) if not block.mark]
+    for block in plain:
+        for line in commands(block.text) if block.language == "bash" else ():
+            run(words(line), clone, f"{block.place}: {line}")
+    if script := "\n".join(block.text for block in plain if block.language == "python"):
+        run([sys.executable, "-W", "error", "-c", script], clone, f"the Python of {page.name}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert list(broken_links(page)) == []
+
+
+def test_tables_that_users_write_are_read(tmp_path: Path) -> None:
+    """Sidecars, configurations, scenarios; patient and cohort files have a test of their own."""
+    for number, block in enumerate(every_block("toml")):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block.text, encoding="utf-8")
+        match block.mark:
+            case "sidecar":
+                read_sidecar(path)
+            case "config":
+                assert load_config(path).beds, block.place
+            case "scenario":
+                load_scenario(path)
+
+
+def test_payloads_are_what_the_schema_says() -> None:
+    schemas = json_schemas()
+    for block in every_block("json"):
+        payload = json.loads(block.text)
+        schema = schemas[payload["schema"]]
+        if payload["schema"] == "command/1":
+            assert not isinstance(parse_command(block.text.encode()), Refusal), block.place
+        if block.mark.startswith("shortened"):
+            schema = {key: rule for key, rule in schema.items() if key != "required"}
+        assert problems(payload, schema) == [], block.place
+
+
+def test_the_readme_is_one_screen_and_its_picture_is_small() -> None:
+    assert len(README.splitlines()) <= 120
+    (picture,) = re.findall(r"!\[[^\]]*\]\((.*?)\)", README)
+    assert (REPO / picture).stat().st_size < 100_000
+    assert README.index("not a medical device") < README.index("## Two commands")
+
+
+def test_the_two_commands_name_what_exists() -> None:
+    assert "ventstream demo" in marked("demo").text
+    assert "[test]" in marked("tests").text
+    assert marked("tests").page == REPO / "README.md"
+    assert "<!-- tests -->" in (REPO / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def script_of(name: str) -> str:
+    """The Python of a page."""
+    return "\n".join(block.text for block in blocks_of(REPO / name) if block.language == "python")
+
+
+def test_the_python_example_does_what_the_text_says(clone: Path) -> None:
+    said = run([sys.executable, "-c", script_of("README.md")], clone, "README")
+    found = re.fullmatch(r"\[([\d., ]+)\] (\w)\n", said)
+    assert found, said
+    truth = json.loads((REPO / "replay_data" / "vcv_hold.truth.json").read_text(encoding="utf-8"))
+    lungs = {segment["lung"]["compliance_ml_cmh2o"] for segment in truth["segments"]}
+    for crs in map(float, found.group(1).split(",")):
+        assert any(crs == pytest.approx(true, rel=0.03) for true in lungs), (crs, lungs)
+
+
+def test_the_notebook_example_shows_that_dead_space_fell(clone: Path) -> None:
+    said = run([sys.executable, "-c", script_of("docs/study.md")], clone, "docs/study.md")
+    assert re.findall(r"P\d  1\.2 min prone -0\.\d+ +lower", said) == [
+        line.split(" ", 1)[1].strip() for line in said.splitlines()[1:]
+    ], said
+    assert len(said.splitlines()) == 5
+
+
+def test_the_page_on_trust_names_only_what_exists() -> None:
+    text = re.sub(
+        r"<!-- trust .*?<!-- /trust -->", "", (REPO / "docs" / "trust.md").read_text("utf-8"), flags=re.DOTALL
+    )
+    named = {word for word in re.findall(r"`(\w+)`", text) if "_" in word or word in METRICS}
+    methods = {method for one in METRICS.values() for method in one.methods}
+    known = {*METRICS, *(f"{key}_method" for key in METRICS), *methods, *(reason.value for reason in Reason)}
+    known |= set(Context.__struct_fields__)
+    assert named <= known, named - known
+
+
+def test_the_patient_and_cohort_files_shown_are_read(tmp_path: Path) -> None:
+    (tmp_path / "p1.parquet").touch()
+    (tmp_path / "p1.toml").write_text(f"{marked('patient').text}\n{marked('points').text}\n", encoding="utf-8")
+    study = read_study(tmp_path / "p1.toml")
+    assert study.points == PointSettings()
+    assert study.sessions[0].told.event[0].kind == "prone"
+    other = marked("patient").text.replace('"P1"', '"P2"')
+    (tmp_path / "p2.toml").write_text(other, encoding="utf-8")
+    (tmp_path / "cohort.toml").write_text(marked("cohort").text, encoding="utf-8")
+    assert [session.label for session in read_study(tmp_path / "cohort.toml").sessions] == ["P1", "P2"]
+
+
+def test_the_limits_of_comparisons_are_as_shown() -> None:
+    text = " ".join((REPO / "docs" / "study.md").read_text(encoding="utf-8").split())
+    for name, shown_as in (("vd_vt_bohr", "0.04 for Bohr"), ("vd_vt_enghoff", "0.06 for Enghoff"), ("vd_aw", "16 mL")):
+        assert f"{QUANTITIES[name].resolves:g}" in shown_as
+        assert shown_as in text
+    for name, shown_as in (("crs", "8 % for Crs"), ("mp", "6 % for power")):
+        assert f"{100 * QUANTITIES[name].resolves_share:.0f} %" in shown_as
+        assert shown_as in text
+
+
+def test_the_live_commands_run_until_interrupted(clone: Path) -> None:
+    serve, watch = commands(marked("live").text)
     config = (REPO / "config" / "ward.toml").read_text(encoding="utf-8").replace("../", f"{REPO}/")
     free_port = clone / "ward.toml"
     free_port.write_text(
         config.replace('url = "embedded"', 'url = "embedded"\n[embedded]\nport = 0\n'), encoding="utf-8"
     )
-    running = started(line.replace("config/ward.toml", str(free_port)), clone)
+    running = started(serve.replace("config/ward.toml", str(free_port)), clone)
     assert running.stderr
     url = re.search(r"mqtt://[\w.:]+", running.stderr.readline())
     assert url
-    watching = started(f"ventstream watch --broker {url.group()}", clone)
+    watching = started(f"{watch} --broker {url.group()}", clone)
     assert watching.stdout
     assert any("breath" in seen for seen in watching.stdout), "watch ended without a breath"
     running.send_signal(signal.SIGINT)
@@ -91,8 +214,7 @@ def test_the_live_command_runs_until_interrupted(clone: Path) -> None:
 
 
 def test_the_bedside_lines_bring_an_emulated_ventilator_to_a_subscriber_and_into_a_recording(clone: Path) -> None:
-    (text,) = [text for kind, text in BLOCKS if kind == "bedside"]
-    emulate, serve = text.splitlines()
+    emulate, serve = commands(marked("bedside").text)
     config = (REPO / "config" / "bedside.toml").read_text(encoding="utf-8")
     emulating = started(emulate.replace(":4001", ":0") + " --speed 20", clone)
     assert emulating.stderr
@@ -113,10 +235,7 @@ def test_the_bedside_lines_bring_an_emulated_ventilator_to_a_subscriber_and_into
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0, out + err
     (session,) = (clone / "recorded" / "bedside-01").iterdir()
-    done = subprocess.run(
-        words(f"ventstream check {session}"), cwd=clone, env=environment(), capture_output=True, text=True, check=True
-    )
-    assert "format    session" in done.stdout
+    assert "format    session" in run(words(f"ventstream check {session}"), clone, "check")
 
 
 def started(line: str, folder: Path) -> subprocess.Popen[str]:
@@ -129,62 +248,27 @@ def started(line: str, folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_the_python_example_does_what_the_text_says(clone: Path) -> None:
-    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f", str(REPO / ".mkdocs.yml"), "-d"]
+    quiet = {**environment(), "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=clone, env=environment(), capture_output=True, text=True, check=True
+        [*build, str(tmp_path)], cwd=REPO, env=quiet, capture_output=True, text=True, check=False, timeout=120
     )
-    found = re.fullmatch(r"\[([\d., ]+)\] (\w)\n", done.stdout)
-    assert found, done.stdout
-    truth = json.loads((REPO / "replay_data" / "vcv_hold.truth.json").read_text(encoding="utf-8"))
-    lungs = {segment["lung"]["compliance_ml_cmh2o"] for segment in truth["segments"]}
-    for crs in map(float, found.group(1).split(",")):
-        assert any(crs == pytest.approx(true, rel=0.03) for true in lungs), (crs, lungs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {page.stem for page in tmp_path.glob("*.html")} >= {page.stem for page in PAGES[1:]}
+    for page in tmp_path.glob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|iframe)[^>]+src=\"([^\"]+)|<link[^>]+href=\"([^\"]+)", page.read_text("utf-8")
+        )
+        assert not [one for pair in loaded for one in pair if "//" in one], page.name
 
 
-def test_the_notebook_example_shows_that_dead_space_fell(clone: Path) -> None:
-    (code,) = [text for kind, text in BLOCKS if kind == "notebook"]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=clone, env=environment(), capture_output=True, text=True, check=True
-    )
-    assert re.findall(r"P\d  1\.2 min prone -0\.\d+ +lower", done.stdout) == [
-        line.split(" ", 1)[1].strip() for line in done.stdout.splitlines()[1:]
-    ], done.stdout
-    assert len(done.stdout.splitlines()) == 5
+def names_of(blocks: list[Block]) -> list[str]:
+    return [line.split()[1] for block in blocks for line in commands(block.text) if line.startswith("ventstream ")]
 
 
-def test_the_two_commands_name_what_exists() -> None:
-    commands = dict(BLOCKS)
-    assert "ventstream demo" in commands["demo"]
-    assert "[test]" in commands["tests"]
-    assert commands["tests"] in README
-    assert "<!-- tests -->" in (REPO / ".ci" / "run").read_text(encoding="utf-8")
-
-
-def test_the_readme_names_only_what_exists() -> None:
-    text = README[README.index("## How far to trust") : README.index("## Recordings")]
-    named = {word for word in re.findall(r"`(\w+)`", text) if "_" in word or word in METRICS}
-    methods = {method for one in METRICS.values() for method in one.methods}
-    known = {*METRICS, *(f"{key}_method" for key in METRICS), *methods, *(reason.value for reason in Reason)}
-    known |= set(Context.__struct_fields__)
-    assert named <= known, named - known
-
-
-def test_the_session_file_shown_is_one(tmp_path: Path) -> None:
-    shown = dict(BLOCKS)
-    (tmp_path / "p1.parquet").touch()
-    (tmp_path / "p1.session.toml").write_text(f"{shown['session']}\n{shown['points']}\n", encoding="utf-8")
-    study = read_study(tmp_path / "p1.session.toml")
-    assert study.points == PointSettings()
-    assert study.sessions[0].told.event[0].kind == "prone"
-    text = " ".join(README.split())
-    for name, shown_as in (("vd_vt_bohr", "0.04 for Bohr"), ("vd_vt_enghoff", "0.06 for Enghoff"), ("vd_aw", "16 mL")):
-        assert f"{QUANTITIES[name].resolves:g}" in shown_as
-        assert shown_as in text
-    for name, shown_as in (("crs", "8 % for Crs"), ("mp", "6 % for power")):
-        assert f"{100 * QUANTITIES[name].resolves_share:.0f} %" in shown_as
-        assert shown_as in text
-
-
-def test_the_safety_note_stands_first() -> None:
-    assert README.index("not a medical device") < README.index("## Two commands")
+def test_the_tour_has_its_stations() -> None:
+    tour = [block for block in blocks_of(REPO / "docs" / "index.md") if block.language == "bash"]
+    assert set(names_of(tour)) == {
+        "check", "analyze", "metrics", "formats", "plot", "report", "simulate", "convert", "replay", "run", "watch",
+    }  # fmt: skip

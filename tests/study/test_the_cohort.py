@@ -37,11 +37,11 @@ SAMPLES_MB = 78
 
 
 REPO = Path(__file__).parents[2]
-SHOWN = re.search(r"<!-- study -->\n```sh\n(.*)\n(.*)\n```", (REPO / "README.md").read_text(encoding="utf-8"))
+SHOWN = re.search(r"<!-- study -->\n```bash\n(.*)\n(.*)\n```", (REPO / "docs" / "study.md").read_text(encoding="utf-8"))
 
 
 def ventstream(line: str, folder: Path) -> str:
-    """What a command line as in the README says; it must succeed."""
+    """What a command line as in docs/study.md says; it must succeed."""
     program, *arguments = shlex.split(line)
     assert program == "ventstream"
     command = [sys.executable, "-m", "streamer", *arguments]
@@ -84,7 +84,7 @@ def truths(folder: Path, numbers: pd.DataFrame) -> Iterator[tuple[str, str, dict
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first command of the README was run."""
+    """Where the first command of docs/study.md was run."""
     assert SHOWN
     found = tmp_path_factory.mktemp("study")
     ventstream(SHOWN[1], found)

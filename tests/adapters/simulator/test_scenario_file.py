@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import adapters
 from adapters.simulator import simulate
 from adapters.simulator.scenario import Assist, Relaxation, Scenario, SecondCompartment, Segment, Tube, Ventilator
 from adapters.simulator.scenario_file import bundled_scenarios, load_scenario
@@ -111,8 +110,8 @@ def test_tables_that_are_absent_by_default_come_with_a_change(tmp_path: Path) ->
 
 
 def test_the_examples_of_the_guide_can_be_simulated(tmp_path: Path) -> None:
-    guide = (Path(adapters.__file__).parent / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    guide = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- scenario -->\n```toml\n(.*?)```", guide, re.DOTALL)
     assert len(blocks) == 4
     for block in blocks:
         path = tmp_path / "example.toml"

@@ -2,6 +2,5 @@
 
     python -m tests.tools.trust [--write]
 
-makes the tables of README.md, "How far to trust each number"; ``tests/laws/test_trust.py`` holds them to what is
-published.
+makes the tables of docs/trust.md; ``tests/laws/test_trust.py`` compares them with what is published.
 """

@@ -2,7 +2,7 @@
 
 Print tables of how far numbers can be trusted, or put them where they are published.
 
-Without a choice: the tables of README.md. ``--situations``: those of docs/accuracy.md, and every wrong figure.
+Without a choice: the tables of docs/trust.md. ``--situations``: those of docs/accuracy.md, and every wrong figure.
 ``--ranges``: rules over their whole ranges.
 ``--recordings``: what recordings made by others come to. ``--methods``: ways to find the airway dead space.
 ``--passive``: estimates of passive lungs that one compartment does not describe.
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.tools.trust import accuracy, methods, passive, ranges, shares, situations
-from tests.tools.trust.readme import README, replaced
+from tests.tools.trust.pages import TRUST, replaced
 from tests.tools.trust.recordings import table
 from tests.tools.trust.tables import TABLES
 
@@ -44,7 +44,7 @@ def main() -> None:
     elif chosen.situations:
         _situations(chosen)
     else:
-        _publish(README, {name: make() for name, make in TABLES.items()}, write=chosen.write)
+        _publish(TRUST, {name: make() for name, make in TABLES.items()}, write=chosen.write)
 
 
 def _situations(chosen: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The capnogram's table of README.md, and table §6.2 of the algorithms, through the whole path to records."""
+"""The capnogram's table of docs/trust.md, and table §6.2 of the algorithms, through the whole path to records."""
 
 from __future__ import annotations
 

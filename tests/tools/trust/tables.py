@@ -1,4 +1,4 @@
-"""The tables of README.md, "How far to trust each number", as Markdown."""
+"""The tables of docs/trust.md, as Markdown."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-README = Path(__file__).parents[3] / "README.md"
+TRUST = Path(__file__).parents[3] / "docs" / "trust.md"
 BLOCK = re.compile(r"(<!-- trust (\w+) -->\n)(.*?)(<!-- /trust -->)", re.DOTALL)
 
 
-def published(page: Path = README) -> dict[str, list[str]]:
+def published(page: Path = TRUST) -> dict[str, list[str]]:
     """Name → lines of the table."""
     return {name: body.strip().splitlines() for _, name, body, _ in BLOCK.findall(page.read_text(encoding="utf-8"))}
 
