@@ -15,16 +15,29 @@ from pathlib import Path
 import pytest
 
 from adapters.simulator.scenario_file import load_scenario
+from streamer.cli._app import app
 from streamer.core.metrics import METRICS
 from streamer.files.sidecar import read_sidecar
-from streamer.model.context import Context
+from streamer.model.context import BloodGas, Context, RecordingInfo
 from streamer.model.reasons import Reason
+from streamer.model.records import Flag, NoticeKind
 from streamer.service.config import load_config
 from streamer.study import QUANTITIES, PointSettings, read_study
 from streamer.wire import Refusal, parse_command
 from streamer.wire.schema import json_schemas
 from tests.support.json_schema import problems
-from tests.support.pages import NOT_RUN, PAGES, REPO, Block, blocks_of, broken_links, commands, every_block, marked
+from tests.support.pages import (
+    NOT_RUN,
+    PAGES,
+    REPO,
+    Block,
+    blocks_of,
+    broken_links,
+    commands,
+    every_block,
+    marked,
+    named_paths,
+)
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 TESTED_ELSEWHERE = {"demo", "tests", "live", "bedside", "study"}
@@ -93,6 +106,28 @@ def test_every_command_and_script_of_a_page_works(page: Path, clone: Path) -> No
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert list(broken_links(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    assert [path for path in named_paths(page) if not (REPO / path).exists()] == []
+
+
+def test_the_contract_lists_every_key_reason_flag_event_and_command() -> None:
+    """Keys with their units, in a table's row each; nothing that is not there any more."""
+    text = (REPO / "docs" / "contract.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
+    assert {key: rows.get(key) for key in METRICS} == {key: metric.unit for key, metric in METRICS.items()}
+    words = {*Reason, *Flag, *NoticeKind}
+    assert rows.keys() == {*METRICS, *(word.value for word in words)}
+    for reason in Reason:
+        assert f"| `{reason.value}` | {reason.meaning} |" in text
+    for kind in json_schemas():
+        assert f"`{kind}`" in text
+    named = set(re.findall(r"^\| `ventstream (\w+)", text, re.MULTILINE))
+    assert named == {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    stated = {*Context.__struct_fields__, *RecordingInfo.__struct_fields__, *BloodGas.__struct_fields__}
+    assert [key for key in stated if f"`{key}`" not in text] == []
 
 
 def test_tables_that_users_write_are_read(tmp_path: Path) -> None:

@@ -91,3 +91,9 @@ def _anchors(page: Path) -> frozenset[str]:
     plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", title) for title in titles)
     ascii_only = (unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode() for title in plain)
     return frozenset(re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title in ascii_only)
+
+
+def named_paths(page: Path) -> Iterator[str]:
+    """Files and folders of the repository that a page names in its text, as ``streamer/core/bed.py``."""
+    prose = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    yield from re.findall(r"`((?:streamer|adapters|tests|docs|config|replay_data|examples)/[\w./-]*)`", prose)
