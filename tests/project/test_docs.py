@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from adapters.simulator.scenario_file import load_scenario
 from streamer.cli._app import app
 from streamer.core.metrics import METRICS
 from streamer.files.sidecar import read_sidecar
+from streamer.model import entry_points
 from streamer.model.context import BloodGas, Context, RecordingInfo
 from streamer.model.reasons import Reason
 from streamer.model.records import Flag, NoticeKind
@@ -40,9 +42,9 @@ from tests.support.pages import (
 )
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
-TESTED_ELSEWHERE = {"demo", "tests", "live", "bedside", "study"}
+TESTED_ELSEWHERE = {"demo", "tests", "live", "bedside", "study", "recipe"}
 """Commands that go on until they are ended, take minutes, or install: a test of their own has each."""
-TOML_KINDS = {"sidecar", "config", "scenario", "patient", "points", "cohort"}
+TOML_KINDS = {"sidecar", "config", "scenario", "patient", "points", "cohort", "entry points"}
 RUN_PAGES = [
     page for page in PAGES if any(block.language in {"bash", "python"} and not block.mark for block in blocks_of(page))
 ]
@@ -88,6 +90,8 @@ def test_every_block_is_of_a_kind_that_is_checked() -> None:
                 assert block.mark in TOML_KINDS, block.place
             elif block.language == "json":
                 assert block.mark.partition(": ")[0] in {"", "shortened"}, block.place
+            elif block.mark.startswith(("file: ", "in ")):
+                assert block.page.name == "contributing.md", block.place  # test_recipes.py follows it
             else:
                 assert (block.language, block.mark) in {("python", ""), ("", "")}, block.place
 
@@ -125,7 +129,9 @@ def test_the_contract_lists_every_key_reason_flag_event_and_command() -> None:
     for kind in json_schemas():
         assert f"`{kind}`" in text
     named = set(re.findall(r"^\| `ventstream (\w+)", text, re.MULTILINE))
-    assert named == {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert named == {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
     stated = {*Context.__struct_fields__, *RecordingInfo.__struct_fields__, *BloodGas.__struct_fields__}
     assert [key for key in stated if f"`{key}`" not in text] == []
 
@@ -168,6 +174,11 @@ def test_the_two_commands_name_what_exists() -> None:
     assert "[test]" in marked("tests").text
     assert marked("tests").page == REPO / "README.md"
     assert "<!-- tests -->" in (REPO / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_entry_points_shown_are_those_that_are_read() -> None:
+    shown = tomllib.loads(marked("entry points").text)["project"]["entry-points"]
+    assert set(shown) == {entry_points.FORMATS, entry_points.DEVICES, entry_points.METRICS, entry_points.PUBLISHERS}
 
 
 def script_of(name: str) -> str:
