@@ -94,6 +94,8 @@ def _anchors(page: Path) -> frozenset[str]:
 
 
 def named_paths(page: Path) -> Iterator[str]:
-    """Files and folders of the repository that a page names in its text, as ``streamer/core/bed.py``."""
+    """Files and folders that a page says are there, as ``streamer/core/bed.py``; not those that a recipe writes."""
+    written = {block.mark.removeprefix("file: ") for block in blocks_of(page)}
     prose = _BLOCK.sub("", page.read_text(encoding="utf-8"))
-    yield from re.findall(r"`((?:streamer|adapters|tests|docs|config|replay_data|examples)/[\w./-]*)`", prose)
+    named = re.findall(r"`((?:streamer|adapters|tests|docs|config|replay_data|examples)/[\w./-]*)`", prose)
+    yield from (path for path in named if path not in written)
