@@ -1,4 +1,4 @@
-"""The first rows of a file, by which rows that are sent again are told from another recording. For ``stamped_grid``.
+"""The first rows of a file: they distinguish rows that are sent again from another recording. For ``stamped_grid``.
 
 A recorder that reconnects within the first seconds sends its buffer again: the same stamps with the same numbers. An
 export that is stacked below another has other numbers.

@@ -18,9 +18,9 @@ from streamer.model.errors import DecodeError
 from streamer.model.records import Notice, NoticeKind
 
 MAX_NOTICES = 20
-"""Runs of damage told one by one; the rest is told in one number at the end."""
+"""Runs of damage with a notice each; one notice at the end counts the rest."""
 LIVE_REFILL_S = 60.0
-"""A live stream has no end to tell the rest at: this much device time allows for one more notice."""
+"""A live stream has no end at which the rest could be counted: this much device time allows one more notice."""
 MAX_FILL_S = 10.0
 """Damage longer than this is a declared gap, not missing samples one by one: memory stays bounded."""
 UNKNOWN_GAP_S = 2.0

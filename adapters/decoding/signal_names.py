@@ -216,7 +216,7 @@ def _advice(channel: Channel, signal: Signal) -> str:
 
 
 def _usable(signals: Sequence[Signal], channel: Channel, found: dict[int, str], chosen: Chosen) -> dict[int, str]:
-    """Those with a rate that can be used; what is left out is told."""
+    """Those with a usable rate; a note lists the others."""
     kept = {}
     for at, name in found.items():
         label, _, rate_hz = signals[at]

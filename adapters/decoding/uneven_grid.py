@@ -2,12 +2,12 @@
 
 ``stamped_grid.py`` is for rows that are even and badly stamped; here it is the other way round: each stamp says when
 its row was measured, and the steps between them differ too much to count. The grid has the median step of the first
-``LEARN`` rows, or the rate that was given, and begins anew at the first row of each stretch. A slot between two rows no
+``LEARN`` rows, or the stated rate, and starts at the first row of each stretch. A slot between two rows no
 further apart than ``NEAR`` median steps is interpolated; between others, or where either lacks a value, it is NaN. More
 than ``MAX_SLOTS`` of those are a declared gap: a few rows far apart must not make a mountain of samples.
 
 A row that is not later than the one before is left out. One that is more than ``LONG_S`` away must be followed by one
-that goes on from it, or its stamp is taken for bad: forwards it is then a declared gap, back a clock that began anew.
+that goes on from it, or its stamp counts as bad: forwards it is then a declared gap, back a clock that was reset.
 """
 
 from __future__ import annotations

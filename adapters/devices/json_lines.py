@@ -84,7 +84,7 @@ class Emulator:
         del rate_hz, channels
 
     def hear(self, piece: bytes) -> bytes:
-        """It listens to nobody."""
+        """The program answers nothing."""
         del piece
         return b""
 

@@ -7,12 +7,13 @@ which means "known or not, I have nothing to say"; a command with a wrong checks
 
 **Time** is the count of records. A record carries no number and no checksum, so:
 
-- A damaged record keeps its slot as NaN and is told: values missing or too many, a sync byte that became something
-  else (the length of what stands between good records says how many they were), the device's own "corrupt data" (CFH).
+- A damaged record keeps its slot as NaN and gives a notice: values missing or too many, a sync byte that became
+  something else (the length of what stands between good records says how many they were), the device's own "corrupt
+  data" (CFH).
 - A value whose bits flipped but not its frame is not noticed, and a whole record that vanished without a trace cannot
   be: time is then short by that sample. A flipped value that looks like the usual sync byte makes it long by one.
-- Records that stop while the line is quiet for over a second, or until they are asked for anew: the next one is as much
-  later as was waited for, and that is told. What then comes all at once was only late, and makes up for it.
+- Records that stop while the line is quiet for over a second, or until they are requested again: the next record starts
+  later by the time waited, and a notice says so. Records that then come all at once were only late, and make up for it.
 
 The last record waits for the sync byte of the next, or a second of silence. A stream the device stops sending is NaN in
 its channel alone.
@@ -78,7 +79,7 @@ class Settings:
 
 
 async def chunks(settings: Settings) -> AsyncGenerator[Chunk | Notice]:
-    """What the ventilator sends. It is told when we hang up, for else it would warn of a lost connection.
+    """What the ventilator sends. On closing, we sign off; otherwise the ventilator would warn of a lost connection.
 
     Raises:
         SourceLost: It is gone, or does not answer.

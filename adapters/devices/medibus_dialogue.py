@@ -32,7 +32,7 @@ from streamer.model.errors import DecodeError, SourceLost
 from streamer.model.records import Notice
 
 KEEP_ALIVE_S, REPLY_S, STALL_S = 1.0, 2.0, 5.0
-"""Between two NOPs; for an answer; without records until they are asked for anew."""
+"""Interval between two NOPs; longest wait for an answer; longest wait for records before they are requested again."""
 MAX_TRIES = 5
 """Of one command, and of the whole dialogue without a sample in between."""
 REPLY_BYTES, STALL_BYTES = 4096, 16_384
@@ -46,7 +46,7 @@ _THEN: Mapping[int, int] = MappingProxyType({
 })  # fmt: skip
 """Command whose answer came → the next; after the last the streams are enabled."""
 _ANEW: Mapping[int, int] = MappingProxyType({INITIALISE: IDENTIFY, STOP: INITIALISE, CONFIG_CHANGED: REALTIME_CONFIG})
-"""What the device says of its own accord → with which command the dialogue begins anew."""
+"""Unsolicited message of the device → command with which the dialogue restarts."""
 _ABOUT: Mapping[int, str] = MappingProxyType({
     INITIALISE: "to initialise communication",
     IDENTIFY: "to identify itself",

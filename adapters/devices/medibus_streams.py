@@ -24,7 +24,7 @@ CODES: Mapping[Channel, Mapping[int, tuple[float, float]]] = MappingProxyType({
     Channel.PCO2: {0x06: (1.0, 1.0), 0x07: (MMHG_PER_KPA, 1.0), 0x08: (STANDARD_MMHG, 100.0)},
 })  # fmt: skip
 """Channel → code of the signal → multiplier and divisor to the canonical unit; the first that is offered is taken.
-L/min; mbar; mmHg, kPa, % of a pressure that nobody states."""
+L/min; mbar; mmHg, kPa, % of a barometric pressure that the device does not state."""
 PERCENT = 0x08
 SLOWEST_US = 20_000
 """CO2 whose interval has no shorter common multiple with flow's is left out, for 50 Hz is worth more."""

@@ -72,7 +72,7 @@ class Emulator:
         self._inspires = False
 
     def hear(self, piece: bytes) -> bytes:
-        """It listens to nobody."""
+        """The ventilator answers nothing."""
         del piece
         return b""
 

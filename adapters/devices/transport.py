@@ -129,9 +129,9 @@ async def open_link(
 
 @asynccontextmanager
 async def await_link(port: str) -> AsyncIterator[Link]:
-    """A link to the first that connects to ``tcp://HOST:PORT``, where we listen; nobody else is let in.
+    """Listen at ``tcp://HOST:PORT``; a link to the first program that connects. Others are refused.
 
-    Whoever reaches the port speaks for the device: it belongs on loopback, or on a network of its own.
+    A program that reaches the port speaks for the device: use loopback, or a network of its own.
 
     Raises:
         ConfigError: ``port`` is none to listen on.

@@ -3,8 +3,8 @@
 Signals are known by label and unit (``signal_names.py``). A record of ``duration`` seconds has each signal's samples
 one after the other, so it counts once it is whole. Records follow each other; in EDF+D each says when it begins, and
 what lies between is a gap. CO2 of another rate than flow comes as a source of its own, ``edf.co2``. A sample outside
-the signal's digital range is missing. Time is counted from the start; the header's date, of an unknown zone, is told
-apart.
+the signal's digital range is missing. Time is counted from the start; the header's date, whose zone is unknown, becomes
+``start_local``.
 
 ResMed ends each record with a checksum in the signal ``Crc16``: CRC-16 of the polynomial 0x1021, begun at 0xFFFF, over
 all bytes before it, the low byte first (it agrees with all 213 records of the shared files). A record that differs is

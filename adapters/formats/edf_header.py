@@ -77,7 +77,7 @@ class Header:
     """What the header says.
 
     Attributes:
-        records: Data records; -1 or 0 where whoever wrote it did not know.
+        records: Data records; -1 or 0 where the writing program did not know.
         duration_s: Of a record; 0 where there is none.
         kind: ``EDF``, ``EDF+C`` or, with gaps between records, ``EDF+D``.
         signals: In their order.

@@ -1,4 +1,4 @@
-"""NumPy arrays saved as ``.npy``: a row is a sample, a column a signal; what they are is told by the sidecar.
+"""NumPy arrays saved as ``.npy``: a row is a sample, a column a signal; the sidecar names the columns.
 
 One dimension is one column, two are rows and columns, a structured array has its fields as columns. Read in blocks
 of rows, in C order or Fortran order, never through pickle: an array of objects is refused.

@@ -128,7 +128,7 @@ def _batches(file: Any, table: Columns) -> Iterator[FloatArray]:
 def _by_segments(
     samples: Samples, batches: Iterator[FloatArray], known: FileNotes, options: ReadOptions
 ) -> Iterator[Chunk | Notice]:
-    """The row count is the clock; it starts anew at every segment."""
+    """The row count is the clock; it starts at 0 in every segment."""
     if options.rate_hz and known.rate_hz and options.rate_hz != known.rate_hz:
         given = f"the rate is given as {options.rate_hz:g} Hz (option, context or sidecar)"
         raise DecodeError(f"{given}, but the file says {known.rate_hz:g} Hz; mend one")

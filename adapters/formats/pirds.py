@@ -11,9 +11,9 @@ standard, 20 °C in the papers of flow sensors. At body conditions it is 21 or 1
 nowhere in a log, so the data standard's is taken, ``flow_conditions = "STPD"``, until a sidecar says another.
 
 Stamps are milliseconds of the device in 32 bits, and true: its loop takes longer while it has more to do, so rows are
-interpolated onto an even grid (``uneven_grid.py``). The stamps roll over after 49.7 days, which is followed; going back
-at any other place they began anew. Events (messages are of kind M) are counted by kind; what they say may name somebody
-and is not shown.
+interpolated onto an even grid (``uneven_grid.py``). The stamps roll over after 49.7 days, which is followed; where
+they go back elsewhere, the clock was reset. Events (messages are of kind M) are counted by kind; their texts may name
+a person and are not shown.
 """
 
 from __future__ import annotations

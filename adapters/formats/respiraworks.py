@@ -101,7 +101,7 @@ class Decoder:
         self._header = text
 
     def _again(self, line: int, text: bytes, layout: Layout) -> None:
-        """Tables strung together. The time of each begins anew, so nobody knows how long the pause between was."""
+        """A second table in the file. Its time starts at 0 again, so the length of the pause is unknown."""
         same = text.split() == self._header.split()
         if not same:
             self._lost = "stands below another header than the first; split the file there"

@@ -102,7 +102,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Chunk | Notice]:
     ]
     main = streams[0].samples
     main.told(chosen.notes)
-    with ExitStack() as left:  # whoever stops reading closes the files
+    with ExitStack() as left:  # the files are closed also when the reader stops early
         for stream in streams:
             left.callback(stream.close)
         yield from merge(*(stream.items() for stream in streams), key=_starts)

@@ -226,7 +226,7 @@ class _Joined:
         return value
 
     def _next(self, other: _Signal) -> None:
-        """Its next row that is none of damage, which is told."""
+        """Advance to its next good row; report the damaged rows before it."""
         other.head = next(other.rows, None)
         while other.head is not None and other.head.wrong:
             self._samples.damaged(other.head.line, f"{other.head.wrong} ({other.name})", slots=0)

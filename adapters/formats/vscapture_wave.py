@@ -53,7 +53,7 @@ _NUMERIC = re.compile(
 
 
 class Key(NamedTuple):
-    """Where a row belongs: how often the clock had begun anew, its stamp, its place in the packet."""
+    """Where a row belongs: number of clock resets before it, its stamp, its place in the packet."""
 
     epoch: int
     stamp: int

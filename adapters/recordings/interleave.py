@@ -1,4 +1,4 @@
-"""Several sources of one recording, given in turn. Between a format and whoever plays it.
+"""Alternate the sources of one recording. Between a format and the reader of its chunks.
 
 A file may hold a minute of one signal before the same minute of another, or all of it. Breaths wait for their
 capnogram, but not for so long: so chunks are cut and given by the time of their last sample. A recording of one source

@@ -1,8 +1,8 @@
-"""Writes a session down while it streams, as ``session_folder.py`` reads it. The runner hands it all that comes.
+"""Record a session to disk while it streams, in the form that ``session_folder.py`` reads.
 
-What has come is in the files after a second at the latest, so a program that dies loses no more than that. Nothing is
-rewritten: the open part is an Arrow stream; it is closed after ``segment_s`` of samples, or when rate or channels
-change, by writing it anew as Parquet and renaming that.
+Every item is on disk after one second at the latest, so a crash loses no more. The open part is an Arrow stream. After
+``segment_s`` of samples, or when rate or channels change, the recorder writes that part as Parquet and renames it; no
+finished file is ever rewritten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What a recorder makes of the sensors' samples: it repeats, loses, zeroes or counts, and exchanges columns.
+"""Faults of a recorder: samples that it repeats, loses, zeroes or replaces by a counter, and columns it exchanges.
 
-Faults are told by time and found by the number of a sample, so how the samples come in makes no difference. Used by
-``simulator``.
+A scenario gives their times; the code finds them by sample number, so the size of the chunks makes no difference.
 """
 
 from __future__ import annotations

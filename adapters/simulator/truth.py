@@ -102,8 +102,8 @@ class EffortTruth(_Part, frozen=True, kw_only=True):
 class CapnogramTruth(_Part, frozen=True, kw_only=True):
     """The expirogram of one breath (algorithms.md §11.3) at body conditions, whatever scale the capnograph has.
 
-    What follows the expirogram is told where the scenario goes beyond a plain capnogram, even by an empty
-    ``[capnograph]``.
+    The attributes below ``vd_vt_bohr`` are set where the scenario has more than a plain ``[capnogram]``; an empty
+    ``[capnograph]`` is enough.
 
     Attributes:
         petco2: At the very end of expiration, mmHg; without the heart's oscillation.

@@ -20,7 +20,7 @@ from streamer.model.errors import ConfigError
 Hear = Callable[[bytes], bytes]
 PIECE = 65_536
 LOOK_S = 0.02
-"""Between two looks at what tells nobody when it changes."""
+"""Interval between two looks at a state that gives no signal when it changes."""
 SETTLE_S = 0.2
 """A program that opens a port first throws away what came before it was ready."""
 DRAIN_S = 2.0
@@ -65,7 +65,7 @@ class Endpoint(ABC):
             task.cancel()
             await asyncio.wait({task})
             if not task.cancelled():
-                task.exception()  # whoever sends meets it too
+                task.exception()  # the sending task gets the same error
 
         self._tasks.push_async_callback(stop)
 
@@ -188,7 +188,7 @@ class Pty(Endpoint):
         while True:
             try:
                 heard = os.read(self._master, PIECE)
-            except OSError:  # nothing said, or nobody there
+            except OSError:  # nothing was sent, or no program has the port open
                 await asyncio.sleep(LOOK_S)
             else:
                 await self.send(self._hear(heard))

@@ -63,7 +63,7 @@ def _middle(found: RecordingSummary, key: str) -> str:
 
 
 def plain_console(*, stderr: bool = False) -> Console:
-    """A console that does not squeeze tables into 80 columns when nobody looks at a terminal."""
+    """A console that keeps tables wide where the output is no terminal."""
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH

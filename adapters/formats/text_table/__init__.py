@@ -1,11 +1,11 @@
 """Text tables: a header with the unit in every name (contract.md §2), then rows of numbers, as programs write them.
 
-Commas, semicolons, tabs or blanks part the fields, points or commas the decimals; lines may stand above the header, a
-row of units below it; date-times may stand for seconds, and words for missing values. ``dialect.py`` finds how a table
-is written, ``column_roles.py`` what its columns are; what they assumed is told, and ``[recording]`` of the sidecar
-overrides it. With a time the rows are put on a grid by ``stamped_grid.py``; without, the row count is the clock and a
-rate must be given. A signal with a rate of its own is a source of its own (``rate_groups.py``); flow that is missing is
-the slope of volume (``flow_from_volume.py``). A table with a channel a row is turned by ``channel_rows.py``.
+Fields may be separated by commas, semicolons, tabs or blanks, decimals by points or commas. Lines may precede the
+header, and a row of units may follow it. Times may be date-times; words may stand for missing values. ``dialect.py``
+finds how a table is written, ``column_roles.py`` what its columns are. Notes list their assumptions; ``[recording]`` of
+the sidecar overrides them. With a time, ``stamped_grid.py`` puts the rows on a grid; without, the row count is the
+clock and a rate must be given. A signal with a rate of its own is a source of its own (``rate_groups.py``). Flow that
+is missing is the slope of volume (``flow_from_volume.py``). ``channel_rows.py`` turns a table with a channel a row.
 
 The table of any other program is read when its sidecar says which of its columns are which (``columns.py``). The rest
 of its columns may hold text, fields in quotes may hold the separator, and it may have no header at all.

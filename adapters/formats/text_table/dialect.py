@@ -2,8 +2,8 @@
 
 Found from the beginning of a file, once, whatever the cutting: the delimiter is the one by which the last of these
 lines fall into equally many fields, most of them numbers or date-times. The header is the nearest line above the rows
-whose names are known, or else the line just above. What stands before it is passed over. Whatever was found and is
-not plain (a line of names, points) is told.
+whose names are known, or else the line just above. Lines before it are ignored. A note lists what was found
+and is not plain (a line of names, decimal points).
 """
 
 from __future__ import annotations

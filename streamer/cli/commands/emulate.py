@@ -1,7 +1,7 @@
 """``emulate``: a recording played as the device would send it, over a wire a real one could be at.
 
-Whoever tries a live source, or tests one, needs no ventilator. Playing begins when somebody listens; from then on
-time goes on, as a device's does, also while nobody does. As fast as possible, it waits for the listener instead.
+For trying or testing a live source without a ventilator. Playing begins when a program connects. From then on time goes
+on, as a device's does, also while no program is connected. With ``--speed max`` the emulator waits for the reader.
 """
 
 from __future__ import annotations
