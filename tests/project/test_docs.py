@@ -99,7 +99,10 @@ def test_every_block_is_of_a_kind_that_is_checked() -> None:
 
 @pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.name)
 def test_every_command_and_script_of_a_page_works(page: Path, clone: Path) -> None:
-    """From top to bottom, as a reader would type them; later ones read what earlier ones wrote. What README has runs once."""
+    """From top to bottom, as a reader would type them; later ones read what earlier ones wrote.
+
+    What README has is run once.
+    """
     plain = [block for block in blocks_of(page) if not block.mark]
     seen = [] if page == PAGES[0] else [words(line) for block in BASH_OF_README for line in commands(block.text)]
     for block in plain:
