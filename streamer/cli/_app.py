@@ -124,7 +124,7 @@ def analyze(
 def report(
     *,
     study: Annotated[
-        Path, typer.Argument(metavar="STUDY", help="A cohort or session file (.toml), or a recording with events.")
+        Path, typer.Argument(metavar="STUDY", help="A cohort or patient file (.toml), or a recording with events.")
     ],
     out: Annotated[
         list[str] | None,

@@ -83,7 +83,7 @@ def _check_toml(path: Path) -> DoubtList:
 
 
 def _check_study(path: Path) -> DoubtList:
-    """Every session file and every recording, read as ``report`` reads them: what it would refuse is refused here."""
+    """Every patient file and every recording, read as ``report`` reads them: what it would refuse is refused here."""
     study = read_study(path)
     results = measured(study, None)
     say(f"{path}: a study, correct")

@@ -43,7 +43,7 @@ def report(path: Path, *, outs: Sequence[str], jobs: int | None, strict: bool = 
     """Measure a study and write it down in every form that was asked for; the exit status.
 
     Raises:
-        ConfigError: A faulty session file, an output of no known kind, no matplotlib.
+        ConfigError: A faulty patient file, an output of no known kind, no matplotlib.
         DataError: A recording cannot be read, an output cannot be written.
     """
     study = read_study(path)

@@ -68,7 +68,7 @@ def _make_folder(scenario: str, folder: Path | None) -> None:
 
 
 def _simulate_patient(patient: Patient, out: Path, truth: Path | None) -> int:
-    """Recording, session file and truth of one patient; how many samples. In a process of its own."""
+    """Recording, patient file and truth of one patient; how many samples. In a process of its own."""
     simulation = simulator.simulate(patient.scenario)
     path = out / f"{patient.name}.parquet"
     rows = write_recording(path, simulation.chunks(CHUNK_S), patient.recording)
