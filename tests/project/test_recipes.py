@@ -53,7 +53,7 @@ def follow(mark: str, text: str, copy: Path) -> None:
     (at,) = [n for n, line in enumerate(lines) if found["text"] in line]
     at += found["where"] == "below"
     at -= bool(found["decorated"])
-    text = text if found["where"] == "below" else f"{text}\n\n"
+    text = f"{text}\n\n" if text.startswith(("@", "def ")) else text
     path.write_text("".join([*lines[:at], text, *lines[at:]]), encoding="utf-8")
 
 
