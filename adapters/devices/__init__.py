@@ -18,13 +18,17 @@ from streamer.model.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One line of the table.
+    """One live device: a line of the table.
 
     Attributes:
-        module: Its dotted name.
+        module: Dotted name of the module with ``Settings`` and ``chunks``.
         about: What it is, in one line.
         needs: Options that a configuration must give, and what must be installed.
         emulated: Whether ``ventstream emulate`` can stand in for it.
+
+    Examples:
+        >>> devices()["pb840"].module, devices()["pb840"].emulated
+        ('adapters.devices.pb840', True)
     """
 
     module: str
@@ -50,10 +54,14 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
 
 @cache
 def devices() -> Mapping[str, Device]:
-    """Every device that is installed, ours first.
+    """Every installed device by name, the built-in ones first.
 
     Raises:
-        ConfigError: An entry point that is no ``Device``, or has the name of one of ours.
+        ConfigError: An entry point is not a ``Device``, or has the name of a built-in device.
+
+    Examples:
+        >>> "json_lines" in devices()
+        True
     """
     others = entry_points.loaded(entry_points.DEVICES, Device)
     if taken := sorted(others.keys() & DEVICES.keys()):

@@ -25,14 +25,21 @@ MANIFEST = "session.json"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One line of the table.
+    """One recorded format: a line of the table.
 
     Attributes:
-        module: Its dotted name.
-        suffixes: Of file names, where the content does not tell.
+        module: Dotted name of the module that reads it.
+        suffixes: Suffixes of file names, for files whose content does not tell.
         about: What it is, in one line.
-        needs: What the user must add: a sidecar's keys, an extra as ``ventstream[wfdb]``.
-        is_fixed: Its signals are what they are: ``columns`` say nothing of them.
+        needs: What the user must add: keys of a sidecar, an extra such as ``ventstream[wfdb]``.
+        is_fixed: The format itself says what its signals are, so ``columns`` in a sidecar have no effect.
+
+    Examples:
+        >>> known = named("pb840")
+        >>> known.module, known.is_fixed
+        ('adapters.formats.pb840', True)
+        >>> known.load().recognise(b"time_s,flow_l_s", "ward.csv")
+        False
     """
 
     module: str
@@ -42,7 +49,7 @@ class Format:
     is_fixed: bool = False
 
     def load(self) -> Any:
-        """The format's module."""
+        """Import the module. Raises ``ModuleNotFoundError`` if a distribution that it needs is absent."""
         return importlib.import_module(self.module)
 
 
@@ -79,10 +86,14 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
 
 @cache
 def formats() -> Mapping[str, Format]:
-    """Every format that is installed; those of other distributions first, since ``csv`` takes most tables.
+    """Every installed format by name. Those of other distributions come first, since ``csv`` takes most tables.
 
     Raises:
-        ConfigError: An entry point that is no ``Format``, or has the name of one of ours.
+        ConfigError: An entry point is not a ``Format``, or has the name of a built-in format.
+
+    Examples:
+        >>> "servo_u" in formats()
+        True
     """
     others = entry_points.loaded(entry_points.FORMATS, Format)
     if taken := sorted(others.keys() & FORMATS.keys()):
@@ -91,7 +102,15 @@ def formats() -> Mapping[str, Format]:
 
 
 def named(name: str) -> Format:
-    """The format of that name. Raises ``ConfigError``."""
+    """Look up a format by name.
+
+    Raises:
+        ConfigError: There is none; the message lists the known names.
+
+    Examples:
+        >>> named("parquet").suffixes
+        ('.parquet',)
+    """
     known = formats()
     if name not in known:
         raise ConfigError(f"unknown format {name!r}: known are {', '.join(known)}")

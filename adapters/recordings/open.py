@@ -1,7 +1,7 @@
-"""Recorded sessions, any format of ``formats.py``: an adapter, and ``open_recording`` for the commands.
+"""Open a recording of any format, and play it as a source (the adapter ``recording``).
 
-A format is recognised from the content first, by suffix second. What the file does not say may stand in a sidecar
-``NAME.toml`` beside it, or in a context file, which wins. Pacing is not done here.
+A format is recognised by its content first and by its suffix second. A sidecar ``NAME.toml`` beside the file may add
+what the file does not say; a context file overrides both. Pacing is the caller's business.
 """
 
 from __future__ import annotations
@@ -39,10 +39,15 @@ class Settings:
 
     Attributes:
         path: The file.
-        format: A name of ``formats.py``; None recognises it.
+        format: Name of the format, as ``ventstream formats`` lists it; None recognises it.
         rate_hz: Samples per second, where the file does not say.
-        context: A TOML file like a sidecar that overrides it.
-        barometric_mmhg: What CO2 in % is a share of, before any file; None: as they say, or 760.
+        context: A TOML file with the tables of a sidecar; it overrides the sidecar.
+        barometric_mmhg: Barometric pressure to which CO2 in % refers, mmHg; it overrides what the files state. None:
+            as they state, or 760.
+
+    Examples:
+        >>> Settings(path=Path("replay_data/pcv.csv")).format is None
+        True
     """
 
     path: Path
@@ -53,7 +58,7 @@ class Settings:
 
 
 async def chunks(settings: Settings) -> AsyncIterator[Chunk | Notice]:
-    """The recording's chunks, as fast as they are asked for. Raises ``DecodeError`` or ``ConfigError``."""
+    """Yield the chunks of a recording as fast as the caller asks. Raises ``DecodeError`` or ``ConfigError``."""
     recording = open_recording(
         Path(settings.path), format_name=settings.format, rate_hz=settings.rate_hz, context=settings.context
     )
@@ -74,17 +79,23 @@ class Shown(NamedTuple):
 
 @dataclass
 class Recording:
-    """A recording that was recognised and not read yet.
+    """A recording that was recognised and not read yet; ``open_recording`` makes it.
 
     Attributes:
         path: The file.
         format: Name of its format.
         sidecar: What is known beside the samples: metadata, sidecar and context file, the later winning.
-        options: What its decoder is told.
-        plain: The file without what is around it.
+        options: Options of its decoder.
+        plain: The file without compression and text encoding.
         hint: What to do where its format was named and does not fit.
         damaged_rows: After ``items``: lines or rows that could not be used.
         dropped_rows: After ``items``: rows left out because their time does not advance.
+
+    Examples:
+        >>> recording = open_recording(Path("replay_data/vcv_hold.csv"))
+        >>> chunks_found = [item for item in recording.items() if isinstance(item, Chunk)]
+        >>> sum(len(chunk) for chunk in chunks_found), chunks_found[0].rate_hz, recording.damaged_rows
+        (3750, 50.0, 0)
     """
 
     path: Path
@@ -98,17 +109,21 @@ class Recording:
 
     @property
     def units(self) -> dict[Channel, Shown]:
-        """After ``items``: channel → the file's own unit, where it has another than the canonical one."""
+        """After ``items``: channel → the unit in the file, for channels whose unit is not the canonical one."""
         named = {channel: name for channel, name in self.options.units.items() if name != EXACT[channel]}
         return {
             channel: Shown(LABELS[name], *scale(name, self.options.barometric_mmhg)) for channel, name in named.items()
         }
 
     def items(self) -> Iterator[Chunk | Notice]:
-        """Chunks and notices from the beginning, every time the same.
+        """Read the recording from the beginning; each call gives the same.
+
+        Yields:
+            Chunks in canonical units (cmH2O, L/s, mmHg), and notices, in the order of time.
 
         Raises:
-            DecodeError: There is no usable row, or the rest cannot be read; what was good has been given before.
+            DecodeError: There is no usable row, or the rest cannot be read; the samples before it were yielded.
+            ConfigError: What the sidecar states does not fit the file.
         """
         self.damaged_rows = self.dropped_rows = 0
         if any(text.startswith(FLOW_FROM_VOLUME) for text in self.sidecar.recording.doubts):
@@ -164,17 +179,26 @@ def open_recording(
     rate_hz: float | None = None,
     context: Path | Sidecar | None = None,
 ) -> Recording:
-    """Recognise a recording and collect what is known about it.
+    """Recognise a recording and collect what is known about it. No samples are read yet.
 
     Args:
-        path: A file.
-        format_name: Of ``formats``, when it is known better.
-        rate_hz: Samples per second; before the context file's, before the sidecar's.
-        context: What overrides its sidecar: a TOML file like one, or what was read from one.
+        path: A file, or a folder that ``ventstream run`` recorded.
+        format_name: Name of the format, where recognition finds another; ``ventstream formats`` lists the names.
+        rate_hz: Samples per second; overrides the context file and the sidecar.
+        context: Overrides the sidecar: the path of a TOML file with the same tables, or a ``Sidecar``.
 
     Raises:
-        DecodeError: It cannot be read, is empty or is not recognised; one line that says what to do.
-        ConfigError: An unknown format, an unusable rate, a faulty sidecar or context file.
+        DecodeError: The file cannot be read, is empty or is not recognised; the message is one line with the remedy.
+        ConfigError: The format is unknown, the rate is unusable, the sidecar or context file is faulty.
+
+    Examples:
+        >>> recording = open_recording(Path("replay_data/vcv_hold.csv"))
+        >>> recording.format, recording.sidecar.context.mode, recording.sidecar.recording.rate_hz
+        ('csv', 'vcv', 50.0)
+        >>> open_recording(Path("replay_data/vcv_hold.cvs"))
+        Traceback (most recent call last):
+            ...
+        streamer.model.errors.DecodeError: ...: cannot be read: ...; did you mean 'vcv_hold.csv'?
     """
     if rate_hz is not None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise ConfigError(f"a rate of {rate_hz:g} Hz cannot be used; it must be {MIN_RATE_HZ:g}-{MAX_RATE_HZ:g} Hz")

@@ -1,6 +1,6 @@
-"""A lung on a ventilator as a source like any other, and the oracle: it states its truth.
+"""The lung simulator: a lung on a ventilator as a source, with its truth.
 
-``simulate(scenario)`` gives the same samples to the bit for the same scenario, whatever the chunk length. The model:
+``simulate(scenario)`` gives the same samples, bit for bit, for the same scenario and any chunk length. The model:
 one or two compartments that may relax, a tube, the patient's muscles; volume or pressure control, pressure support and
 SIMV, triggered or not; holds, a leak, disconnects, suction, a ringing valve, water in the tube, a nebuliser; a
 mainstream capnogram, or one that is late and slow, drawn through a line, or a device of its own; sensors that are noisy
@@ -30,11 +30,15 @@ DECIMALS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Options of the adapter.
+    """Options of the adapter ``simulator``.
 
     Attributes:
         scenario: A scenario file (TOML), or the name of a bundled one.
-        chunk_s: Length of the chunks.
+        chunk_s: Length of the chunks, s.
+
+    Examples:
+        >>> Settings(scenario=Path("vcv_hold")).chunk_s
+        0.1
     """
 
     scenario: Path
@@ -42,7 +46,7 @@ class Settings:
 
 
 async def chunks(settings: Settings) -> AsyncIterator[Chunk]:
-    """The scenario's samples. Raises ``ConfigError`` where the scenario cannot be used."""
+    """Yield the samples of a scenario. Raises ``ConfigError`` for a scenario that cannot be used."""
     for chunk in simulate(load_scenario(settings.scenario)).chunks(settings.chunk_s):
         await asyncio.sleep(0)  # so that others run, and a cancellation arrives
         yield chunk
@@ -50,14 +54,26 @@ async def chunks(settings: Settings) -> AsyncIterator[Chunk]:
 
 @dataclass(frozen=True)
 class Simulation:
-    """A scenario that can be run, again and again with the same result."""
+    """A scenario that is ready to run. Every run gives the same samples and the same truth.
+
+    Attributes:
+        scenario: Lung, ventilator, sensors and events.
+
+    Examples:
+        >>> lung = simulate("vcv_hold")
+        >>> chunk = next(lung.chunks(chunk_s=2.0))
+        >>> {channel.value: samples.shape for channel, samples in chunk.channels.items()}
+        {'paw': (100,), 'flow': (100,), 'pco2': (100,)}
+        >>> lung.truth.segments[0].crs, len(lung.truth.breaths)
+        (35.0, 22)
+    """
 
     scenario: Scenario
     _truth: list[Truth] = field(default_factory=list, repr=False)
 
     @property
     def truth(self) -> Truth:
-        """What a measurement has to find."""
+        """What a measurement should find: constants of the lung, breaths, holds, efforts. Runs the scenario once."""
         if not self._truth:
             for _ in self.chunks(self.scenario.duration_s):
                 pass
@@ -65,14 +81,18 @@ class Simulation:
 
     @property
     def sidecar(self) -> Sidecar:
-        """What stands beside a recording of it."""
+        """Context, events and blood gases, as a recording of the scenario has them in its sidecar."""
         return self.scenario.sidecar()
 
     def chunks(self, chunk_s: float = 1.0) -> Iterator[Chunk]:
-        """All samples, in chunks of ``chunk_s`` seconds; a gap is samples that are not there.
+        """Run the scenario.
 
-        Where the capnograph is a device of its own, its chunks (source ``capnograph``) come between the ventilator's
-        in the order of time.
+        Args:
+            chunk_s: Length of a chunk, s. A gap in the signal ends a chunk early.
+
+        Yields:
+            Chunks in canonical units. A separate capnograph has chunks of its own (source ``capnograph``) between those
+            of the ventilator, in the order of time.
         """
         from adapters.simulator import engine as _engine  # noqa: PLC0415 (Numba takes a second: only for who simulates)
 
@@ -123,5 +143,16 @@ def _constants(segment: Segment, start_s: float) -> SegmentTruth:
 
 
 def simulate(scenario: Scenario | Path | str) -> Simulation:
-    """A simulation of a scenario, of its file, or of a bundled one by name. Raises ``ConfigError``."""
+    """Prepare a simulation.
+
+    Args:
+        scenario: A scenario, the path of its TOML file, or the name of a bundled one (``demo``, ``vcv_hold`` …).
+
+    Raises:
+        ConfigError: There is no such scenario, or its tables contradict each other.
+
+    Examples:
+        >>> simulate("vcv_hold").scenario.duration_s
+        75.0
+    """
     return Simulation(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))

@@ -109,7 +109,18 @@ def bundled_scenarios() -> dict[str, Path]:
 
 
 def load_scenario(scenario: str | Path) -> Scenario:
-    """A scenario by its file or, without suffix, by the name of a bundled one. Raises ``ConfigError``."""
+    """Read a scenario.
+
+    Args:
+        scenario: The path of a TOML file or, without a suffix, the name of a bundled scenario.
+
+    Raises:
+        ConfigError: There is no such scenario, or it is faulty; the message names the line.
+
+    Examples:
+        >>> load_scenario("vcv_hold").rate_hz
+        50.0
+    """
     return load(find_scenario(scenario))
 
 

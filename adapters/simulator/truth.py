@@ -215,8 +215,14 @@ class BreathTruth(_Part, frozen=True, kw_only=True):
 class Truth(_Part, frozen=True, kw_only=True, tag_field="schema", tag="truth/1"):
     """The truth of a recording.
 
-    Breaths and efforts are those that begin in it; the last breath may end after it, and an effort that outlasts that
-    breath is not told.
+    Breaths and efforts are those that begin in the recording. The last breath may end after it; an effort that outlasts
+    the last breath is left out.
+
+    Examples:
+        >>> from adapters.simulator import simulate
+        >>> breath = simulate("vcv_hold").truth.breaths[2]
+        >>> round(breath.vt_lung), round(breath.peep_total_before, 1)
+        (400, 10.1)
     """
 
     rate_hz: float

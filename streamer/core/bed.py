@@ -58,11 +58,27 @@ BREAKS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreSettings:
-    """The settings of every operator."""
+    """The settings of every operator.
+
+    Attributes:
+        align: How chunks are placed on the source's grid and the capnogram on the time of flow.
+        segment: Thresholds that find breaths; left at its defaults, it follows the patient class.
+        rolling: Windows, and how often and from how many breaths they are summarised.
+
+    Raises:
+        ConfigError: A threshold outside its limits.
+
+    Examples:
+        A bed that summarises windows of two minutes only:
+
+        >>> from streamer.core.rolling import RollingSettings
+        >>> settings = CoreSettings(rolling=RollingSettings(windows_s={"2m": 120.0}))
+        >>> settings.rolling.min_breaths
+        5
+    """
 
     align: AlignSettings = field(default_factory=AlignSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
-    """Left at its defaults, it follows the patient class."""
     rolling: RollingSettings = field(default_factory=RollingSettings)
 
     def __post_init__(self) -> None:
@@ -81,11 +97,30 @@ class Bed:
         events: Session events by device clock; they come out as notices at their time.
         blood_gases: Arterial samples by device clock, likewise; each holds for the breaths after its draw.
         settings: Thresholds.
-        on_breath: Is given each breath, what was found in it, and against what, just before its record comes out.
+        on_breath: Called just before each record comes out, with the samples of the breath, its record, and what it
+            was measured with (context, breath before it, blood gas).
 
     Raises:
-        ConfigError: A label that is none, what is no ``Context``, ``SessionEvent`` or ``BloodGas``, a context that
-            declares gas conditions which cannot be converted.
+        ConfigError: ``bed_id`` is not a valid label; an argument is not a ``Context``, ``SessionEvent`` or
+            ``BloodGas``; the context declares gas conditions that cannot be converted.
+
+    Examples:
+        Eight breaths of a passive lung in volume control, sampled at 100 Hz (compliance 50 mL/cmH2O, resistance
+        10 cmH2O·s/L, PEEP 5 cmH2O). The first and the last breath are cut off and have no volume:
+
+        >>> import numpy as np
+        >>> t = np.arange(0.0, 1.0, 0.01)
+        >>> flow = np.concatenate([np.full(100, 0.5), -np.exp(-2.0 * t), -np.exp(-2.0 * (t + 1.0))])  # L/s
+        >>> volume = np.concatenate([0.5 * t, 0.5 * np.exp(-2.0 * t), 0.5 * np.exp(-2.0 * (t + 1.0))])  # L
+        >>> paw = np.where(flow > 0.0, volume / 0.05 + 10.0 * flow + 5.0, 5.0)  # cmH2O
+        >>> signals = {"flow": np.tile(flow, 8), "paw": np.tile(paw, 8)}
+        >>> bed = Bed("icu-04")
+        >>> events = bed.push(Chunk(source="vent", start_s=0.0, rate_hz=100.0, channels=signals)) + bed.close()
+        >>> breaths = [event for event in events if isinstance(event, BreathRecord)]
+        >>> [round(breath.values["vt_insp"]) for breath in breaths if "vt_insp" in breath.values]
+        [500, 500, 500, 500, 500]
+        >>> breaths[0].missing["vt_insp"], breaths[3].missing["pplat"]
+        ('truncated', 'no_hold')
     """
 
     def __init__(
@@ -128,10 +163,16 @@ class Bed:
         self._suspicions = Suspicions(self._context)
 
     def push(self, item: Chunk | Notice) -> list[Event]:
-        """Feed samples, or a notice of the source or the operator; returns what is settled by them.
+        """Take samples, or a notice of the source or the operator.
+
+        Args:
+            item: A chunk of any length, or a notice.
+
+        Returns:
+            The events that these samples settle, in the order of device time; often none.
 
         Raises:
-            TypeError: What is neither a ``Chunk`` nor a ``Notice``.
+            TypeError: ``item`` is neither a ``Chunk`` nor a ``Notice``.
         """
         if isinstance(item, Notice):
             self._wait(item)
@@ -204,15 +245,26 @@ class Bed:
         return self._co2.watermark_s(self._segmenter.watermark_s)
 
     def tell(self, change: ContextChange) -> list[Event]:
-        """What the operator says anew of patient and sensors, for the breaths that end after its time.
+        """Change the context, for the breaths that end after the time of the change.
+
+        Args:
+            change: The new context, the keys that it states, and its time on the device clock.
+
+        Returns:
+            The events that are settled, as ``push`` does.
 
         Raises:
-            ConfigError: It would change how samples were read; nothing is changed then.
+            ConfigError: The change would alter how samples are read; the context stays as it was.
         """
         return self.push(context_notice(self._context, change))
 
     def close(self) -> list[Event]:
-        """The end of the stream: what is open or waits; session events planned for later never happened in it."""
+        """End the stream.
+
+        Returns:
+            The remaining events: the last, cut-off breath, notices and summaries. Session events that lie after the
+            last sample are left out.
+        """
         found = [event for chunk in self._repeats.close() for event in self._push(chunk)]
         for notice in (*self._suspicions.close(), *self._aligner.close(), *self._co2.close()):
             self._wait(notice)

@@ -67,6 +67,19 @@ class Breath:
         doubt_s: How much longer or shorter the breath may be: before its start and its end gas flowed at low pressure,
             for unequal times, so that the valve may have opened later than found by more at one than at the other.
         flags: What the segmenter saw.
+
+    Examples:
+        ``Bed`` makes breaths; an observer receives their samples:
+
+        >>> from adapters.simulator import simulate
+        >>> from streamer import Bed
+        >>> seen = []
+        >>> bed = Bed("bench", on_breath=lambda breath, record, measured_with: seen.append(breath))
+        >>> for chunk in simulate("vcv_hold").chunks():
+        ...     _ = bed.push(chunk)
+        >>> breath = seen[1]
+        >>> breath.rate_hz, breath.flow.shape == breath.paw.shape, round(breath.end_s - breath.start_s, 1)
+        (50.0, True, 3.0)
     """
 
     number: int

@@ -22,7 +22,14 @@ MIN_RATE_HZ, MAX_RATE_HZ = 5.0, 2000.0
 
 
 class Channel(StrEnum):
-    """A waveform at the airway opening, in its canonical unit."""
+    """A waveform at the airway opening, in its canonical unit.
+
+    A member is a string: ``{"flow": samples}`` and ``{Channel.FLOW: samples}`` are the same.
+
+    Examples:
+        >>> [channel.value for channel in Channel]
+        ['paw', 'flow', 'pco2']
+    """
 
     PAW = "paw"
     """Airway pressure relative to atmosphere, cmH2O."""
@@ -44,8 +51,16 @@ class Chunk:
         received_ns: UTC of arrival in nanoseconds, for the time base only; None in recordings.
 
     Raises:
-        ValueError: What is no array of numbers, arrays of unequal length or not one-dimensional, a channel that is not
-            known; a rate or start that is not a usable number.
+        ValueError: A channel is unknown or not an array of numbers; arrays differ in length or are not
+            one-dimensional; the rate is outside 5-2000 Hz; the start is not finite.
+
+    Examples:
+        >>> import numpy as np
+        >>> chunk = Chunk(source="vent", start_s=12.0, rate_hz=100.0, channels={"flow": np.zeros(250)})
+        >>> len(chunk), chunk.channels[Channel.FLOW].dtype.name, chunk.channels[Channel.FLOW].flags.writeable
+        (250, 'float64', False)
+        >>> [part.start_s for part in chunk.parts(1.0)]
+        [12.0, 13.0, 14.0]
     """
 
     source: str
@@ -76,7 +91,7 @@ class Chunk:
         return 0
 
     def cut(self, first: int, last: int) -> Chunk:
-        """The samples ``first`` to ``last`` (exclusive) as a chunk of their own."""
+        """The samples from index ``first`` up to ``last`` (exclusive), as a chunk that starts at the former."""
         return Chunk(
             source=self.source,
             start_s=self.start_s + first / self.rate_hz,
@@ -86,7 +101,7 @@ class Chunk:
         )
 
     def parts(self, longest_s: float) -> Iterator[Chunk]:
-        """Itself, or pieces of up to ``longest_s``; none if it is empty."""
+        """The chunk in pieces of at most ``longest_s`` seconds; an empty chunk has none."""
         length = max(int(longest_s * self.rate_hz), 1)
         if 0 < len(self) <= length:
             yield self

@@ -82,11 +82,40 @@ class RecordingInfo(Checked, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Context(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[context]``: everything optional (contract.md §2).
+    """Table ``[context]``: what is known of patient and sensors. Every key is optional.
 
-    ``apparatus_volume_ml``: between the wye and the CO2 sensor (filter, tube), which fresh gas has to clear first.
-    ``flow_sign``: of the flow in the file or from the device while gas goes into the patient.
-    ``standard_c``: °C of the standard litre of ``flow_conditions = "STPD"``, which makers define; 0 when unknown.
+    Attributes:
+        passive: Whether the operator asserts that the patient makes no effort.
+        mode: Ventilation mode.
+        patient_class: Chooses the segmenter's thresholds.
+        sex: With ``height_cm`` gives predicted body weight.
+        height_cm: cm.
+        weight_kg: kg.
+        sensor_site: Where flow is measured.
+        flow_conditions: Gas conditions of the flow signal; converted to BTPS.
+        flow_sign: Of the flow in the file or from the device while gas goes into the patient.
+        barometric_mmhg: Barometric pressure, mmHg.
+        ambient_c: Temperature of the room, °C.
+        standard_c: Temperature of the standard litre of ``flow_conditions = "STPD"``, °C. Makers define it
+            differently; 0 when unknown.
+        circuit_compliance_ml_cmh2o: Compliance of the circuit, mL/cmH2O.
+        apparatus_volume_ml: Volume between the wye and the CO2 sensor (filter, tube), which fresh gas clears first, mL.
+        co2_kind: Kind of the CO2 sensor.
+        co2_scale: Whether PCO2 is given at body conditions or of dry gas.
+        co2_delay_s: How much later than flow PCO2 arrives, s.
+        co2_rise_s: 10-90 % rise time of the CO2 sensor, s.
+        allow_sidestream_vcap: Allow volumetric capnography from a sidestream sensor.
+
+    Raises:
+        ConfigError: A value outside its limits.
+
+    Examples:
+        >>> Context(passive="asserted", sex="female", height_cm=162).mode is None
+        True
+        >>> Context(height_cm=1.62)
+        Traceback (most recent call last):
+            ...
+        streamer.model.errors.ConfigError: Context: height_cm = 1.62: expected a number >= 20 (cm; 1.62 m is 162)
     """
 
     passive: Literal["asserted", "not_asserted"] | None = None
@@ -111,7 +140,21 @@ class Context(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class SessionEvent(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[[event]]``: at ``at_s`` on the device clock, or ``at`` as an aware date-time."""
+    """Table ``[[event]]``: a change of position or settings, a manoeuvre or a note.
+
+    Attributes:
+        kind: prone, supine, recruitment, settings, suction or note.
+        at_s: Device clock, s; or give ``at``.
+        at: Aware date-time.
+        text: One line for a reader.
+
+    Raises:
+        ConfigError: An unknown kind or a value outside its limits.
+
+    Examples:
+        >>> SessionEvent(kind="prone", at_s=2400.0).kind
+        'prone'
+    """
 
     kind: EventKind
     at_s: float | None = None
@@ -120,7 +163,27 @@ class SessionEvent(Checked, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class BloodGas(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Table ``[[blood_gas]]``: an arterial sample by its draw time."""
+    """Table ``[[blood_gas]]``: an arterial sample, by the time of its draw.
+
+    Attributes:
+        at_s: Device clock of the draw, s; or give ``at``.
+        at: Aware date-time of the draw.
+        pco2_art_mmhg: Arterial PCO2, mmHg.
+        po2_art_mmhg: Arterial PO2, mmHg.
+        fio2: Inspired oxygen fraction at the draw, 0.21 to 1.
+        ph: Arterial pH.
+
+    Raises:
+        ConfigError: A value outside its limits; the message says so of a usual slip, such as kPa or %.
+
+    Examples:
+        >>> BloodGas(at_s=1500.0, pco2_art_mmhg=52.0, po2_art_mmhg=81.0, fio2=0.6).fio2
+        0.6
+        >>> BloodGas(at_s=1500.0, fio2=60)
+        Traceback (most recent call last):
+            ...
+        streamer.model.errors.ConfigError: BloodGas: fio2 = 60: expected a number <= 1 (a fraction; 60 % is 0.6)
+    """
 
     at_s: float | None = None
     at: Annotated[datetime, Meta(tz=True)] | None = None
@@ -131,7 +194,12 @@ class BloodGas(Checked, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole of ``NAME.toml`` beside a recording."""
+    """The whole of ``NAME.toml`` beside a recording: one field a table.
+
+    Examples:
+        >>> Sidecar(context=Context(mode="vcv"), event=(SessionEvent(kind="prone", at_s=90.0),)).event[0].at_s
+        90.0
+    """
 
     recording: RecordingInfo = RecordingInfo()
     context: Context = Context()
@@ -146,10 +214,17 @@ class PointSettings(Checked, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         event: The first of this kind is time 0; the baseline lies before it.
         baseline_min: The baseline's window in minutes from it.
         hours: Kind of event → hours after the first of that kind at or after time 0.
-        half_width_min: A point's window reaches so far to either side.
-        settle_min: Discarded after every change of position: turning and what follows it.
-        min_coverage: Share of a window that whole breaths must fill.
-        trend_min: Width of the bins of a trend.
+        half_width_min: A point's window reaches so far to either side, minutes.
+        settle_min: Minutes discarded after every change of position: turning and what follows it.
+        min_coverage: Share of a window that whole breaths must fill, 0 to 1.
+        trend_min: Width of the bins of a trend, minutes.
+
+    Raises:
+        ConfigError: A value outside its limits.
+
+    Examples:
+        >>> PointSettings(hours={"prone": (1.0, 16.0)}).half_width_min
+        15.0
     """
 
     event: EventKind = "prone"

@@ -77,12 +77,11 @@ def kernel(function: Function) -> Function:
 
     Plain scalar code over arrays, which also runs uncompiled (``NUMBA_DISABLE_JIT=1``), to the same bits.
 
-    Example:
-        >>> @kernel
-        ... def twice(value: float) -> float:
-        ...     return 2.0 * value
-        >>> twice(2.0)
-        4.0
+    In a module (the compiled code is kept beside its source, so a console has nowhere to keep it)::
+
+        @kernel
+        def twice(value: float) -> float:
+            return 2.0 * value
     """
     return _compiled(function, {})
 

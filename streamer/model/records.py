@@ -11,7 +11,12 @@ import msgspec
 
 
 class Flag(StrEnum):
-    """Labels of a breath; several may hold. Rules and sources: ``labels`` and ``segment``."""
+    """Labels of a breath; a breath may carry several. Rules and sources: algorithms §2.4.
+
+    Examples:
+        >>> Flag("double_trigger") is Flag.DOUBLE_TRIGGER
+        True
+    """
 
     HOLD = "hold"
     AFTER_GAP = "after_gap"
@@ -39,7 +44,12 @@ class Flag(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """Kinds of notice. None is an alarm."""
+    """Kinds of notice. None is an alarm.
+
+    Examples:
+        >>> NoticeKind.GAP.value
+        'gap'
+    """
 
     GAP = "gap"
     OVERLAP = "overlap"
@@ -69,18 +79,25 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreathRecord:
-    """One breath: a value or a reason for every metric key, never both.
+    """One breath: for every metric key either a value or the reason why there is none, never both.
 
     Attributes:
         bed: Label of the bed.
         number: 0, 1, 2 … per bed.
-        start_s: Onset of inspiration on the device clock.
-        end_s: Onset of the next inspiration.
-        values: Metric key → number in the metric's unit.
+        start_s: Onset of inspiration on the device clock, s.
+        end_s: Onset of the next inspiration, s.
+        values: Metric key → number in the metric's unit (``ventstream metrics`` lists the units).
         missing: Metric key → reason code, for every key without a value.
         quality: Metric key → ``A``, ``B`` or ``C`` where a quality is graded.
         methods: Metric key → how the value was found, where more than one way exists.
         flags: Labels of the breath.
+
+    Examples:
+        >>> record = BreathRecord(
+        ...     bed="icu-04", number=7, start_s=21.0, end_s=24.0, values={"rr": 20.0}, missing={"pplat": "no_hold"}
+        ... )
+        >>> record.values.get("pplat"), record.missing["pplat"]
+        (None, 'no_hold')
     """
 
     bed: str
@@ -95,19 +112,23 @@ class BreathRecord:
 
 
 class Stat(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric over a window. ``median`` or, for rates and fractions, ``mean`` weighted as the metric declares.
+    """One metric over a window: ``median`` or, for rates and fractions, ``mean`` weighted as the metric declares.
 
-    There are as many as metrics in each summary: a struct is made five times as fast as a frozen dataclass.
+    A summary holds one for each metric, so it is a struct, which is made five times as fast as a frozen dataclass.
 
     Attributes:
         n: Breaths of the window with a value.
-        median: Median, or None with a reason, or None because this metric has a weighted mean instead.
+        median: Median; None if it is withheld, or if this metric has a weighted mean instead.
         mean: Weighted mean (a total over time for rates), or None.
         p25: Lower quartile, linear interpolation.
         p75: Upper quartile.
-        last: The newest value known, measured metrics keep it beyond the window.
-        age_s: Age of ``last`` at the window's end.
+        last: The newest value; metrics measured in a hold keep it beyond the window.
+        age_s: Age of ``last`` at the window's end, s.
         reason: Why median or mean is withheld.
+
+    Examples:
+        >>> Stat(n=3, last=24.1, age_s=12.0, reason="low_coverage").median is None
+        True
     """
 
     n: int
@@ -122,9 +143,21 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A sealed window: every breath that ended within ``(start_s, end_s]``, and statistics per metric.
+    """A sealed window: statistics per metric over every breath that ended within ``(start_s, end_s]``.
 
-    ``coverage`` is the share of the window's duration that complete breaths fill.
+    Attributes:
+        bed: Label of the bed.
+        window: Name of the window, such as ``5m``.
+        start_s: Device clock, s.
+        end_s: Device clock, s; on a grid that does not depend on how the stream was cut.
+        breaths: Breaths in the window.
+        coverage: Share of the window's duration that complete breaths fill, 0 to 1.
+        stats: Metric key → its statistics.
+
+    Examples:
+        >>> stats = {"peep": Stat(n=20, median=10.1, p25=10.0, p75=10.2, last=10.1)}
+        >>> Summary(bed="icu-04", window="1m", start_s=0.0, end_s=60.0, breaths=20, coverage=1.0, stats=stats).breaths
+        20
     """
 
     bed: str
@@ -138,7 +171,19 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that happened at ``at_s`` on the device clock; ``detail`` is one line for a reader."""
+    """Something that happened at a moment: a gap, a change of position, a blood gas. Never an alarm.
+
+    Attributes:
+        bed: Label of the bed.
+        at_s: Device clock, s.
+        kind: What kind of thing it is.
+        detail: One line for a reader.
+        values: Name → number or text, for programs.
+
+    Examples:
+        >>> Notice(bed="icu-04", at_s=12.5, kind=NoticeKind.GAP, detail="1.2 s are missing").kind.value
+        'gap'
+    """
 
     bed: str
     at_s: float
@@ -148,3 +193,4 @@ class Notice:
 
 
 Event: TypeAlias = BreathRecord | Summary | Notice
+"""What ``Bed.push`` and ``Bed.close`` return: dispatch on the type with ``isinstance`` or ``match``."""

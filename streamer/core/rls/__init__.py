@@ -3,7 +3,7 @@
 Recursive least squares on the equation of motion (algorithms §4.4, ``rls``): P = E·V + Ri·F⁺ + Re·F⁻ + P0 with
 exponential forgetting (Lauzon & Bates, J Appl Physiol 1991;71:1159). It follows changes within seconds and follows
 efforts just as readily: nothing here is gated, so nothing of it is published, summarised or called measured. Volume
-begins anew with every breath, so neither drift nor a leak adds up, and P0 is total PEEP.
+restarts at 0 with every breath, so neither drift nor a leak accumulates, and P0 is total PEEP.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class RlsSettings:
     """How fast the past is forgotten.
 
     Attributes:
-        memory_s: Time constant of forgetting: 2 s is a factor of 0.995 at 100 Hz, 10 s one of 0.999.
-        unsure: Variance of each parameter before the first sample, in its own unit squared.
+        memory_s: Time constant of forgetting, s: 2 s is a factor of 0.995 at 100 Hz, 10 s one of 0.999.
+        unsure: Variance of each parameter before the first sample, in the square of the parameter's unit.
     """
 
     memory_s: float = 10.0
@@ -32,7 +32,14 @@ class RlsSettings:
 
 
 class Tracked(NamedTuple):
-    """The lung as the newest samples show it: mL/cmH2O, cmH2O·s/L twice, cmH2O; NaN before there is anything."""
+    """The lung as the newest samples show it. All values are NaN until the fit has a positive elastance.
+
+    Attributes:
+        crs: Compliance, mL/cmH2O.
+        rrs_insp: Inspiratory resistance, cmH2O·s/L.
+        rrs_exp: Expiratory resistance, cmH2O·s/L.
+        peep_total: Pressure at zero volume and flow (P0), cmH2O.
+    """
 
     crs: float
     rrs_insp: float
@@ -41,7 +48,27 @@ class Tracked(NamedTuple):
 
 
 class RecursiveFit:
-    """Samples in, the newest estimate out; memory is a 4 x 4 matrix. Any cutting of the samples gives the same."""
+    """Recursive least squares: samples in, the newest estimate out. The result does not depend on how they are cut.
+
+    For displays only: the estimate is not gated, and patient effort disturbs it. Lauzon & Bates, J Appl Physiol
+    1991;71:1159.
+
+    Args:
+        rate_hz: Samples per second.
+        settings: How fast the past is forgotten.
+
+    Examples:
+        A lung of 50 mL/cmH2O and 10 cmH2O·s/L at a PEEP of 5 cmH2O:
+
+        >>> import numpy as np
+        >>> t = np.arange(0.0, 1.0, 0.01)
+        >>> flow = np.concatenate([np.full(100, 0.5), -np.exp(-2.0 * t), -np.exp(-2.0 * (t + 1.0))])  # L/s
+        >>> volume = np.concatenate([0.5 * t, 0.5 * np.exp(-2.0 * t), 0.5 * np.exp(-2.0 * (t + 1.0))])  # L
+        >>> paw = volume / 0.05 + 10.0 * flow + 5.0  # cmH2O
+        >>> fit = RecursiveFit(rate_hz=100.0)
+        >>> [round(value) for value in fit.push(np.tile(flow, 8), np.tile(paw, 8))]
+        [50, 10, 10, 5]
+    """
 
     def __init__(self, rate_hz: float, settings: RlsSettings | None = None) -> None:
         from streamer.core.rls import _kernel  # noqa: PLC0415 (loads the compiler)
@@ -55,7 +82,15 @@ class RecursiveFit:
         self._state: FloatArray = np.zeros(_kernel.STATE_SIZE)
 
     def push(self, flow: FloatArray, paw: FloatArray) -> Tracked:
-        """Take ``flow (n,)`` L/s and ``paw (n,)`` cmH2O; what is known after them. A NaN sample is passed over."""
+        """Take samples.
+
+        Args:
+            flow: (n,) L/s, positive into the patient; a NaN sample is skipped.
+            paw: (n,) cmH2O, likewise.
+
+        Returns:
+            The estimate after the last sample.
+        """
         self._advance(flow, paw, self._step_s, self._keep, self._theta, self._spread, self._state)
         elastance, ri, re, p0 = (float(one) for one in self._theta)
         if not elastance > 0.0:
