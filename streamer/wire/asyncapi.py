@@ -1,6 +1,6 @@
-"""The interface as an AsyncAPI 3 document, made from the tables that publish; ``python -m streamer.wire`` prints it.
+"""The interface as an AsyncAPI 3 document, generated from the tables that publish.
 
-Floor 3.
+``python -m streamer.wire`` prints it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from streamer.wire.topics import VERSION, WireSettings
 Json: TypeAlias = dict[str, Any]
 
 COMMAND = "command"
-"""The channel on which this service listens; on all others it speaks."""
+"""The channel from which this service receives; it sends on all others."""
 CHANNELS: dict[str, tuple[str, str, bool, str]] = {
     # channel: address below the prefix, kind of payload, retained, what it is
     "breath": ("{bed}/breath", "breath/1", False, "One breath: every metric key with a number or null and a reason"),
@@ -37,7 +37,16 @@ _PARAMETERS: Json = {
 
 
 def asyncapi_document(settings: WireSettings | None = None, *, version: str = "0") -> Json:
-    """AsyncAPI 3.0.0: channels, operations, messages and payload schemas of what this service publishes, and hears."""
+    """AsyncAPI 3.0.0: channels, operations, messages and schemas of what this service publishes and receives.
+
+    Args:
+        settings: Topic root.
+        version: Of the program.
+
+    Examples:
+        >>> asyncapi_document()["channels"]["breath"]["address"]
+        'ventstream/v1/{bed}/breath'
+    """
     wire = settings or WireSettings()
     schemas = json_schemas() | {"schema/1": _schema_of_schema()}
     return {

@@ -1,7 +1,7 @@
-"""What comes in: a payload of the ``command`` topic, understood or refused. Anyone may send anything.
+"""Parse commands: a payload of the topic ``command`` becomes a ``Command`` or a ``Refusal``. Input is not trusted.
 
-A command is one flat JSON object with the keys, limits and messages of ``context.py``. It says what holds or happened,
-never what to do: nothing here reaches a ventilator.
+A command is one flat JSON object with the keys, limits and messages of ``model.context``. It states what is the case or
+what happened, never what to do: no command reaches a ventilator.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamer.model.validation_errors import did_you_mean, friendly, literal, on
 
 SCHEMA = "command/1"
 MAX_PAYLOAD = 16_384
-"""Bytes; a command is some hundred."""
+"""Bytes; an ordinary command has about a hundred."""
 MAX_ID = 64
 NOT_A_COMMAND = 'not a command: send one flat JSON object, {"schema": "command/1", "kind": "note", "text": "…"}'
 
@@ -30,7 +30,12 @@ Id: TypeAlias = Annotated[
 
 
 class GasCommand(BloodGas, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An arterial sample, drawn at ``at_s``, at ``at``, or now."""
+    """An arterial sample, drawn at ``at_s``, at ``at``, or now (neither given).
+
+    Examples:
+        >>> GasCommand(schema="command/1", kind="blood_gas", pco2_art_mmhg=52.0).pco2_art_mmhg
+        52.0
+    """
 
     schema: Schema
     kind: Literal["blood_gas"]
@@ -38,14 +43,24 @@ class GasCommand(BloodGas, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class EventCommand(SessionEvent, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A change of position or settings, suction, a recruitment manoeuvre or a note, likewise."""
+    """A change of position or settings, suction, a recruitment manoeuvre or a note, at ``at_s``, at ``at``, or now.
+
+    Examples:
+        >>> EventCommand(schema="command/1", kind="prone").kind
+        'prone'
+    """
 
     schema: Schema
     id: Id = ""
 
 
 class ContextCommand(Context, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What holds of patient and sensors from now on; keys that are left out stay as they are."""
+    """Facts about patient and sensors that hold from now on; keys that are left out stay as they are.
+
+    Examples:
+        >>> ContextCommand(schema="command/1", kind="context", passive="asserted").passive
+        'asserted'
+    """
 
     schema: Schema
     kind: Literal["context"]
@@ -57,20 +72,25 @@ COMMANDS: dict[str, type[GasCommand | EventCommand | ContextCommand]] = {
     "context": ContextCommand,
     **dict.fromkeys(get_args(EventKind), EventCommand),
 }
-"""Kind of command → what it holds."""
+"""Kind of command → the type of its content."""
 _ENVELOPE = frozenset({"schema", "kind", "id"})
 _decoder = msgspec.json.Decoder(dict[str, str | float | bool])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command that can be understood; whether it can be obeyed depends on the bed.
+    """A well-formed command. Whether it can be carried out depends on the bed.
 
     Attributes:
         kind: As it was sent.
         id: As it was sent; empty when there was none.
-        said: What it says.
-        keys: The keys it stated, without schema, kind and id.
+        said: Its content.
+        keys: The keys that it states, without schema, kind and id.
+
+    Examples:
+        >>> command = parse_command(b'{"schema": "command/1", "kind": "prone", "at_s": 2400}')
+        >>> command.kind, command.at_s, sorted(command.keys)
+        ('prone', 2400.0, ['at_s'])
     """
 
     kind: str
@@ -80,18 +100,28 @@ class Command:
 
     @property
     def at_s(self) -> float | None:
-        """When, on the device's clock."""
+        """When it happened, device clock in s; None if the command does not say so."""
         return None if isinstance(self.said, ContextCommand) else self.said.at_s
 
     @property
     def at(self) -> datetime | None:
-        """When, as an aware date-time."""
+        """When it happened, as an aware date-time; None if the command does not say so."""
         return None if isinstance(self.said, ContextCommand) else self.said.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A payload that is none: why, with the remedy; kind and id as far as they could be read."""
+    """A payload that is not a command.
+
+    Attributes:
+        reason: Why, with the remedy, in one line.
+        kind: As far as it could be read.
+        id: As far as it could be read.
+
+    Examples:
+        >>> parse_command(b'{"schema": "command/1", "kind": "blood_gas", "fio2": 60}').reason
+        'fio2 = 60: expected a number <= 1 (a fraction; 60 % is 0.6)'
+    """
 
     reason: str
     kind: str = ""
@@ -99,7 +129,20 @@ class Refusal:
 
 
 def parse_command(payload: bytes) -> Command | Refusal:
-    """Understand one payload, of any bytes whatever."""
+    """Parse one payload of the topic ``command``. Any bytes are accepted; nothing is raised.
+
+    Args:
+        payload: What an MQTT client delivered.
+
+    Returns:
+        The command, or the refusal with reason and remedy.
+
+    Examples:
+        >>> parse_command(b'{"schema": "command/1", "kind": "note", "text": "tube changed"}').said.text
+        'tube changed'
+        >>> parse_command(b"prone").reason.partition(":")[0]
+        'not a command'
+    """
     if len(payload) > MAX_PAYLOAD:
         return Refusal(reason=f"longer than {MAX_PAYLOAD // 1024} KiB")
     try:
@@ -123,7 +166,7 @@ def _not_flat(problem: str) -> str:
 
 
 def _understood(row: dict[str, str | float | bool]) -> Command | str:
-    """The command, or why it is none."""
+    """The command, or the reason why the object is not one."""
     if row.get("schema") != SCHEMA:
         return f'expected "schema": "{SCHEMA}"' + (f", not {literal(row['schema'])}" if "schema" in row else "")
     kind = row.get("kind")
@@ -156,7 +199,7 @@ def _fault(problem: str, row: dict[str, str | float | bool], holder: type) -> st
 
 
 def _incomplete(said: GasCommand | EventCommand | ContextCommand, keys: frozenset[str]) -> str:
-    """What every key by itself allows and all together do not, or nothing."""
+    """The problem of keys that are allowed one by one but not together; empty if there is none."""
     if isinstance(said, ContextCommand):
         return "" if keys else "a context that states nothing: name the keys that change"
     if said.at_s is not None and said.at is not None:
@@ -167,21 +210,21 @@ def _incomplete(said: GasCommand | EventCommand | ContextCommand, keys: frozense
 
 
 def _cleaned(said: GasCommand | EventCommand | ContextCommand) -> GasCommand | EventCommand | ContextCommand:
-    """A text in one printable line, since it will stand in logs and on terminals."""
+    """The same with its text as one printable line, since logs and terminals show it."""
     if isinstance(said, EventCommand):
         return msgspec.structs.replace(said, text=one_line(" ".join(said.text.split())))
     return said
 
 
 def command_schema() -> dict[str, Any]:
-    """JSON Schema of a command, made from what parses it."""
+    """JSON Schema of a command, generated from the types that parse it."""
     kinds = dict.fromkeys(COMMANDS.values())
     _, found = msgspec.json.schema_components(kinds, ref_template="{name}")
     return {"title": SCHEMA, "anyOf": [_required(found[kind.__name__]) for kind in kinds]}
 
 
 def _required(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema in which what may be left out may not be null instead."""
+    """The same schema without null: an optional key is left out, never null."""
     properties = {}
     for name, rule in schema["properties"].items():
         choices = [one for one in rule.get("anyOf", ()) if one != {"type": "null"}]

@@ -1,4 +1,4 @@
-"""Payload → what it says, for subscribers and tests. The inverse of ``encode``."""
+"""Decode payloads: JSON → events of the core, for subscribers and tests. The inverse of ``encode``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One payload, understood.
+    """One decoded payload.
 
     Attributes:
         kind: breath, summary, event, state, status or schema.
-        row: The flat JSON object as it came.
-        event: The core's event rebuilt from it, for breath, summary and event.
+        row: The flat JSON object as it arrived.
+        event: The core's event rebuilt from it, for breath, summary and event; else None.
+
+    Examples:
+        >>> received = decode(b'{"schema": "status/1", "status": "online"}')
+        >>> received.kind, received.row["status"], received.event
+        ('status', 'online', None)
     """
 
     kind: str
@@ -36,13 +41,27 @@ class Received:
 
 
 def decode(payload: bytes) -> Received | None:
-    """Read one payload.
+    """Decode one payload of any topic below ``ventstream/v1``.
+
+    Args:
+        payload: UTF-8 JSON, as an MQTT client delivers it.
 
     Returns:
-        None for an empty one: the retained topic was cleared.
+        The payload decoded; None if it is empty, which means that the retained topic was cleared.
 
     Raises:
-        DecodeError: Not JSON, not an object, or of a kind that this version does not know.
+        DecodeError: The payload is not a JSON object, or of a kind that this version does not know.
+
+    Examples:
+        >>> row = b'{"schema": "event/1", "bed": "icu-04", "kind": "gap", "at_s": 12.5, "detail": "1.2 s are missing"}'
+        >>> decode(row).event.at_s
+        12.5
+        >>> decode(b"") is None
+        True
+        >>> decode(b"21.3")
+        Traceback (most recent call last):
+            ...
+        streamer.model.errors.DecodeError: payload is not a JSON object: ...
     """
     if not payload:
         return None

@@ -1,4 +1,4 @@
-"""Event → message. Adds UTC from the time base and nothing else to what the core found."""
+"""Encode events as messages. Of its own it adds UTC from the time base, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BREATH_FIELDS = ("number", "start_s", "end_s", "start_utc", "end_utc", "missing"
 SUMMARY_FIELDS = ("window", "start_s", "end_s", "start_utc", "end_utc", "breaths", "coverage", "missing")
 EVENT_FIELDS = ("kind", "at_s", "at_utc", "detail")
 NOT_FINITE = "implausible"
-"""Reason on the wire for a number that is none; the core's gates should not let one through."""
+"""Reason on the wire for NaN or an infinite value; the core's gates should not let one through."""
 PERIODS_PER_WINDOW = 30.0
 """How often ``rolling`` seals a long window: the summary of a bed that fell silent expires after two periods."""
 
@@ -30,21 +30,26 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BedState:
-    """What ``state`` says of a bed.
+    """Content of the topic ``state`` of a bed.
 
     Attributes:
         state: online, stalled or offline.
-        at_s: Newest device time seen, or None.
-        reason: Why, in one line; empty when all is well.
+        at_s: Newest device time seen, s, or None.
+        reason: Why the bed is in this state, in one line; empty when all is well.
         adapter: Name of the source's adapter.
         mode: Ventilation mode stated in the context, or None.
-        speed: 1, 10 … of a replay; 0: as fast as possible; None: live.
-        rate_hz: Newest sampling rate, or None.
-        clock_offset_s: UTC minus device clock, or None.
-        clock_drift_ppm: How much faster the device's clock runs than arrivals say, in millionths; None in a replay.
+        speed: Speed of a replay (1, 10 …); 0: as fast as possible; None: live.
+        rate_hz: Newest sampling rate, samples per second, or None.
+        clock_offset_s: UTC minus device clock, s, or None.
+        clock_drift_ppm: How much faster the device's clock runs than the arrivals say, in millionths; None in a replay.
         counters: samples, breaths, notices, damaged, gaps … since the session began.
-        doubts: Codes of what is doubtful about the source, as in the column of tables; the texts came on ``event``.
+        doubts: Codes of what is doubtful about the source, as in the column ``doubts`` of tables; the texts are
+            published on ``event``.
         last_seq: At the end: topic below the bed (``breath``, ``summary/1m``) → its last ``seq``.
+
+    Examples:
+        >>> BedState(state=Presence.ONLINE, adapter="pb840", rate_hz=50.0).state.value
+        'online'
     """
 
     state: Presence
@@ -62,7 +67,24 @@ class BedState:
 
 
 def encode(event: Event, origin: Origin, utc_of: UtcOf) -> Message:
-    """The message that carries one event of the core."""
+    """Encode one event of the core.
+
+    Args:
+        event: A breath record, a summary or a notice.
+        origin: Bed, session and topic prefix.
+        utc_of: Device seconds → UTC nanoseconds, or None while unknown.
+
+    Returns:
+        The message, not yet numbered: QoS 1; a summary is retained and expires after two of its periods.
+
+    Examples:
+        >>> from streamer.model.records import NoticeKind
+        >>> from streamer.wire import Source
+        >>> origin = Origin(prefix="ventstream/v1", bed="icu-04", session="a1", source=Source.LIVE)
+        >>> message = encode(Notice(bed="icu-04", at_s=12.5, kind=NoticeKind.GAP), origin, lambda device_s: None)
+        >>> message.topic, message.retain
+        ('ventstream/v1/icu-04/event', False)
+    """
     if isinstance(event, BreathRecord):
         return _message(origin, "breath", "breath/1", _breath(event, utc_of))
     if isinstance(event, Summary):
@@ -79,7 +101,21 @@ def encode(event: Event, origin: Origin, utc_of: UtcOf) -> Message:
 
 
 def encode_state(state: BedState, origin: Origin, utc_of: UtcOf, *, policy: Policy) -> Message:
-    """The retained state of a bed; changes of state are ``every``, mere counters ``latest``."""
+    """Encode the retained state of a bed.
+
+    Args:
+        state: The state.
+        origin: Bed, session and topic prefix.
+        utc_of: Device seconds → UTC nanoseconds, or None while unknown.
+        policy: ``EVERY`` for a change of state, ``LATEST`` where only counters changed.
+
+    Examples:
+        >>> from streamer.wire import Source
+        >>> origin = Origin(prefix="ventstream/v1", bed="icu-04", session="a1", source=Source.LIVE)
+        >>> state = BedState(state=Presence.STALLED, reason="no samples for 5 s")
+        >>> encode_state(state, origin, lambda device_s: None, policy=Policy.EVERY).retain
+        True
+    """
     row: dict[str, Any] = {
         "state": state.state,
         "at_s": _ms(state.at_s),
@@ -99,12 +135,24 @@ def encode_state(state: BedState, origin: Origin, utc_of: UtcOf, *, policy: Poli
 
 
 def clear(topic: str, origin: Origin) -> Message:
-    """The empty message that makes the broker forget what it retains on a topic."""
+    """Make the empty message that clears what the broker retains on a topic.
+
+    Examples:
+        >>> from streamer.wire import Source
+        >>> origin = Origin(prefix="ventstream/v1", bed="icu-04", session="a1", source=Source.LIVE)
+        >>> clear("ventstream/v1/icu-04/summary/1m", origin).payload
+        b''
+    """
     return Message(topic=topic, body=b"", bed=origin.bed, session=origin.session, retain=True)
 
 
 def encode_status(*, online: bool, session: str, version: str, reason: str = "") -> bytes:
-    """Payload of the service's own presence; it has no number, since a last will cannot know one."""
+    """Payload of the service's own presence; it has no ``seq``, since the broker sends the last will by itself.
+
+    Examples:
+        >>> encode_status(online=False, session="a1", version="1.0")[:38]
+        b'{"schema":"status/1","status":"offline'
+    """
     return _encoder.encode(
         {
             "schema": "status/1",
@@ -118,7 +166,12 @@ def encode_status(*, online: bool, session: str, version: str, reason: str = "")
 
 
 def schema_payload(document: Mapping[str, Any]) -> bytes:
-    """Payload of the schema topic."""
+    """Payload of the schema topic: the document as JSON.
+
+    Examples:
+        >>> schema_payload({"schema": "schema/1"})
+        b'{"schema":"schema/1"}'
+    """
     return _encoder.encode(document)
 
 
@@ -188,7 +241,7 @@ def _summary(summary: Summary, utc_of: UtcOf) -> dict[str, Any]:
 
 
 def centre_of(key: str, stat: Stat) -> str:
-    """``mean`` for totals over time and fractions, ``median`` for all else."""
+    """Name of a statistic's centre: ``mean`` for totals over time and fractions, ``median`` for every other metric."""
     if stat.mean is not None:
         return "mean"
     if stat.median is not None:

@@ -1,4 +1,4 @@
-"""The metric table as the wire needs it. Imported on first use, since compiled metrics are slow to load."""
+"""The metric table as the wire needs it, imported on first use, since compiled metrics are slow to load."""
 
 from __future__ import annotations
 
@@ -8,20 +8,37 @@ from typing import Protocol, cast
 
 
 class MetricInfo(Protocol):
-    """What ``streamer.core.metrics.METRICS`` says of a key."""
+    """What ``streamer.core.metrics.METRICS`` states of a key."""
 
     @property
-    def unit(self) -> str: ...  # noqa: D102 (the names say it)
+    def unit(self) -> str:
+        """For a reader, such as ``mL/cmH2O``."""
+        ...
+
     @property
-    def ucum(self) -> str | None: ...  # noqa: D102
+    def ucum(self) -> str | None:
+        """Code of the unit in UCUM, where it has one."""
+        ...
+
     @property
-    def mdc(self) -> int | str | None: ...  # noqa: D102
+    def mdc(self) -> int | str | None:
+        """Code of the quantity in IEEE 11073, where it has one."""
+        ...
+
     @property
-    def about(self) -> str: ...  # noqa: D102
+    def about(self) -> str:
+        """The definition in one line."""
+        ...
+
     @property
-    def weighted_by(self) -> str | None: ...  # noqa: D102
+    def weighted_by(self) -> str | None:
+        """The key that weights its mean in summaries; None: summaries give the median."""
+        ...
+
     @property
-    def held(self) -> bool: ...  # noqa: D102
+    def held(self) -> bool:
+        """Whether summaries keep its last value beyond the window."""
+        ...
 
 
 @cache

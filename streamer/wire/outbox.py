@@ -1,8 +1,8 @@
-"""What waits to be published. The shell asks for the next message and says which were acknowledged.
+"""The outbox: messages that wait to be published. The publisher takes the next one and reports acknowledgements.
 
-Each bed has a lane of its own, so that a replay that fills its lane costs a live bed nothing. ``every`` messages keep
-their order; a ``latest`` one replaces its unsent forerunner in its place. Numbers (``seq``) are given on entering,
-per topic and session from 0 without holes: a hole that a subscriber sees is a message that was dropped.
+Each bed has a lane of its own, so a replay that fills its lane costs a live bed nothing. ``every`` messages keep their
+order; a ``latest`` message takes the place of its unsent predecessor on the same topic. The outbox numbers a message
+(``seq``) when it enters, per topic and session, from 0 without holes: a hole means that a message was dropped.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ from streamer.wire import Message, Policy
 
 
 class WhenFull(StrEnum):
-    """What happens to a message for which its bed's lane has no room."""
+    """What happens to a message if the lane of its bed is full.
+
+    Examples:
+        >>> WhenFull.WAIT.value
+        'wait'
+    """
 
     DROP_OLDEST = "drop_oldest"
-    """Live: the oldest waiting ``every`` message goes, and is counted."""
+    """Live: the oldest waiting ``every`` message is dropped and counted."""
     WAIT = "wait"
-    """Replay: the message is refused; the caller asks again later."""
+    """Replay: the message is refused; the caller tries again later."""
     EXCEED = "exceed"
-    """The few last words of a bed that ends: always taken."""
+    """The last few messages of a bed that ends: always accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,11 @@ class OutboxSettings:
             default holds 11 hours, about 20 MB.
 
     Raises:
-        ConfigError: No room for a single message.
+        ConfigError: ``max_messages`` is below 1.
+
+    Examples:
+        >>> OutboxSettings(max_messages=500).max_messages
+        500
     """
 
     max_messages: int = 10_000
@@ -48,12 +57,12 @@ class OutboxSettings:
 
 @dataclass(slots=True)
 class Numbers:
-    """Gives each message its number on its topic, from 0 in each session."""
+    """Numbers messages per topic, from 0 in each session."""
 
     _next: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def give(self, message: Message) -> Message:
-        """The message with its ``seq``; an empty one, which clears a topic, has none."""
+        """Return the message with its ``seq``. An empty message, which clears a topic, gets none."""
         if not message.body:
             return message
         session, number = self._next.get(message.topic, (message.session, 0))
@@ -73,7 +82,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class _Cell:
-    """A place in a lane; a ``latest`` message in it may be replaced until it is sent."""
+    """A place in a lane. A newer ``latest`` message may replace the one in it until that is sent."""
 
     message: Message
 
@@ -102,7 +111,7 @@ class _Lane:
         return cell.message
 
     def drop_oldest(self) -> None:
-        """Drop the first ``every`` message; the few ``latest`` ones before it keep their places."""
+        """Drop the first ``every`` message. The few ``latest`` messages before it keep their places."""
         passed: list[_Cell] = []
         while self.cells[0].message.policy is Policy.LATEST:
             passed.append(self.cells.popleft())
@@ -113,10 +122,21 @@ class _Lane:
 
 
 class Outbox:
-    """Bounded lanes, one per bed, and what is on its way.
+    """Bounded lanes, one per bed, and the messages in flight (sent, not yet acknowledged).
 
     Args:
         settings: The bound.
+
+    Examples:
+        >>> outbox = Outbox()
+        >>> outbox.put(Message(topic="t", body=b"{}", bed="icu-04", session="a1"), WhenFull.WAIT)
+        True
+        >>> message = outbox.take(now_ns=0)
+        >>> message.seq, outbox.in_flight
+        (0, 1)
+        >>> outbox.settle(message)
+        >>> len(outbox)
+        0
     """
 
     def __init__(self, settings: OutboxSettings | None = None) -> None:
@@ -144,10 +164,10 @@ class Outbox:
         return bed not in self._lanes or self._lanes[bed].every < self._settings.max_messages
 
     def put(self, message: Message, when_full: WhenFull) -> bool:
-        """Number a message and let it wait.
+        """Number a message and queue it.
 
         Returns:
-            False if it was refused for want of room (``WhenFull.WAIT`` only); it then has no number.
+            False if the lane is full and ``when_full`` is ``WAIT``; the message then has no number.
         """
         lane = self._lanes.setdefault(message.bed, _Lane())
         waiting = lane.latest.get(message.topic)
@@ -166,7 +186,7 @@ class Outbox:
         return True
 
     def take(self, now_ns: int) -> Message | None:
-        """The next message to send, beds in turn; it is in flight until settled."""
+        """Take the next message to send, beds in turn; None if nothing waits. It is in flight until settled."""
         if not self._turn:
             return None
         bed = self._turn.popleft()
@@ -180,11 +200,11 @@ class Outbox:
         return message
 
     def settle(self, message: Message) -> None:
-        """The broker acknowledged it."""
+        """Forget a message: the broker acknowledged it."""
         self._flying.pop(_identity(message), None)
 
     def requeue(self) -> None:
-        """The connection is lost: what was in flight waits again, in front and in order."""
+        """Put the messages in flight back in front, in order: the connection is lost."""
         for message in reversed(list(self._flying.values())):
             lane = self._lanes[message.bed]
             if not lane.cells:
@@ -194,7 +214,7 @@ class Outbox:
         self._flying.clear()
 
     def waiting(self) -> Iterator[Message]:
-        """All that is not acknowledged, for a report at the end."""
+        """Messages that are not acknowledged, for the report at the end."""
         yield from self._flying.values()
         for lane in self._lanes.values():
             yield from (cell.message for cell in lane.cells)

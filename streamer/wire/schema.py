@@ -1,4 +1,4 @@
-"""JSON Schema of every payload, and what each key means. Made from the metric table, published retained."""
+"""JSON Schema of every payload and the meaning of each key, generated from the metric table, published retained."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ _SPAN: Json = {
 
 
 def json_schemas() -> dict[str, Json]:
-    """Kind of payload → its JSON Schema (draft 2020-12)."""
+    """Kind of payload → its JSON Schema (draft 2020-12).
+
+    Examples:
+        >>> json_schemas()["breath/1"]["properties"]["pplat"]["type"]
+        ['number', 'null']
+    """
     return {
         "breath/1": _breath(),
         "summary/1": _summary(),
@@ -53,7 +58,12 @@ def json_schemas() -> dict[str, Json]:
 
 @cache
 def schema_document() -> Json:
-    """What the schema topic says: JSON Schema per kind; unit, UCUM, IEEE 11073 code and one line per key."""
+    """Content of the schema topic: a JSON Schema per kind; unit, UCUM, IEEE 11073 code and one line per key.
+
+    Examples:
+        >>> schema_document()["keys"]["crs"]["unit"]
+        'mL/cmH2O'
+    """
     keys = {
         key: {
             "unit": entry.unit,
@@ -68,7 +78,7 @@ def schema_document() -> Json:
 
 
 def _object(kind: str, properties: Json, *, numbered: bool = True, **extra: Any) -> Json:
-    """A payload with its envelope; all ``properties`` are required, no others allowed but what ``extra`` allows."""
+    """Schema of a payload with its envelope. All ``properties`` are required; only ``extra`` can allow others."""
     envelope: Json = {
         "schema": {"const": kind},
         "bed": {"type": "string", "pattern": f"^{BED_ID.pattern}$"},

@@ -1,7 +1,7 @@
-"""Device seconds ↔ UTC. Fed with arrival times by the shell, never read by the core.
+"""Convert device seconds to UTC and back. The shell feeds it with arrival times; the core never reads it.
 
-A recording has one fixed offset, from the ``start_utc`` of its sidecar, which is the instant of its first sample. A
-live source's follows its arrivals (``clocks``).
+A recording has one fixed offset: ``start_utc`` of its sidecar is the instant of its first sample. The offset of a live
+source follows the arrivals of its samples (``model.clocks``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ __all__ = ["NS_PER_S", "LiveTime", "RecordedTime", "device_s"]
 
 
 class RecordedTime:
-    """The clock of a recording.
+    """The clock of a recording: one fixed offset between device clock and UTC.
 
     Args:
-        start_utc: Aware instant of the first sample, or None when the recording does not say.
-        start_local: The same by the device's own clock, of an unknown zone.
+        start_utc: Aware instant of the first sample; None if the recording does not state it.
+        start_local: The same by the device's own clock, whose zone is unknown.
+
+    Examples:
+        >>> from datetime import UTC
+        >>> clock = RecordedTime(datetime(2024, 3, 1, 8, tzinfo=UTC))
+        >>> clock.arrived(start_s=100.0, end_s=101.0, arrival_ns=0)
+        >>> (clock.utc_ns(160.0) - clock.utc_ns(100.0)) / NS_PER_S
+        60.0
     """
 
     def __init__(self, start_utc: datetime | None, start_local: datetime | None = None) -> None:
@@ -28,12 +35,12 @@ class RecordedTime:
         self._first_s: float | None = None
 
     def arrived(self, start_s: float, end_s: float, arrival_ns: int) -> None:  # noqa: ARG002 (as LiveTime's)
-        """Samples of ``start_s`` to ``end_s`` came; the first ever fixes the offset."""
+        """Report that samples from ``start_s`` to ``end_s`` arrived. The first report fixes the offset."""
         if self._first_s is None:
             self._first_s = start_s
 
     def utc_ns(self, device_s: float) -> int | None:
-        """UTC of a device instant, or None while unknown."""
+        """UTC of a device instant, ns; None while unknown."""
         if self._start_ns is None or self._first_s is None:
             return None
         return self._start_ns + round((device_s - self._first_s) * NS_PER_S)
@@ -49,16 +56,16 @@ class RecordedTime:
 
     drift_s: float | None = None
     drift_ppm: float | None = None
-    """There is nothing to compare it with."""
+    """Always None: a recording has no second clock to compare with."""
 
     @property
     def offset_s(self) -> float | None:
-        """UTC minus device clock."""
+        """UTC minus device clock, s; None while unknown."""
         at_zero = self.utc_ns(0.0)
         return None if at_zero is None else at_zero / NS_PER_S
 
 
 def device_s(clock: RecordedTime | LiveTime, utc_ns: int) -> float | None:
-    """Device instant of a UTC time, or None while the offset is unknown."""
+    """Device instant of a UTC time in ns, s; None while the offset is unknown."""
     offset_s = clock.offset_s
     return None if offset_s is None else utc_ns / NS_PER_S - offset_s

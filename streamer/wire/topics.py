@@ -1,4 +1,4 @@
-"""Topics and the envelope around every payload. What leaves is named here and nowhere else."""
+"""Topics and the envelope around every payload. Every topic of the service is named here and nowhere else."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from streamer.model.errors import ConfigError
 VERSION = "v1"
 """Level of every topic that changes when a field is removed or its unit changes."""
 DEFAULT_PERIOD_S = 10.0
-"""As in ``rolling.RollingSettings``."""
+"""Shortest time between two summaries of a window, s; as ``RollingSettings.min_period_s``."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Policy(StrEnum):
-    """What may be left out while the broker is away."""
+    """Which messages may be left out while the broker is away.
+
+    Examples:
+        >>> Policy.LATEST.value
+        'latest'
+    """
 
     EVERY = "every"
     """Each message counts: breaths, events, changes of state."""
@@ -26,7 +31,12 @@ class Policy(StrEnum):
 
 
 class Source(StrEnum):
-    """Where the samples come from; stands in every payload of a bed."""
+    """Where the samples come from; part of every payload of a bed.
+
+    Examples:
+        >>> [source.value for source in Source]
+        ['live', 'recorded', 'simulated']
+    """
 
     LIVE = "live"
     RECORDED = "recorded"
@@ -34,7 +44,12 @@ class Source(StrEnum):
 
 
 class Presence(StrEnum):
-    """State of a bed."""
+    """State of a bed.
+
+    Examples:
+        >>> [state.value for state in Presence]
+        ['online', 'stalled', 'offline']
+    """
 
     ONLINE = "online"
     STALLED = "stalled"
@@ -43,10 +58,17 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireSettings:
-    """Table ``[wire]``: the first level of every topic.
+    """Table ``[wire]``: the first levels of every topic.
+
+    Attributes:
+        root: Up to five levels of letters, digits, ``_``, ``.`` and ``-``.
 
     Raises:
-        ConfigError: A root that MQTT forbids in a topic.
+        ConfigError: The root is not such a name.
+
+    Examples:
+        >>> WireSettings(root="ward-3").prefix
+        'ward-3/v1'
     """
 
     root: str = "ventstream"
@@ -57,39 +79,43 @@ class WireSettings:
 
     @property
     def prefix(self) -> str:
-        """``ventstream/v1``."""
+        """Root and version: ``ventstream/v1``."""
         return f"{self.root}/{VERSION}"
 
     @property
     def status_topic(self) -> str:
-        """The service's presence, retained, and its last will."""
+        """Topic of the service's own presence: retained, and the topic of its last will."""
         return f"{self.prefix}/status"
 
     @property
     def command_filter(self) -> str:
-        """Where the commands of all beds arrive, and nothing else."""
+        """Topic filter that matches the commands of all beds and nothing else."""
         return f"{self.prefix}/+/command"
 
     def bed_of_command(self, topic: str) -> str:
-        """The bed for which a command is meant."""
+        """The bed that a command topic names: ``icu-04`` of ``ventstream/v1/icu-04/command``."""
         return topic.removeprefix(f"{self.prefix}/").removesuffix("/command")
 
     @property
     def schema_topic(self) -> str:
-        """The retained description of all payloads."""
+        """Topic of the retained description of all payloads."""
         return f"{self.prefix}/schema"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who speaks: one run of one bed's source.
+    """The sender of a message: one run of one bed's source.
 
     Attributes:
         prefix: ``WireSettings.prefix``.
         bed: Label of the bed, never a patient identity.
         session: One id per run of a source; with ``seq`` the key to de-duplicate by.
         source: live, recorded or simulated.
-        min_period_s: Shortest time between two summaries of a window; the longest is a 30th of the window.
+        min_period_s: Shortest time between two summaries of a window, s; a long window has one each 30th of its length.
+
+    Examples:
+        >>> Origin(prefix="ventstream/v1", bed="icu-04", session="a1", source=Source.LIVE).topic("breath")
+        'ventstream/v1/icu-04/breath'
     """
 
     prefix: str
@@ -105,19 +131,24 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One MQTT message, before and after it was given its number.
+    """One MQTT message; the outbox adds ``seq`` and ``published_ns``.
 
     Attributes:
         topic: Full topic.
         body: JSON object without ``seq`` and ``published_utc``; empty to clear a retained topic.
         bed: Label of the bed, which is also its lane in the outbox.
-        session: The run that speaks.
+        session: The run that sends it.
         qos: MQTT quality of service.
-        retain: Kept by the broker for later subscribers.
-        policy: What may happen to it while the broker is away.
-        expiry_s: MQTT 5 message expiry, or None.
-        seq: Number on its topic within the session, given by the outbox.
-        published_ns: UTC of the first attempt to send, given by the outbox.
+        retain: Whether the broker keeps it for later subscribers.
+        policy: Whether a newer one may replace it while the broker is away.
+        expiry_s: MQTT 5 message expiry, s, or None.
+        seq: Number on its topic within the session.
+        published_ns: UTC of the first attempt to send, ns.
+
+    Examples:
+        >>> message = Message(topic="t", body=b'{"detail":"x"}', bed="icu-04", session="a1", seq=4)
+        >>> message.payload
+        b'{"detail":"x","seq":4,"published_utc":null}'
     """
 
     topic: str
@@ -133,7 +164,7 @@ class Message:
 
     @property
     def payload(self) -> bytes:
-        """UTF-8 JSON with its number; a repeated attempt carries the same bytes."""
+        """UTF-8 JSON with ``seq`` and ``published_utc``; a repeated attempt to send has the same bytes."""
         if not self.body:
             return b""
         published = utc_text(self.published_ns)
@@ -142,7 +173,12 @@ class Message:
 
 
 def utc_text(utc_ns: int | None) -> str | None:
-    """ISO 8601 in UTC to the millisecond, or None outside the years 1 to 9999."""
+    """UTC nanoseconds as ISO 8601 to the millisecond; None if unknown or outside the years 1 to 9999.
+
+    Examples:
+        >>> utc_text(1_700_000_000_123_000_000)
+        '2023-11-14T22:13:20.123Z'
+    """
     if utc_ns is None:
         return None
     try:
