@@ -57,13 +57,13 @@ def _reasons(found: list[Row], column: str) -> Refused:
     counts: Refused = {}
     for row in found:
         if row[column] is None:
-            counts.setdefault((row["quantity"], row["point"]), Counter())[row["reason"] or "not told"] += 1
+            counts.setdefault((row["quantity"], row["point"]), Counter())[row["reason"] or "not stated"] += 1
     return counts
 
 
 def _level(quantity: Quantity, row: Row | None, absent: Counter[str]) -> str:
     if row is None or row["median"] is None:
-        return together((f"{NONE} ", small(", ".join(sorted(absent)) or "not told")))
+        return together((f"{NONE} ", small(", ".join(sorted(absent)) or "not stated")))
     ways = row["methods"] or ""
     mixed = small(f" in different ways: {ways}") if "," in ways else None
     return together((_spread(quantity, row, "", number), " ", small(f"({row['n']})"), mixed))
@@ -85,7 +85,7 @@ def _change(quantity: Quantity, row: Row | None, refused: Counter[str]) -> str:
     if refused:
         ways.append(f"{sum(refused.values())} refused")
     if row is None or row["change_median"] is None:
-        return together((f"{NONE} ", small(", ".join(sorted(refused)) or "not told")))
+        return together((f"{NONE} ", small(", ".join(sorted(refused)) or "not stated")))
     told = small(", ".join(ways))
     return together((_spread(quantity, row, "change_", signed), tag("br"), told, _p(row["p"])))
 

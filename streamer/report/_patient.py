@@ -23,7 +23,7 @@ class Footnotes:
 
     def cell(self, row: Row | None) -> Html:
         """An em dash, the code, and the number of what is said below."""
-        reason, detail = (row["reason"] or "not told", row["detail"] or "") if row else ("not told", "")
+        reason, detail = (row["reason"] or "not stated", row["detail"] or "") if row else ("not stated", "")
         place = self._numbers.setdefault((reason, detail), len(self._numbers) + 1)
         return together((f"{NONE} ", small(reason), tag("sup", str(place))))
 

@@ -101,7 +101,7 @@ def _window(row: Row | None) -> Html:
         return together((NONE, " ", small("no window")))
     end = row["end"].removeprefix(row["start"][:DATE])
     told = (
-        f"{count(row['breaths'])} breaths, {row['position'] if row['position'] in POSITIONS else 'position not told'}"
+        f"{count(row['breaths'])} breaths, {row['position'] if row['position'] in POSITIONS else 'position not stated'}"
     )
     return together((percent(row["coverage"]), BREAK, small(told), BREAK, small(f"{row['start']} to {end}")))
 

@@ -17,7 +17,7 @@ def refused_table(results: Results) -> Html:
     by_quantity: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows(results.changes):
         if row["change"] is None:
-            key = row["patient"], row["quantity"], row["reason"] or "not told"
+            key = row["patient"], row["quantity"], row["reason"] or "not stated"
             by_quantity.setdefault(key, []).append(row)
     same: dict[tuple[str, str, str, str], list[str]] = {}
     for (patient, quantity, reason), found in by_quantity.items():

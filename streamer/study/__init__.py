@@ -1,16 +1,12 @@
-"""Studies: recordings with events and blood gases into time points, changes and a cohort's table.
+"""Studies: from recordings with events and blood gases to time points, changes and a cohort's table.
 
 ```
 session files ─▶ recordings through the core ─▶ one clock ─▶ windows about events ─▶ values ─▶ changes ─▶ cohort
    files            collect                      timeline      points                values     changes     cohort
 ```
 
-    from streamer.study import measure, read_study
-
-    results = measure(read_study(Path("cohort.toml")))
-    results.values, results.changes, results.cohort   # pandas data frames
-
-Rules and their reasons: algorithms §8.2. ``ventstream report`` puts the same numbers into tables and pictures.
+``measure(read_study(path))`` gives ``Results``: pandas data frames. ``ventstream report`` puts the same numbers into
+tables and pictures. Rules and their reasons: algorithms §8.2.
 """
 
 from streamer.files.patient_files import Session, Study, read_study

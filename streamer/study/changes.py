@@ -1,7 +1,7 @@
-"""Changes from baseline, or why two values are not compared (algorithms §8.2, §12 ``method_changed``).
+"""Changes from baseline, or the reason why two values are not compared (algorithms §8.2, §12 ``method_changed``).
 
-Estimated against measured, Bohr against Enghoff, one sensor against another, one method against another: the
-difference would be theirs, not the patient's. A gas outside the window is no gas of that time point.
+Estimated is not compared with measured, Bohr not with Enghoff, one sensor or method not with another: the difference
+would show the method, not the patient. A blood gas drawn outside the window does not belong to its time point.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ LOWER, HIGHER, SAME = "lower", "higher", "no change"
 SENSORS = ("mainstream", "sidestream")
 
 Values = Mapping[str, Value]
-"""Quantity's name → value, of one time point."""
+"""Name of a quantity → its value at one time point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Of one quantity from baseline to a time point; without a number where ``reason`` refuses it."""
+    """The change of one quantity from baseline to a time point, or the ``reason`` why there is none."""
 
     change: float | None = None
     share: float | None = None
@@ -49,7 +49,7 @@ def change_of(quantity: Quantity, baseline: Values, later: Values, label: str) -
 
 
 def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str, Value]) -> tuple[str, str]:
-    """Reason and detail, or nothing."""
+    """Reason and detail of a refusal; both empty if the values may be compared."""
     first, second = ends.values()
     missing = [label for label, end in ends.items() if end.value is None]
     if missing:
@@ -66,7 +66,7 @@ def _refused(quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str
 
 
 def _absent(ends: Mapping[str, Value]) -> tuple[str, str]:
-    """The first one's reason, and what each end has to say; what is the same at both is said once."""
+    """The reason of the first end, and the detail of each; a detail that both share appears once."""
     reason = next(iter(ends.values())).reason
     said: dict[str, list[str]] = {}
     for label, end in ends.items():
@@ -79,7 +79,7 @@ def _absent(ends: Mapping[str, Value]) -> tuple[str, str]:
 def _rivalry(
     quantity: Quantity, points: Mapping[str, Values], ends: Mapping[str, Value], missing: Sequence[str]
 ) -> str:
-    """Where one end has only another answer to the same question: which. What a gas lacks is said by its own reason."""
+    """The other method, if one end has only that. Empty for a quantity that needs a gas: its own reason says more."""
     if len(missing) == len(ends) or quantity.rule is Rule.GAS:
         return ""
     (absent,), (there,) = missing, set(ends) - set(missing)
@@ -101,11 +101,11 @@ def _method(end: Value) -> str:
 
 
 def _shown(told: object) -> str:
-    return "not told" if told is None else f"{told:g}" if isinstance(told, float) else str(told)
+    return "not stated" if told is None else f"{told:g}" if isinstance(told, float) else str(told)
 
 
 def _settings(baseline: Values, later: Values) -> str:
-    """``PEEP 8.0 → 12.0 cmH2O; FiO2 0.70 → 0.60``: those that differ."""
+    """The settings that differ: ``PEEP 8.0 → 12.0 cmH2O; FiO2 0.70 → 0.60``."""
     found = []
     for name in SETTINGS:
         quantity, before, after = QUANTITIES[name], baseline[name].value, later[name].value

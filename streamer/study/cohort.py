@@ -1,7 +1,7 @@
-"""What patients have in common at a time point: medians, ranges, counts of directions (algorithms §8.2).
+"""The cohort at each time point: medians, ranges, counts of directions (algorithms §8.2).
 
 Fewer than ten patients: median and range, no test. Ten or more: median and quartiles, and for the changes Wilcoxon's
-signed-rank test, two-sided, one quantity and one time point at a time; nothing is adjusted for their number.
+signed-rank test, two-sided, one quantity and one time point at a time, without adjustment for multiple testing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def cohort_frame(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 (half a second to load)
 
     pairs = {key: rows.dropna(subset=["change"]) for key, rows in changes.groupby(["point", "quantity"], sort=False)}
-    nobody = changes.iloc[:0]
+    no_rows = changes.iloc[:0]
     rows = []
     for (point, name), group in values.groupby(["point", "quantity"], sort=False):
         numbers = group["value"].dropna().to_numpy(dtype=float)
@@ -55,7 +55,7 @@ def cohort_frame(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
                     name,
                     QUANTITIES[str(name)].unit,
                     *_spread(numbers),
-                    *_changed(pairs.get((point, name), nobody)),
+                    *_changed(pairs.get((point, name), no_rows)),
                     _methods(group.dropna(subset=["value"])),
                 )
             )
@@ -63,7 +63,7 @@ def cohort_frame(values: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _methods(group: pd.DataFrame) -> str:
-    """``vs_set_peep 3, vs_total_peep 1``: what lies in one median need not have been found in one way."""
+    """Methods behind one median, with the number of patients: ``vs_set_peep 3, vs_total_peep 1``."""
     counts = group["method"][group["method"] != ""].value_counts()
     return ", ".join(f"{method} {count}" for method, count in sorted(counts.items()))
 

@@ -1,7 +1,7 @@
-"""One recording through the core, and what a study keeps of each breath. Runs in workers.
+"""Collect the breaths of one recording for a study. Runs in worker processes.
 
-Samples are passed on and forgotten: memory grows with breaths (1 kB each at the most), never with samples, so a
-recording may be longer than memory.
+No samples are kept: memory grows with the number of breaths (at most 1 kB each), so a recording may be larger than
+memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from streamer.study.quantities import KEYS
 
 HASHED_BYTES = 1 << 20
 RECORDED = ("session.json", "session.toml", "events.jsonl", "*-[0-9]*.parquet", "*-[0-9]*.arrows")
-"""What ``run`` records in a folder; a session file or a report that lies beside it is no part of the recording."""
+"""Files that ``run`` records in a folder. A patient file or a report beside them is not part of the recording."""
 GRADES = ("", "A", "B", "C")
 REASONS = tuple(Reason)
 WITHHELD_AS = {reason.value: place for place, reason in enumerate(REASONS)}
@@ -40,24 +40,24 @@ NONE = -1
 EVENTS = frozenset({NoticeKind.POSITION, NoticeKind.SETTINGS, NoticeKind.NOTE, NoticeKind.BLOOD_GAS})
 TOLD = EVENTS | {NoticeKind.SUSPICION, NoticeKind.CLOCK_RESET, NoticeKind.CONTEXT}
 MAX_NOTICES = 100_000
-"""Kept of one recording; a source that tells more events than that is broken."""
+"""Notices kept of one recording; a source that reports more is broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breaths:
-    """What is kept of breaths, in order of time.
+    """The breaths that a study keeps, in order of time.
 
     Attributes:
-        start_s: (n,) onset of each breath.
-        end_s: (n,) onset of the next.
-        whole: (n,) it was recorded whole.
-        values: (keys, n) ``KEYS`` in order, NaN where missing.
-        reasons: (keys, n) place in ``REASONS``, ``NONE`` where there is a value.
-        methods: (keys, n) place in ``METHODS`` of the key.
-        grades: (keys, n) place in ``GRADES``.
-        drawn_s: (n,) draw of the blood gas that it was measured against, NaN before the first.
-        context: (n,) place in ``contexts`` of what was known of patient and sensors.
-        contexts: Those.
+        start_s: (n,) onset of each breath, s.
+        end_s: (n,) onset of the next breath, s.
+        whole: (n,) whether the breath was recorded whole.
+        values: (keys, n) values of ``KEYS``, in their order and units; NaN where missing.
+        reasons: (keys, n) index into ``REASONS``; ``NONE`` where there is a value.
+        methods: (keys, n) index into ``METHODS`` of the key.
+        grades: (keys, n) index into ``GRADES``.
+        drawn_s: (n,) draw of the blood gas that was used for the breath, s; NaN before the first.
+        context: (n,) index into ``contexts``.
+        contexts: What was known of patient and sensors, in order of time.
     """
 
     start_s: FloatArray
@@ -74,13 +74,13 @@ class Breaths:
 
 @dataclass(frozen=True, kw_only=True)
 class Course(Breaths):
-    """What a recording came to, on its device's clock.
+    """The breaths of one recording, on the clock of its device.
 
     Attributes:
-        findings: Counts, format, rates, the error if reading ended early.
-        sha256: Of the file, or of the files of a folder.
+        findings: Counts, format, rates, and the error if reading ended early.
+        sha256: SHA-256 of the file, or of the files of a folder.
         notices: Events, blood gases, suspicions and clock resets.
-        withheld: (key, reason) → breaths; all metrics.
+        withheld: (key, reason) → number of breaths; of all metrics.
     """
 
     findings: RecordingSummary
@@ -91,7 +91,7 @@ class Course(Breaths):
 
 @dataclass
 class _Keeper:
-    """Grows by a breath at a time; plain arrays, since a list of floats takes four times as much."""
+    """Growing columns, one breath at a time. Arrays, since a list of floats takes four times as much memory."""
 
     times: array[float] = field(default_factory=lambda: array("d"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -122,9 +122,9 @@ class _Keeper:
 
 
 def collect(job: Job) -> Course:
-    """A recording from its first sample to its last, or to where its clock began anew: later times are unknown.
+    """Run one recording through the core, up to its end or to the first reset of its clock.
 
-    What is wrong with it stands in ``findings.error``.
+    After a reset, times are unknown. An error that ends reading early stands in ``findings.error``.
     """
     keeper = _Keeper()
     findings = examine(job, observer=keeper.see, on_notice=keeper.hear)

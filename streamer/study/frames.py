@@ -1,4 +1,4 @@
-"""Timelines into the data frames of ``Results``."""
+"""Build the data frames of ``Results`` from timelines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MEANINGS = {reason.value: reason.meaning for reason in Reason}
 Row: TypeAlias = dict[str, Any]
 Measured: TypeAlias = dict[str, tuple[Window, dict[str, Value]]]
-"""Point's label → its window, and the values by quantity."""
+"""Label of a time point → its window, and its values by quantity."""
 
 
 def measured(timeline: Timeline, settings: PointSettings) -> Measured:
@@ -132,7 +132,7 @@ def recording_rows(timeline: Timeline) -> Iterator[Row]:
 
 
 def error_of(course: Course) -> str:
-    """What ended reading, or nothing; without the folders of the file, whose names a page need not tell."""
+    """The error that ended reading, or nothing; the file without its folders, whose names do not belong on a page."""
     name, error = course.findings.name, course.findings.error
     return "" if error is None else str(error).replace(name, Path(name).name)
 

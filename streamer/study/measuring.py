@@ -1,4 +1,4 @@
-"""A study from its files to its results: recording after recording, then the frames."""
+"""Measure a study: read its recordings one after another, then build the data frames."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOLD = {
     NoticeKind.CONTEXT: "",
     NoticeKind.CLOCK_RESET: "; what comes after it is left out, since its time is unknown",
 }
-"""Notices that a reader has to know besides the doubts, and what follows from them."""
+"""Notices that the report repeats besides the doubts → what follows from them, for the reader."""
 LIBRARIES = ("ventstream", "numpy", "numba", "pandas", "pyarrow", "scipy")
 
 
@@ -34,14 +34,23 @@ def measure(study: Study, *, jobs: int = 1, on_read: Callable[[Course], None] | 
     """Read all recordings of a study and find every quantity at every time point.
 
     Args:
-        study: As ``read_study`` gives it.
-        jobs: Recordings at a time. More than one start processes of their own, which import the program that calls
-            this anew: a script then needs ``if __name__ == "__main__":``.
-        on_read: Is given each recording as soon as it was read.
+        study: As ``read_study`` returns it.
+        jobs: Number of recordings read at a time. With more than one, each worker process imports the calling script
+            again, so a script needs ``if __name__ == "__main__":``.
+        on_read: Called with each recording as soon as it has been read.
 
     Raises:
-        ConfigError: Times in a session file cannot be placed, contradict each other, or an event is missing.
-        DataError: A recording cannot be read at all; one that ends early is used, and the results say so.
+        ConfigError: Times in a patient file cannot be placed or contradict each other, or an event is missing.
+        DataError: A recording cannot be read at all. One that ends early is used, and ``notes`` says so.
+
+    Examples:
+        >>> from streamer.study import read_study
+        >>> results = measure(read_study(Path("replay_data/prone_short/cohort.toml")))
+        >>> results.patients
+        ('P1', 'P2', 'P3', 'P4')
+        >>> changes = results.changes[results.changes["quantity"] == "vd_vt_bohr"]
+        >>> list(changes["direction"])
+        ['lower', 'lower', 'lower', 'lower']
     """
     plans = [jobs_of(session, S_PER_MIN * study.points.settle_min) for session in study.sessions]
     plan = [job for plan in plans for job in plan]
@@ -85,7 +94,7 @@ def _is_simulated(timeline: Timeline) -> bool:
 
 
 def _notes(timelines: Sequence[Timeline]) -> list[str]:
-    """What went wrong or is doubted, a line each."""
+    """One line for each error and each doubt."""
     found = []
     for timeline in timelines:
         for course in timeline.courses:

@@ -1,6 +1,6 @@
-"""What is to be read of a session, and when everything told of it was, as far as its file can say.
+"""Plan what a study reads for one patient, and place events and blood gases on one clock.
 
-Before a sample is read through, so that a mistake is told at once.
+This happens before any recording is read through, so a mistake in a patient file is reported at once.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from streamer.model.units import S_PER_MIN
 POSITIONS = ("prone", "supine")
 S_PER_DAY = 86_400.0
 GAS_HOLDS_S = 300.0
-"""A gas is compared with the breaths of so long after its draw."""
+"""A blood gas holds for the breaths of this time after its draw."""
 
 
 def jobs_of(session: Session, settle_s: float) -> list[Job]:
-    """What is to be read, events and gases placed; opens every recording and reads its first samples.
+    """Plan the recordings of a patient, with events and gases placed. Opens each and reads its first samples.
 
     Raises:
-        ConfigError: Times that cannot be placed, or contradict each other.
+        ConfigError: Times cannot be placed, or contradict each other.
         DecodeError: A recording cannot be opened.
     """
     told = session.told
@@ -53,7 +53,7 @@ def _job(session: Session, index: int, restated: frozenset[str]) -> Job:
 
 
 def _opened(session: Session, index: int, job: Job) -> tuple[Recording, float | None]:
-    """A recording, and UTC of second 0 of its clock. Raises ``ConfigError`` with the place in the session file."""
+    """Open a recording; also UTC of second 0 of its clock. ``ConfigError`` names the place in the patient file."""
     try:
         recording = open_recording(job.path, format_name=job.format_name, context=job.context)
         return recording, utc_of_zero_s(recording)
@@ -62,7 +62,13 @@ def _opened(session: Session, index: int, job: Job) -> tuple[Recording, float | 
 
 
 def _check_dated(session: Session, zeros: Sequence[float | None], are_local: Sequence[bool]) -> None:
-    """Everything is dated or nothing is, ``are_local`` without a zone. Raises ``ConfigError``."""
+    """Refuse recordings of which some have a date and some have none. Raises ``ConfigError``.
+
+    Args:
+        session: The patient's recordings.
+        zeros: UTC of second 0 of each recording's clock; None if unknown.
+        are_local: Whether a recording has a date-time of an unknown zone.
+    """
     undated = [index for index, zero in enumerate(zeros) if zero is None]
     remedy = "give it start_utc = 2020-06-01T08:00:00Z"
     if undated and all(are_local[index] for index in undated):
@@ -77,7 +83,7 @@ def _check_dated(session: Session, zeros: Sequence[float | None], are_local: Seq
 
 
 def times_of(session: Session, zero_s: float | None) -> dict[tuple[str, int], float]:
-    """Table and place → seconds of the session's clock."""
+    """(Table, index) of each event and gas → seconds of the patient's clock."""
     placed: dict[tuple[str, int], float] = {}
     for name in ("event", "blood_gas"):
         for index, entry in enumerate(getattr(session.told, name)):
@@ -110,7 +116,7 @@ def _event(session: Session, place: tuple[str, int]) -> SessionEvent:
 
 
 def check_near(session: Session, times: dict[tuple[str, int], float], spans: Sequence[tuple[float, float]]) -> None:
-    """Refuse a date that is days away from every recording. Raises ``ConfigError``."""
+    """Refuse an event or gas that lies days away from every recording. Raises ``ConfigError``."""
     first_s, last_s = min(start for start, _ in spans), max(end for _, end in spans)
     for place, at_s in times.items():
         away_s = max(first_s - at_s, at_s - last_s)
@@ -122,7 +128,7 @@ def check_near(session: Session, times: dict[tuple[str, int], float], spans: Seq
 def outside(
     session: Session, times: dict[tuple[str, int], float], spans: Sequence[tuple[float, float]]
 ) -> Iterator[Doubt]:
-    """Events after the last sample, and draws that no recording covers: they take no part in any number."""
+    """Doubts for events after the last sample and for draws that no recording covers. Neither affects any number."""
     last_s = max(end for _, end in spans)
     for (table, index), at_s in times.items():
         is_gas = table == "blood_gas"

@@ -1,6 +1,6 @@
-"""Where the time points of a patient lie: windows about events, less the time after a turn (algorithms §8.2).
+"""The time points of a patient: windows around events, without the minutes after a turn (algorithms §8.2).
 
-A window speaks of one position: that which held when its event came (for the baseline: just before it). Breaths in
+A window covers one position: the one the patient was in at the event (for the baseline: just before it). Breaths in
 another position, or within ``settle_min`` after any turn, are left out.
 """
 
@@ -22,15 +22,21 @@ from streamer.study.timeline import StudyEvent, Timeline
 
 S_PER_HOUR = 3600.0
 BASELINE = "baseline"
-NOT_TOLD = "not told"
+NOT_TOLD = "not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One time point of one patient, in seconds of the patient's clock; NaN where its event never came.
+    """One time point of one patient.
 
-    ``breaths``: places of the breaths that ended in it, in its position and settled. ``reason`` and ``detail`` say why
-    there are none.
+    Attributes:
+        label: Of the time point.
+        start_s: Patient's clock, s; NaN if its event did not happen.
+        end_s: Likewise.
+        position: The patient's position in it.
+        breaths: Indices of the breaths that ended in it, in its position and settled.
+        reason: Why there are none; empty otherwise.
+        detail: The same for a reader.
     """
 
     label: str
@@ -43,7 +49,7 @@ class Window:
 
     @property
     def middle_s(self) -> float:
-        """Nominal time."""
+        """Nominal time of the point, s of the patient's clock."""
         return 0.5 * (self.start_s + self.end_s)
 
 
@@ -84,7 +90,7 @@ def windows(timeline: Timeline, settings: PointSettings) -> Iterator[Window]:
         for hour in hours:
             label = _label(kind, hour)
             if event is None:
-                yield _absent(label, f"no event of kind {kind} was told")
+                yield _absent(label, f"no event of kind {kind} is stated")
                 continue
             middle_s = event.at_s + S_PER_HOUR * hour
             span = max(middle_s - half_s, event.at_s), middle_s + half_s
@@ -128,13 +134,13 @@ def _window(
 
 
 def position_at(timeline: Timeline, at_s: float) -> str:
-    """How the patient lay, as far as that was told."""
+    """The patient's position at an instant, or ``NOT_TOLD`` before the first event that states one."""
     place = bisect_right([turn.at_s for turn in timeline.positions], at_s)
     return timeline.positions[place - 1].kind if place else NOT_TOLD
 
 
 def is_settled(timeline: Timeline, window: Window, settings: PointSettings, at_s: float) -> bool:
-    """Whether an instant of a window is in its position and not within a turn."""
+    """Whether the patient was in the window's position at an instant, and settled in it."""
     if position_at(timeline, at_s) != window.position:
         return False
     settle_s = S_PER_MIN * settings.settle_min

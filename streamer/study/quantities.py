@@ -1,8 +1,8 @@
-"""What a time-point table tells of, and by which rule: one table of quantities.
+"""The quantities of a time-point table, and the rule by which each comes from the breaths of a window.
 
-``resolves`` is the smallest difference between two time points that is called a change: twice what the method's error
-may be at one of them (tests hold it to that on simulated patients), or where an input decides, what that input is good
-for. It is an absolute number or a share of the value at baseline; where both stand, the larger holds.
+``resolves`` is the smallest difference between two time points that counts as a change: twice the largest error of the
+method at one of them (tests check this on simulated patients) or, where an input dominates, the resolution of that
+input. It is an absolute number or a share of the value at baseline; where both are given, the larger holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 from streamer.core.metrics import METRICS
 
 GAS_UNITS = {"pco2_art_mmhg": "mmHg", "po2_art_mmhg": "mmHg", "fio2": "1", "ph": "1"}
-"""Of what a blood gas says itself."""
+"""Value of a blood gas → its unit."""
 
 FLOW_SENSOR = ("device", "sensor_site", "flow_conditions", "standard_c", "circuit_compliance_ml_cmh2o")
 CO2_SENSOR = ("co2_kind", "co2_scale", "apparatus_volume_ml")
@@ -26,15 +26,15 @@ class Rule(StrEnum):
     BREATHS = "breaths"
     """Median, or the weighted mean that the metric declares, over at least five breaths and half of the window's."""
     HOLDS = "holds"
-    """Median over the window's holds, be it one."""
+    """Median over the window's holds; one is enough."""
     GAS = "gas"
-    """As ``BREATHS``, over the five minutes after the draw nearest to the window's middle, which lies in the window."""
+    """As ``BREATHS``, over the five minutes after the draw in the window that is nearest to its middle."""
     DRAW = "draw"
-    """What that draw says itself."""
+    """The value that the laboratory gave for that draw."""
 
 
 class Group(StrEnum):
-    """Where a quantity stands in tables and figures."""
+    """Section of tables and figures in which a quantity stands."""
 
     GAS_EXCHANGE = "Gas exchange"
     DEAD_SPACE = "Dead space"
@@ -48,18 +48,24 @@ class Quantity:
     """One row of a time-point table.
 
     Attributes:
-        name: Its own, unique: the metric's key, or key and method where both ways are told apart.
-        key: The metric, or the value of a blood gas.
-        label: What readers call it.
-        group: Its place.
-        rule: How it comes from the breaths.
-        digits: After the decimal point.
-        resolves: Smallest difference called a change, in its unit.
+        name: Unique name: the metric's key, or key and method where a table separates the methods.
+        key: Key of the metric, or of a value of a blood gas.
+        label: Name for readers.
+        group: Its section in tables and figures.
+        rule: How it comes from the breaths of a window.
+        digits: Digits shown after the decimal point.
+        resolves: Smallest difference that counts as a change, in its unit.
         resolves_share: The same as a share of the value at baseline.
-        method: The only method that counts, where several may occur side by side.
-        is_of_blood: No sensor but the laboratory's is in it.
-        is_power: J/min of breaths that a hold made longer: taken as energy, times the window's rate.
-        rivals: Quantities that answer the same question in another way: never compared with it, and said so.
+        method: The only method that is used, if the metric has several.
+        is_of_blood: Whether it rests on the blood gas alone, so that no flow or CO2 sensor affects it.
+        is_power: Whether it is a power (J/min) of breaths with a hold. A hold prolongs its breath, so the power is the
+            energy of the breath times the respiratory rate of the window.
+        rivals: Quantities that answer the same question by another method. They are never compared with it, and the
+            refusal names them.
+
+    Examples:
+        >>> QUANTITIES["vd_vt_bohr"].unit, QUANTITIES["crs"].smallest_change(40.0)
+        ('1', 3.2)
     """
 
     name: str
@@ -77,19 +83,19 @@ class Quantity:
 
     @property
     def unit(self) -> str:
-        """For a reader; ``1`` for a ratio."""
+        """Unit for a reader; ``1`` for a ratio."""
         return METRICS[self.key].unit if self.key in METRICS else GAS_UNITS[self.key]
 
     @property
     def sensor(self) -> tuple[str, ...]:
-        """What says how it was sensed, keys of the context mostly: it is not compared across another value of one."""
+        """Keys of the context (and ``device``) that describe its sensor. If one differs, values are not compared."""
         if self.is_of_blood or self.key not in METRICS:
             return ()
         has_co2 = any(method.endswith("mainstream") for method in METRICS[self.key].methods)
         return (*FLOW_SENSOR, *CO2_SENSOR) if has_co2 else FLOW_SENSOR
 
     def smallest_change(self, baseline: float) -> float:
-        """The difference from which on two values are told apart."""
+        """The smallest difference from ``baseline`` that counts as a change, in the quantity's unit."""
         return max(self.resolves, self.resolves_share * abs(baseline))
 
 
@@ -98,7 +104,7 @@ def _row(key: str, label: str, group: Group, rule: Rule, digits: int, **more: ob
 
 
 def _part(key: str, label: str, method: str) -> Quantity:
-    """A part of power, by the plateau it rests on."""
+    """A part of mechanical power, by the method of the plateau pressure that it rests on."""
     other = "estimated" if method == "measured" else "measured"
     return Quantity(
         name=f"{key}_{method}",
@@ -162,6 +168,6 @@ _ALL = (
 QUANTITIES: Mapping[str, Quantity] = {quantity.name: quantity for quantity in _ALL}
 """Name → quantity, in the order of tables."""
 KEYS = tuple(dict.fromkeys(quantity.key for quantity in _ALL if quantity.key in METRICS))
-"""The metrics that are kept of each breath."""
+"""The metrics that a study keeps of each breath."""
 SETTINGS = tuple(quantity.name for quantity in _ALL if quantity.group is Group.SETTINGS)
-"""Shown beside every change: dead space and power move with them."""
+"""Quantities shown beside every change, since dead space and power depend on them."""

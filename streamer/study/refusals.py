@@ -1,4 +1,4 @@
-"""Why a time point has no value, or two time points are not compared. Beside ``Reason``."""
+"""Reasons why a time point has no value or two time points are not compared, in addition to ``Reason``."""
 
 from __future__ import annotations
 

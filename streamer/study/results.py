@@ -1,7 +1,7 @@
-"""What came of a study: data frames.
+"""The results of a study, as data frames.
 
-Every frame is tidy: one row a number, null where it is withheld, with the reason beside it. ``quantity`` is a name of
-``QUANTITIES``; ``unit`` is for readers; ``hours`` count from the event that the baseline lies before.
+Every frame is tidy: one row a number, null where it is withheld, with the reason beside it. ``quantity`` is a name in
+``QUANTITIES``; ``unit`` is for readers; ``hours`` count from the event after the baseline.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PointLabel:
-    """A time point: its label, and what it means, for a reader."""
+    """A time point.
+
+    Attributes:
+        label: Short, as in tables: ``4 h prone``.
+        meaning: The same as a sentence.
+        hours: From time 0 to the middle of its window, h; NaN if it counts from another event.
+
+    Examples:
+        >>> PointLabel("4 h prone", "4 h after the first event of kind prone, 15 min to either side", 4.0).hours
+        4.0
+    """
 
     label: str
     meaning: str
     hours: float
-    """Of its middle."""
 
 
 class Doubted(NamedTuple):
-    """A doubt, of which patient and which of its recordings; empty where it is of all."""
+    """A doubt with its patient and recording; ``recording`` is empty if the doubt concerns all of them."""
 
     patient: str
     recording: str
@@ -38,12 +47,12 @@ class Doubted(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A study that was measured.
+    """The numbers of a measured study, one data frame a question.
 
     Attributes:
-        title: Of the study.
-        is_simulated: At least one recording is no patient's.
-        patients: Their labels, in the order of the study.
+        title: Title of the study.
+        is_simulated: Whether at least one recording comes from the simulator.
+        patients: Labels of the patients, in the order of the study.
         points: The time points, baseline first.
         values: patient, point, hours, from_hours, to_hours, position, start, end, quantity, key, unit, value, n,
             breaths, p25, p75, coverage, method, quality, reason, detail, doubts (codes, of the patient's recordings).
@@ -55,13 +64,20 @@ class Results:
         trend: patient, hours, quantity, unit, value, n, method, sensor: medians or means over the width of the trend's
             bins.
         events: patient, hours, at, kind, detail: positions, settings, blood gases and notes.
-        recordings: patient, path, sha256, format, source, device, rate_hz (text: there may be several), start,
+        recordings: patient, path, sha256, format, source, device, rate_hz (text, since there may be several), start,
             duration_h, breaths, coverage, gaps, damaged_rows, dropped_rows, doubts (codes), error.
-        withheld: patient, key, reason, meaning, breaths, share: of the whole session.
-        notes: What a reader has to know, a line each; doubts first.
+        withheld: patient, key, reason, meaning, breaths, share: over all recordings of the patient.
+        notes: Errors, doubts and changes of context, one line each.
         doubts: Suspicions, damage, dropped rows and assumptions of all recordings.
         versions: Program or library → version.
         settings: Setting of the time points → value.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from streamer.study import measure, read_study
+        >>> results = measure(read_study(Path("replay_data/prone_short/cohort.toml")))
+        >>> results.is_simulated, len(results.values) == 4 * 2 * results.values["quantity"].nunique()
+        (True, True)
     """
 
     title: str
@@ -82,7 +98,7 @@ class Results:
 
     @property
     def numbers(self) -> pd.DataFrame:
-        """``values`` and ``changes`` as one table: a row for each patient, time point and quantity."""
+        """``values`` joined with ``changes``: one row for each patient, time point and quantity."""
         keys = ["patient", "point", "quantity"]
         renamed = self.changes.drop(columns=["unit", "value"]).rename(
             columns={"reason": "change_reason", "detail": "change_detail", "settings": "settings_changed"}

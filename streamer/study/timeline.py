@@ -1,6 +1,6 @@
-"""The recordings of one patient on one clock, with what was told of them.
+"""The timeline of one patient: all recordings, events and blood gases on one clock.
 
-The clock is UTC (seconds since 1970) where every recording says when it began, else that of the one device.
+The clock is UTC (seconds since 1970) if every recording states when it began, else the clock of the one device.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from streamer.study.placing import POSITIONS, check_near, outside, times_of
 from streamer.study.results import Doubted
 
 LAST_S = 6e10
-"""Year 3871: beyond what any date can be is a slip in ``start_utc``, and still not to end a report."""
+"""Year 3871: a later time is a mistake in ``start_utc``. It is shown in seconds, so that the report goes on."""
 SAME_S = 1e-3
-"""Two times of one draw, by way of sums and differences."""
+"""Two times of one draw may differ this much by rounding, s."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyEvent:
-    """An event, or a blood gas with its values, at ``at_s`` of the patient's clock."""
+    """An event, or a blood gas with its values, at ``at_s`` on the patient's clock."""
 
     at_s: float
     kind: str
@@ -46,13 +46,13 @@ class Timeline(Breaths):
     """One patient: the breaths of all recordings on one clock.
 
     Attributes:
-        label: Of the session.
-        is_utc: Times are seconds since 1970, else of the device's clock.
-        devices: Of each of ``contexts``: what the recording says it was made with, else its format.
-        events: In order of time, without blood gases.
+        label: Label of the patient.
+        is_utc: Whether times are seconds since 1970; else they are of the device's clock.
+        devices: Device of each of ``contexts`` as the recording states it, else the format of the file.
+        events: Events in order of time, without blood gases.
         gases: Blood gases in order of time.
-        courses: What each recording came to.
-        outside: Events and gases of the session that no recording covers.
+        courses: The breaths and findings of each recording.
+        outside: Events and gases that no recording covers.
     """
 
     label: str
@@ -65,7 +65,7 @@ class Timeline(Breaths):
 
     @property
     def doubts(self) -> list[Doubted]:
-        """What is doubtful about any recording, or about what the session file tells."""
+        """Doubts about any recording, and about the times in the patient file."""
         found = [
             Doubted(self.label, Path(course.findings.name).name, doubt)
             for course in self.courses
@@ -75,17 +75,17 @@ class Timeline(Breaths):
 
     @property
     def codes(self) -> str:
-        """The words of the column ``doubts``."""
+        """The codes for the column ``doubts``, separated by spaces."""
         return " ".join(dict.fromkeys(one.doubt.code for one in self.doubts))
 
     def text(self, at_s: float) -> str:
-        """An instant for a reader."""
+        """An instant for a reader: date and time, or seconds of the device's clock."""
         if self.is_utc and abs(at_s) < LAST_S:
             return datetime.fromtimestamp(round(at_s), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         return f"{at_s:.0f} s"
 
     def sensors(self, keys: Sequence[str]) -> list[tuple[object, ...]]:
-        """What ``contexts`` say of a sensor, by keys of ``Context`` and ``device``."""
+        """For each of ``contexts``, the values of some keys of ``Context`` (or ``device``) that describe a sensor."""
         told = [
             {**msgspec.structs.asdict(one), "device": device}
             for one, device in zip(self.contexts, self.devices, strict=True)
@@ -94,7 +94,7 @@ class Timeline(Breaths):
 
     @property
     def positions(self) -> tuple[StudyEvent, ...]:
-        """Changes of position; one that says what holds already is none."""
+        """Changes of position. An event that states the present position is left out."""
         found: list[StudyEvent] = []
         for event in self.events:
             if event.kind in POSITIONS and (not found or found[-1].kind != event.kind):
@@ -103,11 +103,11 @@ class Timeline(Breaths):
 
 
 def joined(session: Session, courses: Sequence[Course]) -> Timeline:
-    """The recordings of a session, read, on one clock.
+    """Join the recordings of a patient on one clock.
 
     Raises:
         ConfigError: Recordings overlap, or an event lies days away from all of them.
-        DataError: Nothing could be read of a recording.
+        DataError: A recording has no samples that can be read.
     """
     for course in courses:
         if not course.findings.samples:
@@ -141,7 +141,7 @@ def joined(session: Session, courses: Sequence[Course]) -> Timeline:
 
 
 class _Placed(NamedTuple):
-    """A recording, what its clock lacks, and from when to when it lasts on the patient's."""
+    """A recording, the shift from its clock to the patient's, and its span on the patient's clock."""
 
     course: Course
     shift_s: float
@@ -149,7 +149,7 @@ class _Placed(NamedTuple):
 
 
 def _in_order(session: Session, courses: Sequence[Course], shifts: Sequence[float]) -> list[_Placed]:
-    """By their beginnings. Raises ``ConfigError`` where one begins before another has ended."""
+    """Sort recordings by their beginning. Raises ``ConfigError`` if two overlap."""
     numbered = []
     for number, (course, shift_s) in enumerate(zip(courses, shifts, strict=True)):
         span_s = shift_s + (course.findings.first_s or 0.0), shift_s + course.findings.last_s
@@ -164,7 +164,7 @@ def _in_order(session: Session, courses: Sequence[Course], shifts: Sequence[floa
 
 
 def _contexts(courses: Sequence[Course]) -> tuple[tuple[Context, ...], tuple[str, ...], NDArray[np.int16]]:
-    """Contexts and devices of all recordings, and the place of each breath's among them."""
+    """Contexts and devices of all recordings, and for each breath the index of its context."""
     contexts: list[Context] = []
     devices: list[str] = []
     places = []
@@ -177,13 +177,13 @@ def _contexts(courses: Sequence[Course]) -> tuple[tuple[Context, ...], tuple[str
 
 
 def _shift_s(course: Course) -> float | None:
-    """What added to the device's clock makes UTC."""
+    """UTC minus device clock, s; None if the recording has no date."""
     start_utc = course.findings.sidecar.recording.start_utc
     return None if start_utc is None else start_utc.timestamp() - (course.findings.first_s or 0.0)
 
 
 def _told(courses: Sequence[Course], shifts: Sequence[float]) -> list[StudyEvent]:
-    """Events and gases as the core heard them, each once, although every recording of a session is told all."""
+    """Events and gases as the core reported them, without repeats: each recording of a patient gets all of them."""
     heard = [
         _happening(notice, shift_s)
         for course, shift_s in zip(courses, shifts, strict=True)

@@ -1,7 +1,7 @@
-"""The course of a whole session: each quantity in bins of some minutes, gases at their draws.
+"""The course of a patient over time: each quantity in bins of some minutes, blood gases at their draws.
 
-Bins lie on a grid about time 0, so those of all patients coincide. Nothing is left out here: turns and other positions
-are part of the course.
+Bins lie on a grid around time 0, so the bins of all patients coincide. Breaths during a turn and in other positions are
+included, since they are part of the course.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = ("patient", "hours", "quantity", "unit", "value", "n", "method", "sens
 
 
 def trend_rows(timeline: Timeline, zero_s: float, bin_min: float) -> Iterator[Row]:
-    """A row of ``COLUMNS`` for each number; ``hours`` from time 0 to the bin's middle, or to the draw."""
+    """A row of ``COLUMNS`` for each number; ``hours`` count from time 0 to the middle of the bin, or to the draw."""
     wide_s = S_PER_MIN * bin_min
     places = np.floor((timeline.end_s - zero_s) / wide_s).astype(np.int64)
     firsts = np.flatnonzero(np.diff(places, prepend=places[:1] - 1))
@@ -44,7 +44,7 @@ def trend_rows(timeline: Timeline, zero_s: float, bin_min: float) -> Iterator[Ro
 
 
 def _row(timeline: Timeline, hours: float, found: Value) -> Row:
-    """With method and sensor: where either changes, a line through the course has to break."""
+    """A row with method and sensor: where either changes, a drawn line must break."""
     quantity = found.quantity
     told = zip(quantity.sensor, found.sensor, strict=False)  # a gas by itself has no sensor
     sensor = ", ".join(f"{key} {stated}" for key, stated in told if stated is not None)

@@ -1,7 +1,7 @@
-"""One quantity in one window: a value, or the reason why there is none (algorithms §8.1, §8.2).
+"""The value of one quantity in one window, or the reason why there is none (algorithms §8.1, §8.2).
 
-A value comes from one series only: breaths of one method and one sensor, those of the most frequent. Whatever else
-is in the window is not mixed in.
+A value comes from one series only: the breaths of the most frequent combination of method and sensor. Other breaths in
+the window are left out.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from streamer.study.refusals import Refusal
 from streamer.study.timeline import SAME_S, StudyEvent, Timeline
 
 AROUND_S = 5.0 * S_PER_MIN
-"""After a draw, as in the core: so long its surroundings are gathered."""
+"""Breaths of this time after a draw belong to the blood gas, s; as in the core."""
 USUAL = RollingSettings()
 HELD = {Rule.BREATHS: False, Rule.HOLDS: True, Rule.GAS: False}
 OF_HOLDS = (Reason.HOLD_NOT_PASSIVE, Reason.HOLD_UNCLEAR)
-"""What is more worth saying than that the other breaths had no hold."""
+"""Reasons that come before ``no_hold``, the reason of every breath without a hold."""
 GRADE_SHARE = 0.9
-"""So many of the breaths are at least as good as the grade that is given."""
+"""Share of the breaths that have at least the grade of the value."""
 
 Places = NDArray[np.intp]
 Series = tuple[int, tuple[object, ...]]
@@ -40,10 +40,21 @@ Series = tuple[int, tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """What a window gives of a quantity; ``value`` is None where ``reason`` says why.
+    """The value of a quantity in a window, or the reason why there is none.
 
-    ``n`` of ``breaths`` went in (holds, or 1 for what a draw says by itself). ``coverage``: share of the window that
-    whole breaths fill. ``sensor``: what the context says of it, in the order of ``Quantity.sensor``.
+    Attributes:
+        quantity: Which.
+        value: In the quantity's unit; None where ``reason`` says why.
+        n: Breaths that it rests on; holds, or 1 for a value of a draw.
+        breaths: Breaths in the window.
+        p25: Lower quartile.
+        p75: Upper quartile.
+        coverage: Share of the window that whole breaths fill, 0 to 1.
+        method: How the breaths found it.
+        quality: Grade that 90 % of the breaths reach.
+        sensor: Values of the context keys in ``Quantity.sensor``, in that order.
+        reason: Code; empty if there is a value.
+        detail: The same for a reader.
     """
 
     quantity: Quantity
@@ -86,7 +97,7 @@ def _coverage(timeline: Timeline, window: Window) -> float:
 
 
 def _at_draw(timeline: Timeline, window: Window, quantity: Quantity, settings: PointSettings) -> Value:
-    """By the draw nearest to the window's middle; never by one outside."""
+    """The value by the draw in the window that is nearest to its middle."""
     inside = [
         gas
         for gas in timeline.gases
@@ -105,7 +116,7 @@ def _no_draw(timeline: Timeline, window: Window) -> tuple[str, str]:
         return window.reason, window.detail
     earlier = [gas for gas in timeline.gases if gas.at_s <= window.end_s]
     if not timeline.gases:
-        return Reason.ABG_MISSING, "no blood gas was told"
+        return Reason.ABG_MISSING, "no blood gas is stated"
     nearest = min(timeline.gases, key=lambda one: abs(one.at_s - window.middle_s))
     away_s = max(window.start_s - nearest.at_s, nearest.at_s - window.end_s)
     where = (
@@ -119,11 +130,11 @@ def _no_draw(timeline: Timeline, window: Window) -> tuple[str, str]:
 
 
 def of_draw(timeline: Timeline, gas: StudyEvent, quantity: Quantity) -> Value:
-    """What one draw gives: its own number, or that of the breaths in the five minutes after it."""
+    """The value at one draw: a number of the laboratory, or of the breaths in the five minutes after it."""
     if quantity.rule is Rule.DRAW:
         told = getattr(gas.gas, quantity.key)
         if told is None:
-            return Value(quantity=quantity, reason=Reason.ABG_MISSING, detail="this blood gas does not say it")
+            return Value(quantity=quantity, reason=Reason.ABG_MISSING, detail="this blood gas does not state it")
         if gas.gas is not None and (doubt := doubts(gas.gas).get(quantity.key)):
             return Value(quantity=quantity, reason=Reason.IMPLAUSIBLE, detail=doubt)
         return Value(quantity=quantity, value=told, n=1)
@@ -140,7 +151,8 @@ def of_draw(timeline: Timeline, gas: StudyEvent, quantity: Quantity) -> Value:
 def summarised(timeline: Timeline, breaths: Places, quantity: Quantity) -> Value:
     """Median or weighted mean of one series of these breaths, or the reason why there is none.
 
-    A hold makes its own breath longer: its energy, times the rate of all these breaths, is the power it speaks for.
+    A hold prolongs its own breath. The power of such breaths is therefore their energy times the respiratory rate of
+    all these breaths.
     """
     row = KEYS.index(quantity.key)
     values = timeline.values[row, breaths]
@@ -197,7 +209,7 @@ def _series(timeline: Timeline, breaths: Places, quantity: Quantity) -> tuple[Pl
 
 
 def _reason(found: NDArray[np.int8], quantity: Quantity) -> str:
-    """The most frequent reason; of holds, that they were none to read, before that there were none elsewhere."""
+    """The most frequent reason. For a quantity of holds, a reason about a hold comes before ``no_hold``."""
     counts = Counter(REASONS[place] for place in found.tolist())
     if HELD[quantity.rule]:
         return next((reason for reason in OF_HOLDS if reason in counts), Reason.NO_HOLD)
@@ -209,7 +221,7 @@ def _is_mean(quantity: Quantity) -> bool:
 
 
 def _weights(timeline: Timeline, breaths: Places, quantity: Quantity) -> FloatArray:
-    """What the metric declares: volume, or duration, by which the mean of a rate or a power is its total over time."""
+    """Weights as the metric declares. Weighted by duration, the mean of a rate or power is its total over time."""
     by = METRICS[quantity.key].weighted_by
     is_kept = by in KEYS and _is_mean(quantity)
     weights: FloatArray = timeline.values[KEYS.index(by), breaths] if is_kept else _lasted_s(timeline, breaths)

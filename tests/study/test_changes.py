@@ -119,7 +119,7 @@ def test_mainstream_is_not_compared_with_sidestream() -> None:
     [
         ("vt_exp", {"sensor_site": "ventilator"}, "sensor_site wye → ventilator"),
         ("mp", {"flow_conditions": "ATPD"}, "flow_conditions BTPS → ATPD"),
-        ("vd_aw", {"apparatus_volume_ml": 30.0}, "apparatus_volume_ml not told → 30"),
+        ("vd_aw", {"apparatus_volume_ml": 30.0}, "apparatus_volume_ml not stated → 30"),
         ("petco2", {"co2_scale": "dry"}, "co2_scale BTPS → dry"),
         ("vt_exp", {"co2_scale": "dry"}, ""),
     ],
@@ -170,7 +170,7 @@ def test_missing_at_both_ends_says_where_and_why() -> None:
         "baseline: 0 of 500 breaths give it; 1 h prone: 0 of 600 breaths give it",
     )
     found = change(patient(), "ph")
-    assert (found.reason, found.detail) == ("abg_missing", "baseline and 1 h prone: no blood gas was told")
+    assert (found.reason, found.detail) == ("abg_missing", "baseline and 1 h prone: no blood gas is stated")
     other = change(patient(values={"mp": lambda hours: NAN if hours < 0 else 20.0}, hours=((-1, 0.7),)), "mp")
     assert other.detail == "baseline: 0 of 500 breaths give it; 1 h prone: not_recorded, 2700 s to 4500 s"
     later = change(patient(hours=((-1, 0.7),)), "mp")

@@ -73,7 +73,7 @@ def test_turned_back_and_again() -> None:
 
 
 def test_a_position_that_was_not_told_is_said_to_be_so() -> None:
-    assert at(patient(), "baseline").position == "not told"
+    assert at(patient(), "baseline").position == "not stated"
 
 
 def test_a_repeated_event_is_no_turn() -> None:
@@ -83,7 +83,7 @@ def test_a_repeated_event_is_no_turn() -> None:
 
 def test_an_event_that_never_came() -> None:
     window = at(patient(), "1 h supine", PointSettings(hours={"prone": (1.0,), "supine": (1.0,)}))
-    assert (window.reason, window.detail) == ("no_event", "no event of kind supine was told")
+    assert (window.reason, window.detail) == ("no_event", "no event of kind supine is stated")
     assert np.isnan(window.start_s)
 
 

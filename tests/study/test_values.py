@@ -151,7 +151,7 @@ def test_the_nearest_draw_of_a_window_counts() -> None:
     gases = (gas(0.8, pco2_art_mmhg=41.0), gas(1.1, pco2_art_mmhg=42.0), gas(1.24, pco2_art_mmhg=43.0))
     assert found(patient(gases=gases), "pco2_art_mmhg").value == 42.0
     missing = found(patient(gases=gases), "fio2")
-    assert (missing.reason, missing.detail) == ("abg_missing", "this blood gas does not say it")
+    assert (missing.reason, missing.detail) == ("abg_missing", "this blood gas does not state it")
 
 
 @pytest.mark.parametrize("name", ["vd_vt_enghoff", "pf_ratio", "pco2_art_mmhg", "vent_ratio"])
@@ -163,7 +163,7 @@ def test_a_gas_is_never_carried_into_a_window(name: str) -> None:
     later = found(patient(values=values, gases=(gas(1.5),)), name)
     assert (later.value, later.reason) == (None, "abg_missing")
     none = found(patient(values=values), name)
-    assert (none.value, none.reason, none.detail) == (None, "abg_missing", "no blood gas was told")
+    assert (none.value, none.reason, none.detail) == (None, "abg_missing", "no blood gas is stated")
 
 
 def test_a_gas_in_kilopascals_is_not_shown_as_mmhg() -> None:
