@@ -1,1 +1,1 @@
-"""Recordings through the core, offline: one or many, in parallel, into tables."""
+"""Run recordings through the core, offline: one or many, in parallel, into tables."""

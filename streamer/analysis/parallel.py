@@ -1,7 +1,7 @@
-"""Work on several processors, results in the order of the tasks.
+"""Run tasks on several processors, with results in the order of the tasks.
 
-``analyze``: one recording is one task. Rows wait in part files until the recording was read to its end: then its doubts
-are known, and each row gets them. A day of breaths crosses no process whole, and the output is the same for any number
+In ``analyze``, one recording is one task. Its rows wait in part files until it has been read to its end; only then are
+its doubts known, and each row gets them. Rows do not pass between processes, and the output is the same for any number
 of jobs.
 """
 
@@ -32,7 +32,11 @@ Found = TypeVar("Found")
 def spread(
     work: Callable[..., Found], workers: int, *columns: Sequence[Any], remedy: str = ""
 ) -> Generator[Found, None, None]:
-    """``map(work, *columns)`` on ``workers`` processes; with one, in this. Raises ``DataError`` if one is killed."""
+    """``map(work, *columns)`` on ``workers`` processes; one worker is this process.
+
+    Raises:
+        DataError: The system ended a worker process.
+    """
     if workers <= 1:
         yield from map(work, *columns)
         return
@@ -54,9 +58,12 @@ def examine_all(
     on_summary: Callable[[Row], None] | None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> Iterator[RecordingSummary]:
-    """Findings in the order of ``plan``, each after its rows. Raises ``DataError`` if a worker is killed.
+    """Examine recordings; findings come in the order of ``plan``, each after its rows.
 
-    ``on_progress`` as for ``examine``; it is called with one worker only.
+    ``on_progress`` is as for ``examine``, but called only if there is a single worker.
+
+    Raises:
+        DataError: The system ended a worker process.
     """
     workers = min(jobs, len(plan))
     if workers <= 1 and on_breath is None and on_summary is None:
@@ -83,7 +90,7 @@ def _temporary() -> TemporaryDirectory[str]:
 
 
 def _let_interrupts_kill() -> None:
-    """Ctrl-C reaches the whole process group; a worker then ends without a traceback."""
+    """End a worker without a traceback on Ctrl-C, which reaches the whole process group."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,4 +1,4 @@
-"""What one recording came to: counted while it is analysed, shown as a line of the report."""
+"""The summary of one recording: counted while it is analysed, printed as a line of ``analyze`` and ``check``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from streamer.model.records import BreathRecord, Event, Notice, NoticeKind
 GAPS = frozenset({NoticeKind.GAP, NoticeKind.OVERLAP, NoticeKind.RATE_CHANGE})
 MAX_REASONS = 6
 MAX_RUNS = 10_000
-"""Kept of one recording."""
+"""Runs kept of one recording."""
 
 
 @dataclass(slots=True)
 class Extent:
-    """Of one waveform, in its canonical unit."""
+    """Range of one waveform in its canonical unit, and counts of samples and missing samples."""
 
     low: float = math.inf
     high: float = -math.inf
@@ -48,18 +48,18 @@ class RecordingSummary:
 
     Attributes:
         name: The recording as it was named.
-        format: How it was read.
-        rates_hz: Sampling rates seen.
-        channels: Waveforms seen, each with its lowest, its highest and how many of its samples are missing.
-        units: Waveform → the file's own unit, multiplier and divisor to the canonical one, where it is another.
-        first_s: Device clock of the first sample.
-        last_s: Device clock after the last sample.
-        samples: Samples read, filled gaps not among them.
+        format: Name of its format.
+        rates_hz: Sampling rates that occur.
+        channels: Waveform → its range and its missing samples.
+        units: Waveform → unit in the file, multiplier and divisor to the canonical unit, where they differ.
+        first_s: Device clock of the first sample, s.
+        last_s: Device clock after the last sample, s.
+        samples: Samples read, without filled gaps.
         sidecar: What is known of it beside the samples.
-        breaths: Breaths, cut ones included.
+        breaths: Breaths, cut-off ones included.
         values: Key → its numbers, for the median.
-        withheld: (reason, key) → breaths.
-        notices: Notices of each kind.
+        withheld: (reason, key) → number of breaths.
+        notices: Kind of notice → count.
         doubts: What is doubtful: suspicions, assumptions, damage, dropped rows.
         runs: Stretches between which the clock of the file returned to its beginning; one at least once it was read.
         error: Why reading ended early, or None.
@@ -83,7 +83,7 @@ class RecordingSummary:
     error: VentstreamError | None = None
 
     def read(self, item: Chunk | Notice) -> None:
-        """Count what the recording gave."""
+        """Count a chunk of the recording."""
         if isinstance(item, Chunk) and len(item):
             self.rates_hz.add(item.rate_hz)
             for channel, samples in item.channels.items():
@@ -95,7 +95,7 @@ class RecordingSummary:
             self.samples += len(item)
 
     def found(self, event: Event) -> None:
-        """Count what the core made of it."""
+        """Count an event of the core."""
         if isinstance(event, Notice):
             self.notices[event.kind] += 1
             self.doubts.hear(event)
@@ -113,21 +113,21 @@ class RecordingSummary:
 
     @property
     def duration_s(self) -> float:
-        """From the first sample to the last."""
+        """Time from the first sample to the last, s."""
         return self.last_s - self.first_s if self.first_s is not None else 0.0
 
     @property
     def gaps(self) -> int:
-        """Gaps, overlaps and changes of rate; a clock that begins again has its pause, a gap."""
+        """Count of gaps, overlaps and changes of rate. A reset of the clock counts through the gap it leaves."""
         return sum(self.notices[kind] for kind in GAPS)
 
     @property
     def rate(self) -> str:
-        """``100`` or ``50, 100``."""
+        """The sampling rates as text: ``100`` or ``50, 100``."""
         return ", ".join(f"{rate:g}" for rate in sorted(self.rates_hz))
 
     def reasons(self) -> str:
-        """``no_hold: pplat crs (118), …``: the most frequent reasons, and in how many breaths."""
+        """The most frequent reasons with their count of breaths and their keys: ``no_hold 118 (pplat crs), …``."""
         keys: dict[str, list[str]] = {}
         most: Counter[str] = Counter()
         for (reason, key), count in self.withheld.items():

@@ -1,4 +1,4 @@
-"""Recordings named on a command line: opened, folders expanded, labelled."""
+"""Recordings named on a command line: expand folders, place events on the device's clock, label."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Dated = TypeVar("Dated", SessionEvent, BloodGas)
 FINGERPRINT_BYTES = 1 << 16
 BESIDE = frozenset({".toml", ".md", ".rst", ".py", ".ipynb", ".html"})
 ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)(\.txt)?")
-"""Files in a folder of recordings that are none, by suffix and by name in small letters."""
+"""Files of a folder that are not recordings, by suffix and by name in lower case."""
 MAX_SKIPPED = 5
-"""Files of folders that are no recordings, said one by one; beyond that they are counted."""
+"""Skipped files that are named one by one; further ones are counted."""
 
 
 class Run(NamedTuple):
-    """A stretch of a recording on one clock.
+    """A stretch of a recording between two resets of the device's clock.
 
     Attributes:
-        start_s: Where it begins on the clock of the table, which goes on from run to run.
-        clock_s: The same instant on the clock of the file, where it has one; None where it is not known.
+        start_s: Its beginning on the clock of the table, which continues from run to run, s.
+        clock_s: The same instant on the clock of the file, s; None if unknown.
     """
 
     start_s: float
@@ -42,10 +42,13 @@ class Run(NamedTuple):
 
 
 def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Folders into the recordings in them, sorted; what is named itself stays, readable or not.
+    """Replace each folder by the recordings in it, sorted. A file that is named itself stays, readable or not.
 
     Returns:
-        Recordings, and a line for each file of a folder that is none.
+        The recordings, and a line for each file in a folder that is not one.
+
+    Raises:
+        DecodeError: A folder has no recording in it.
     """
     recordings: list[Path] = []
     skipped: list[str] = []
@@ -69,11 +72,11 @@ def expand(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def say_skipped(skipped: Sequence[str]) -> None:
-    """Name the files of folders that are no recordings, the first of them one by one."""
+    """Warn about the files in folders that are not recordings: the first by name, the rest as a count."""
     for reason in skipped[:MAX_SKIPPED]:
         warn(f"skipped: {reason}")
     if len(skipped) > MAX_SKIPPED:
-        warn(f"skipped: … and {len(skipped) - MAX_SKIPPED} more files that are not known; name one to see why")
+        warn(f"skipped: … and {len(skipped) - MAX_SKIPPED} more files of unknown format; name one to see why")
 
 
 def _is_session(folder: Path) -> bool:
@@ -82,7 +85,7 @@ def _is_session(folder: Path) -> bool:
 
 
 def _inside(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """The files and recorded sessions in a folder that may be recordings; a link back to a folder above is none."""
+    """The files and recorded sessions in a folder that may be recordings. Links back to a parent are not followed."""
     above = *above, folder.resolve()
     for found in folder.iterdir():
         if found.is_dir() and not found.name.startswith("."):
@@ -95,14 +98,14 @@ def _inside(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
 
 
 def _may_be_one(path: Path, folder: Path) -> bool:
-    """Neither hidden nor what lies beside a recording: its sidecar, its truth, a README, a licence."""
+    """Whether a file may be a recording: not hidden, and not a sidecar, a truth, a README or a licence."""
     is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     is_beside = path.suffix.lower() in BESIDE or path.name.endswith(".truth.json")
     return not is_hidden and not is_beside and not ABOUT.fullmatch(path.name.lower())
 
 
 def _why_not(path: Path) -> str | None:
-    """Why a file in a folder is no recording, or None; whether its rows are any good shows when it is read."""
+    """Why a file in a folder is not a recording, or None. Its rows are not checked here."""
     try:
         open_recording(path)
     except DecodeError as error:
@@ -113,7 +116,7 @@ def _why_not(path: Path) -> str | None:
 
 
 def on_device_clock(recording: Recording) -> Sidecar:
-    """The sidecar with each dated event and blood gas at its device second, where ``start_utc`` allows it."""
+    """The sidecar with the device time of each dated event and blood gas, if ``start_utc`` is known."""
     sidecar = recording.sidecar
     start_utc = sidecar.recording.start_utc
     entries: list[SessionEvent | BloodGas] = [*sidecar.event, *sidecar.blood_gas]
@@ -128,7 +131,7 @@ def on_device_clock(recording: Recording) -> Sidecar:
 
 
 def utc_of_zero_s(recording: Recording) -> float | None:
-    """UTC, in seconds since 1970, of second 0 of its device's clock, where ``start_utc`` says when it began."""
+    """UTC (seconds since 1970) of second 0 of the device's clock; None if ``start_utc`` is unknown."""
     start_utc = recording.sidecar.recording.start_utc
     return None if start_utc is None else start_utc.timestamp() - _first_s(recording)
 
@@ -164,7 +167,7 @@ def runs_of(recording: Recording) -> tuple[list[Run], float]:
 
 
 def fingerprint(path: Path) -> str:
-    """The session of an analysis: the same for the same recording wherever it lies."""
+    """The session id of an analysis: a hash of the content, the same wherever the recording lies."""
     digest = hashlib.blake2b(digest_size=6)
     path = path / MANIFEST if path.is_dir() else path
     try:
@@ -172,10 +175,10 @@ def fingerprint(path: Path) -> str:
             digest.update(file.read(FINGERPRINT_BYTES))
             digest.update(str(path.stat().st_size).encode())
     except OSError:
-        pass  # unreadable: said by whoever opens it
+        pass  # unreadable: opening it reports the error
     return digest.hexdigest()
 
 
 def source_of(sidecar: Sidecar) -> Source:
-    """What payloads say of a recording's samples."""
+    """The ``source`` that payloads state for the samples of a recording."""
     return Source.SIMULATED if sidecar.recording.source == "simulated" else Source.RECORDED

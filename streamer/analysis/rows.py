@@ -1,4 +1,4 @@
-"""Events as flat rows with the keys of contract.md §3, at full precision. ``tables.py`` writes them."""
+"""Events as flat rows with the keys of the contract §3, at full precision. ``tables`` writes them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,12 @@ class Column:
 
 
 def breath_columns() -> list[Column]:
-    """The columns of a table of breaths, in order."""
+    """The columns of a table of breaths, in order.
+
+    Examples:
+        >>> [column.name for column in breath_columns()][:4]
+        ['recording', 'bed', 'session', 'number']
+    """
     return [
         *_columns("text", "recording", "bed", "session"),
         *_columns("whole", "number"),

@@ -1,4 +1,4 @@
-"""One recording through the core, events into rows. What ``analyze`` and ``check`` do with each recording."""
+"""Run one recording through the core and turn its events into rows, for ``analyze``, ``check`` and studies."""
 
 from __future__ import annotations
 
@@ -26,23 +26,34 @@ from streamer.model.records import BreathRecord, Event, Notice, NoticeKind, Summ
 from streamer.wire.timebase import RecordedTime
 
 NO_WINDOWS = RollingSettings(windows_s={})
-"""Breaths do not depend on windows, which cost as much as all the rest."""
+"""No windows: breaths do not depend on them, and they double the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One recording to be read, and what the user said of it."""
+    """One recording to read, and what the user states of it.
+
+    Attributes:
+        path: The file, or a recorded folder.
+        format_name: Name of the format; None recognises it.
+        rate_hz: Samples per second, where the file does not say.
+        context: Overrides the sidecar: a TOML file with its tables, or a ``Sidecar``.
+        restated: ``event`` or ``blood_gas``: lists that ``context`` replaces, so those of the recording are skipped.
+
+    Examples:
+        >>> Job(path=Path("replay_data/vcv_hold.csv")).context is None
+        True
+    """
 
     path: Path
     format_name: str | None = None
     rate_hz: float | None = None
     context: Path | Sidecar | None = None
     restated: frozenset[str] = frozenset()
-    """``event``, ``blood_gas``: what the recording told of these is passed over, since ``context`` says it anew."""
 
 
 class _Rows:
-    """Turns events into rows and hands on what is wanted."""
+    """Turns events into rows and passes them to the callbacks."""
 
     def __init__(
         self,
@@ -72,7 +83,7 @@ class _Rows:
             self._on_notice(event)
 
     def _source(self, clock: RecordedTime) -> dict[str, Any]:
-        """What all rows say of the recording and its clocks."""
+        """Columns that all rows of the recording share, and its clocks."""
         return {
             "recording": self._name,
             "session": self._session,
@@ -90,9 +101,28 @@ def examine(
     observer: Callable[[Breath, BreathRecord, MeasurementContext], None] | None = None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> RecordingSummary:
-    """One recording through one ``Bed``, which has an ``observer``; what was good before an error is kept.
+    """Run one recording through the core.
 
-    ``on_progress`` is given its name and how many seconds of it were read.
+    An error that ends reading early stands in ``RecordingSummary.error``; what came before it is kept.
+
+    Args:
+        job: The recording, and what the user states of it.
+        on_breath: Called with each breath as a flat row (``rows.breath_row``).
+        on_summary: Called with each summary as a flat row; windows are computed only if it is given.
+        on_notice: Called with each notice.
+        observer: Called with each breath's samples, its record, and what it was measured with.
+        on_progress: Called with the name of the recording and the seconds read so far.
+
+    Returns:
+        Counts, medians and doubts of the recording.
+
+    Examples:
+        >>> rows = []
+        >>> findings = examine(Job(path=Path("replay_data/vcv_hold.csv")), on_breath=rows.append)
+        >>> findings.breaths, findings.format, round(findings.duration_s)
+        (22, 'csv', 75)
+        >>> round(rows[3]["crs"]), rows[4]["crs"], rows[4]["missing"]["crs"]
+        (35, None, 'no_hold')
     """
     found = RecordingSummary(str(job.path))
     try:
@@ -121,7 +151,7 @@ def _followed(
 
 
 def _kind(notice: Notice) -> str:
-    """What of a sidecar it is, if anything."""
+    """``blood_gas`` or ``event`` for a notice that repeats an entry of a sidecar, else empty."""
     return "blood_gas" if notice.kind is NoticeKind.BLOOD_GAS else "event" if "event" in notice.values else ""
 
 

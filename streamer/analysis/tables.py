@@ -1,11 +1,10 @@
-"""Tables in files: Parquet, CSV, JSON lines. Where ``analyze`` ends.
+"""Write and read tables of breaths and summaries: Parquet, CSV, JSON lines.
 
-Files appear under their name only when they are complete;
-rows are written in batches, so that a day of breaths needs no more memory than an hour. In CSV and Parquet the objects
-``missing`` and ``quality`` are JSON text, ``flags`` and ``doubts`` are words; ``read_table`` turns them back. What is
-to be known of a whole table, doubts first of all, stands in the metadata of a Parquet file under the key
-``ventstream``, and beside other files in ``NAME-metadata.json`` (the name that W3C's CSV on the Web gives it):
-``read_about`` reads both.
+A file takes its name only when it is complete. Rows are written in batches, so a day of breaths needs no more memory
+than an hour. In CSV and Parquet the objects ``missing`` and ``quality`` are JSON text, ``flags`` and ``doubts`` are
+words separated by spaces; ``read_table`` converts them back. Metadata of the whole table, above all its doubts, are
+stored in a Parquet file under the key ``ventstream``, and beside other files in ``NAME-metadata.json`` (the name
+that CSV on the Web of the W3C prescribes); ``read_about`` reads both.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ PLAIN = frozenset({"text", "number", "whole"})
 ABOUT = "ventstream"
 """Key of a table's metadata in a Parquet file."""
 BESIDE = "-metadata.json"
-"""Added to the name of another table, the file with its metadata."""
+"""Suffix that the name of a CSV or JSON-lines table gets for the file with its metadata."""
 
 
 class TableWriter(Protocol):
@@ -43,17 +42,21 @@ class TableWriter(Protocol):
         ...
 
     def describe(self, about: Mapping[str, Any]) -> None:
-        """What is to be known of the whole table; once, before it is closed."""
+        """Set the metadata of the whole table; once, before it is closed."""
         ...
 
     def close(self) -> None:
-        """Write what is still held back."""
+        """Write the rows that are still buffered."""
         ...
 
 
 @contextmanager
 def open_table(out: str, columns: Sequence[Column]) -> Iterator[TableWriter]:
-    """A table file by its suffix, ``-`` for JSON lines on standard output; it takes its name at the end.
+    """Open a table for writing. The file takes its name when the block ends without an error.
+
+    Args:
+        out: A path whose suffix chooses the format, or ``-`` for JSON lines on standard output.
+        columns: As ``rows.breath_columns`` or ``rows.summary_columns`` returns them.
 
     Raises:
         ConfigError: The suffix names no format.
@@ -72,7 +75,7 @@ def open_table(out: str, columns: Sequence[Column]) -> Iterator[TableWriter]:
 
 
 class _Text:
-    """A file of text has no place for metadata: they stand beside it."""
+    """A text file, whose metadata go into a file beside it."""
 
     about: Mapping[str, Any] | None = None
 
@@ -167,7 +170,7 @@ def _flat(found: Any, column: Column) -> Any:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table written here, with ``missing`` and ``quality`` as dicts, ``flags`` and ``doubts`` as lists.
+    """Read a table that ``analyze`` wrote; ``missing`` and ``quality`` as dicts, ``flags`` and ``doubts`` as lists.
 
     Raises:
         ConfigError: The suffix names no format.
@@ -193,7 +196,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What is to be known of a table written here: its recordings with their doubts; empty where nothing is told.
+    """Read the metadata of a table that ``analyze`` wrote: its recordings with their doubts; empty if there are none.
 
     Raises:
         DecodeError: The metadata cannot be read.

@@ -1,4 +1,4 @@
-"""Where an MQTT broker is. For what we publish to, and for adapters whose samples come from one."""
+"""Parse the URL of an MQTT broker, of the one we publish to and of those that samples come from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A broker URL taken apart."""
+    """The parts of a broker URL."""
 
     host: str
     port: int
@@ -27,15 +27,19 @@ class Address:
 
 
 def parse_url(url: str, *, username: str = "", or_else: str = "") -> Address:
-    """``mqtt://user@host:1883`` taken apart.
+    """Split ``mqtt://user@host:1883`` into its parts.
 
     Args:
         url: The URL.
-        username: User name where the URL has none.
-        or_else: What else is allowed in its place, for the error.
+        username: User name if the URL has none.
+        or_else: Another accepted value, for the error message.
 
     Raises:
         ConfigError: Another scheme, no host, a bad port, a password, or a path.
+
+    Examples:
+        >>> parse_url("mqtts://icu@broker.example").port
+        8883
     """
     alternative = f" or {or_else}" if or_else else ""
     shown = re.sub(r":[^/@:]*@", ":…@", url)

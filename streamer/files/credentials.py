@@ -1,6 +1,6 @@
-"""Passwords and certificates, read when a connection is made. Nothing here is ever logged.
+"""Read passwords and certificates when a connection is made. They are never logged.
 
-For the broker that we publish to, and for adapters whose samples come from one: ``whose`` names in errors which.
+For the broker that we publish to, and for brokers that samples come from; ``whose`` names the broker in errors.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ MAX_SECRET = 4096
 
 
 class Named(Protocol):
-    """Settings that name the files and variables in which secrets are; an empty text names none."""
+    """Settings that name the files and variables with the secrets; an empty text names none."""
 
     @property
     def address(self) -> Address:
-        """Where the broker is."""
+        """Host, port and user name of the broker."""
         ...
 
     @property
@@ -32,35 +32,35 @@ class Named(Protocol):
 
     @property
     def password_env(self) -> str:
-        """Variable that holds it."""
+        """Environment variable that holds the password."""
         ...
 
     @property
     def ca_file(self) -> str:
-        """PEM of the authority that we trust."""
+        """PEM file of the authority that signed the broker's certificate."""
         ...
 
     @property
     def cert_file(self) -> str:
-        """PEM of our own certificate."""
+        """PEM file of our own certificate."""
         ...
 
     @property
     def key_file(self) -> str:
-        """PEM of its key."""
+        """PEM file of the key of our certificate."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """What proves who we are, and the authorities we trust; never shown."""
+    """Our password, and certificates with the authorities we trust. ``repr`` does not show them."""
 
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
 
 def read_secrets(settings: Named, whose: str = "broker") -> Secrets:
-    """What the settings name, read.
+    """Read the password and the certificates that the settings name.
 
     Raises:
         ConfigError: A password or certificate file cannot be used.
@@ -94,7 +94,7 @@ def read_password(settings: Named, whose: str = "broker") -> str | None:
 
 
 def tls_context(settings: Named, whose: str = "broker") -> ssl.SSLContext:
-    """Verifies the broker's certificate and name; there is no way to switch that off.
+    """A TLS context that verifies the certificate and the name of the broker; this cannot be switched off.
 
     Raises:
         ConfigError: A certificate or key file cannot be used.

@@ -1,4 +1,4 @@
-"""What leaves a command: files that are there in full or not at all, and lines."""
+"""Output of a command: files that appear complete or not at all, and lines on the terminal."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from streamer.model.errors import OutputError
 
 
 def real(path: Path) -> Path:
-    """Where a path leads, links followed; a link that leads to itself is left as it is."""
+    """The path with symbolic links resolved; a link to itself is left as it is."""
     return Path(os.path.realpath(path))
 
 
 def say(line: str) -> None:
-    """A line of the answer, on standard output at once. Raises ``BrokenPipeError`` when nobody reads any more."""
+    """Write a line of the result to standard output at once. Raises ``BrokenPipeError`` if the reader has gone."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def warn(line: str) -> None:
-    """A line that is not the answer, on standard error."""
+    """Write a line that is not part of the result to standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
 class _Lines(logging.Formatter):
-    """A record as one line; where it carries a traceback, its error only, unless somebody is looking for a bug."""
+    """A log record as one line, with the error but no traceback unless ``VENTSTREAM_DEBUG`` is set."""
 
     def format(self, record: logging.LogRecord) -> str:
         if os.environ.get("VENTSTREAM_DEBUG"):
@@ -42,7 +42,7 @@ class _Lines(logging.Formatter):
 
 
 class _NoRepeats(logging.Filter):
-    """A broker that stays away is said once, not at each attempt."""
+    """Drops a record that repeats the one before it, such as each failed attempt to reach a broker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _NoRepeats(logging.Filter):
 
 
 def log_in_lines() -> None:
-    """Warnings of every module, also of libraries, on standard error."""
+    """Write warnings of every module and library to standard error, one line each."""
     lines = logging.StreamHandler()
     lines.setFormatter(_Lines())
     lines.addFilter(_NoRepeats())
@@ -63,19 +63,19 @@ def log_in_lines() -> None:
 
 
 class Output:
-    """Bytes on their way into a file, written beside it and renamed when the block ends without an error.
+    """A file that is written under a temporary name and renamed when the ``with`` block ends without an error.
 
-    ``-`` is standard output; a device or pipe that already exists is written directly. Used as a context manager.
+    ``-`` is standard output; an existing device or pipe is written directly.
 
     Raises:
-        OutputError: No such folder, no permission, disk full. The file that stood there before is untouched.
+        OutputError: No such folder, no permission, disk full. An existing file of that name is left untouched.
     """
 
     def __init__(self, out: str) -> None:
         self.name = "standard output" if out == "-" else out
         self._target: Path | None = None
         self._draft: Path | None = None
-        self._is_over = False  # a writer of another library that is given up late has nothing to say any more
+        self._is_over = False  # a library may write once more when its writer is collected: ignored
         self._file = self._open(out)
 
     def _open(self, out: str) -> IO[bytes]:
@@ -99,7 +99,7 @@ class Output:
         return OutputError(f"{self.name}: cannot be written: {reason}")
 
     def write(self, payload: bytes) -> int:
-        """Add bytes. Raises ``OutputError``, and ``BrokenPipeError`` when nobody reads standard output any more."""
+        """Add bytes. Raises ``OutputError``, or ``BrokenPipeError`` if the reader of standard output has gone."""
         if self._is_over:
             return len(payload)
         try:
@@ -110,7 +110,7 @@ class Output:
             raise self._failed(error) from None
 
     def flush(self) -> None:
-        """Hand what is buffered to the system. Raises as ``write``."""
+        """Flush buffered bytes to the system. Raises as ``write``."""
         if self._is_over:
             return
         try:
@@ -122,7 +122,7 @@ class Output:
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is a file with a name, neither a pipe, a device nor standard output."""
+        """Whether it is a regular file, not a pipe, a device or standard output."""
         return self._target is not None
 
     @property
@@ -131,7 +131,7 @@ class Output:
         return self._is_over
 
     def close(self) -> None:
-        """Nothing: the block's end closes and renames (writers of other libraries call this too early)."""
+        """Do nothing: the end of the block closes and renames. Writers of other libraries call this too early."""
 
     def __enter__(self) -> Self:
         return self

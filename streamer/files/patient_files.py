@@ -1,9 +1,9 @@
-"""Session files and cohort files: TOML → ``Study``, every mistake one line that names its place.
+"""Read patient files and cohort files: TOML → ``Study``. Every mistake is one line that names its place.
 
-A session file is one patient's: recordings, and what holds of all of them (``[context]``, ``[[event]]``,
-``[[blood_gas]]`` as in a sidecar). What it states of a list replaces what the recordings themselves tell of it. A
-cohort file names session files. Either may say which time points are wanted (``[points]``); the cohort's hold for all.
-Paths start at the file's folder.
+A patient file belongs to one patient: recordings, and what holds for all of them (``[context]``, ``[[event]]``,
+``[[blood_gas]]`` as in a sidecar). A list that it states replaces that list of the recordings. A cohort file names
+patient files. Either may choose the time points (``[points]``); those of a cohort file hold for all its patients.
+Paths are relative to the folder of the file.
 """
 
 from __future__ import annotations
@@ -63,9 +63,18 @@ class _CohortFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One patient's recordings and what is told of them.
+    """One patient: recordings, and what holds for all of them.
 
-    ``document`` is the file it was read from, for messages; None for a recording that was named by itself.
+    Attributes:
+        label: Label of the patient, never an identity.
+        recordings: Files with what they do not state themselves.
+        told: Context, events and blood gases of the patient file.
+        document: The patient file, for messages; None for a recording that was named by itself.
+
+    Examples:
+        >>> patient = read_study(Path("replay_data/prone_short/p1.toml")).sessions[0]
+        >>> patient.label, [event.kind for event in patient.told.event]
+        ('P1', ['prone', 'settings'])
     """
 
     label: str
@@ -74,7 +83,7 @@ class Session:
     document: Document | None = None
 
     def error(self, at: tuple[str | int, ...], problem: str) -> ConfigError:
-        """A mistake at a place of the session file, to be raised."""
+        """An error to raise for a mistake at a place of the patient file."""
         if self.document is None:
             return ConfigError(one_line(f"{self.recordings[0].path}: {problem}"))
         return self.document.error(at, problem)
@@ -82,9 +91,18 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What a report is made of.
+    """A study as its files describe it, before any recording is read.
 
-    ``files`` are those that were read to know it: cohort and session files.
+    Attributes:
+        title: Of the cohort file, else the label of the patient.
+        sessions: The patients.
+        points: The time points.
+        files: The cohort and patient files that were read.
+
+    Examples:
+        >>> study = read_study(Path("replay_data/prone_short/cohort.toml"))
+        >>> [patient.label for patient in study.sessions], study.points.hours
+        (['P1', 'P2', 'P3', 'P4'], {'prone': (0.02,)})
     """
 
     title: str
@@ -94,10 +112,17 @@ class Study:
 
 
 def read_study(path: Path) -> Study:
-    """A cohort file, a session file, or a single recording by itself.
+    """Read a study: a cohort file, a patient file, or a single recording by itself.
+
+    Args:
+        path: A TOML file, or a recording whose sidecar has the events.
 
     Raises:
-        ConfigError: One line with file, line and remedy.
+        ConfigError: The file is faulty; the message is one line with file, line and remedy.
+
+    Examples:
+        >>> read_study(Path("replay_data/prone_short/p1.toml")).title
+        'P1'
     """
     if path.suffix.lower() != ".toml":
         told = Session(label=bed_id(path), recordings=(Recorded(path=path),), told=Sidecar())
@@ -121,10 +146,10 @@ def _cohort(document: Document, path: Path) -> Study:
             raise document.error(("sessions", index), _absent(found))
         inner = Document.open(found)
         if "sessions" in inner.tree:
-            raise document.error(("sessions", index), "is a cohort file itself; name the session files")
+            raise document.error(("sessions", index), "is a cohort file itself; name the patient files")
         session = _session(inner, found, file.points)
         if session.label in {other.label for other in sessions}:
-            raise inner.error(("label",), f"another session of {path.name} has this label")
+            raise inner.error(("label",), f"another patient of {path.name} has this label")
         sessions.append(session)
     files = (path, *(path.parent / named for named in file.sessions))
     return Study(title=file.title or path.stem, sessions=tuple(sessions), points=file.points, files=files)
@@ -134,7 +159,7 @@ def _session(document: Document, path: Path, points: PointSettings) -> Session:
     if not isinstance(document.tree.get("recording"), list):
         raise document.error(
             ("recording",) if "recording" in document.tree else (),
-            'a session file names its recordings: [[recording]] with path = "…"',
+            'a patient file names its recordings: [[recording]] with path = "…"',
         )
     file = document.read(_SessionFile)
     refuse_untold(document, (), file)
@@ -155,12 +180,12 @@ def _session(document: Document, path: Path, points: PointSettings) -> Session:
 
 
 def no_anchor(points: PointSettings) -> str:
-    """The fault of a session without the event that its baseline lies before."""
+    """Message for a patient without the event that follows the baseline."""
     return f"no event is of kind {points.event!r}, before which the baseline lies: add it, or set event in [points]"
 
 
 def _absent(path: Path) -> str:
-    """No such file, with the name that was probably meant."""
+    """Message for a file that does not exist, with the name that was probably meant."""
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder}; paths start at the folder of this file"
@@ -185,7 +210,7 @@ def _check_points(document: Document, points: PointSettings) -> None:
 
 
 def _check_times(session: Session) -> None:
-    """Refuse what says when twice, and device seconds where they name no device."""
+    """Refuse an entry with two times, and device seconds where several recordings have a clock each."""
     tables: dict[str, Sequence[SessionEvent | BloodGas]] = {
         "event": session.told.event,
         "blood_gas": session.told.blood_gas,

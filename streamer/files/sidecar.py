@@ -1,4 +1,4 @@
-"""What the operator wrote down, read and checked: sidecars, context files, ``[[bed.event]]``."""
+"""Read and check what the operator wrote down: sidecars, context files, ``[[bed.event]]``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,30 @@ class Told(Protocol):
     """The lists of events and gases in a sidecar, or of a bed."""
 
     @property
-    def event(self) -> Sequence[SessionEvent]: ...  # noqa: D102 (as in context.py)
+    def event(self) -> Sequence[SessionEvent]:
+        """Tables ``[[event]]``."""
+        ...
+
     @property
-    def blood_gas(self) -> Sequence[BloodGas]: ...  # noqa: D102
+    def blood_gas(self) -> Sequence[BloodGas]:
+        """Tables ``[[blood_gas]]``."""
+        ...
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Read a sidecar or context file. Raises ``ConfigError`` with the line."""
+    """Read a sidecar or context file.
+
+    Raises:
+        ConfigError: The file cannot be read or is faulty; the message names the line.
+
+    Examples:
+        >>> read_sidecar(Path("replay_data/vcv_hold.toml")).context.mode
+        'vcv'
+    """
     document = Document.open(path)
     if isinstance(document.tree.get("recording"), list):
         raise document.error(
-            ("recording",), "a session file is for report; what holds of one recording has [recording]"
+            ("recording",), "a patient file is for report; a sidecar describes one recording, in a table [recording]"
         )
     sidecar = document.read(Sidecar)
     refuse_untold(document, (), sidecar)
@@ -33,7 +46,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 def refuse_untold(document: Document, at: KeyPath, told: Told) -> None:
-    """Refuse events and gases that do not say when, and gases that say nothing. Raises ``ConfigError``."""
+    """Refuse events and gases without a time, and gases without a value. Raises ``ConfigError``."""
     tables: dict[str, Sequence[SessionEvent | BloodGas]] = {"event": told.event, "blood_gas": told.blood_gas}
     for name, entries in tables.items():
         for index, entry in enumerate(entries):

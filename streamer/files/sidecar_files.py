@@ -1,7 +1,6 @@
-"""Sidecars beside recordings: where they are, how ``--context`` adds to them, and back to TOML; session files likewise.
+"""Sidecars and patient files on disk: find them, merge them with ``--context``, and write them as TOML.
 
-``streamer.files.sidecar`` reads sidecars. A session file names the recordings of one patient and tells what a sidecar
-tells.
+``files.sidecar`` reads sidecars. A patient file names the recordings of one patient and has the tables of a sidecar.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def sidecar_path(path: Path) -> Path:
-    """Where the sidecar of a recording is written: ``name.csv`` → ``name.toml``."""
+    """Path at which the sidecar of a recording is written: ``name.csv`` → ``name.toml``."""
     return path.with_suffix(".toml")
 
 
 def find_sidecar(path: Path) -> Path | None:
-    """The sidecar beside a recording: ``name.csv.toml`` before ``name.toml``; a session file of that name is none.
+    """Find the sidecar beside a recording: ``name.csv.toml``, else ``name.toml``; for ``name.csv.gz`` the same names.
 
-    Beside ``name.csv.gz`` they may have the same names.
+    A patient file of that name is not a sidecar.
     """
     path = path if path.name else path.absolute()  # the folder of a session, from inside it
     choices = [path.with_name(path.name + ".toml"), sidecar_path(path)]
@@ -39,7 +38,7 @@ def find_sidecar(path: Path) -> Path | None:
 
 
 def _names_many(path: Path) -> bool:
-    """Whether it is a session file, which names its recordings in ``[[recording]]``; a faulty file is not known to."""
+    """Whether it is a patient file, which names its recordings in ``[[recording]]``; False for a faulty file."""
     try:
         return isinstance(Document.open(path).tree.get("recording"), list)
     except ConfigError:
@@ -47,7 +46,7 @@ def _names_many(path: Path) -> bool:
 
 
 def merged(under: Sidecar, over: Sidecar) -> Sidecar:
-    """What ``over`` says, and ``under`` where it is silent; a list of events or blood gases replaces the other's."""
+    """Merge two sidecars. ``over`` wins key by key; its list of events or blood gases replaces the other list."""
     return Sidecar(
         recording=_merged(under.recording, over.recording),
         context=_merged(under.context, over.context),
@@ -66,24 +65,24 @@ def _merged(under: S, over: S) -> S:
 
 
 def as_toml(sidecar: Sidecar) -> str:
-    """The sidecar as TOML; what was never said is left out."""
+    """The sidecar as TOML, without the keys that were never set."""
     return _joined(_table("[recording]", sidecar.recording), *_told(sidecar))
 
 
 def session_toml(label: str, recordings: Sequence[str], sidecar: Sidecar) -> str:
-    """A session file.
+    """A patient file as TOML.
 
     Args:
-        label: Of the patient, never an identity.
-        recordings: Their files, beside the session file, in the order of time.
-        sidecar: Context, events and gases; its ``recording`` is not told, each recording has its own.
+        label: Label of the patient, never an identity.
+        recordings: Names of the files beside the patient file, in the order of time.
+        sidecar: Context, events and gases; its ``recording`` is left out, since each recording has its own.
     """
     named = [f"[[recording]]\npath = {_literal(path)}\n" for path in recordings]
     return _joined(f"label = {_literal(label)}\n", *named, *_told(sidecar))
 
 
 def cohort_toml(title: str, sessions: Sequence[str], points: PointSettings) -> str:
-    """A cohort file: the session files of several patients, beside it, and time points if not the usual ones."""
+    """A cohort file as TOML: the patient files beside it, and the time points if they differ from the defaults."""
     return _joined(f"title = {_literal(title)}\nsessions = {_literal(list(sessions))}\n", _table("[points]", points))
 
 

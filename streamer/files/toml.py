@@ -1,8 +1,8 @@
-"""TOML text into frozen types, every fault one line that names its place. Sidecars, scenarios, configurations.
+"""Read TOML into frozen types: sidecars, scenarios, configurations. Every error is one line that names its place.
 
-``load(path, Sidecar)`` reads a file; ``Document`` gives the same in steps, for a reader that decides on the way what
-a table has to be. All that can be wrong with a file is a ``ConfigError``: ``ward.toml:7: unknown key 'pasive' in
-[context]; did you mean 'passive'?``
+``load(path, Sidecar)`` reads a file. ``Document`` does the same in steps, for a reader that chooses the type of a table
+as it goes. Every fault of a file is a ``ConfigError``: ``ward.toml:7: unknown key 'pasive' in [context]; did you mean
+'passive'?``
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def loads(text: str, kind: type[T], name: str) -> T:
 
 
 class Document:
-    """A parsed TOML text that still knows on which line each key stands.
+    """A parsed TOML text that knows the line of each key.
 
     Attributes:
-        name: The file's name in messages.
-        tree: What ``tomllib`` made of the text.
+        name: Name of the file in messages.
+        tree: The text as ``tomllib`` parses it.
     """
 
     def __init__(self, text: str, name: str) -> None:
@@ -83,7 +83,7 @@ class Document:
             raise ConfigError(one_line(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")) from None
 
     def read(self, kind: type[T], at: KeyPath = ()) -> T:
-        """The tree, or what stands at ``at``, as ``kind``. Raises ``ConfigError``."""
+        """Convert the tree, or its part at ``at``, to ``kind``. Raises ``ConfigError``."""
         found = self.value(at)
         self._refuse_unknown(found, types.type_info(kind), at)
         try:
@@ -94,14 +94,14 @@ class Document:
             raise self.error(where, friendly(problem or str(error), types.type_info(kind), where[len(at) :])) from None
 
     def value(self, at: KeyPath) -> Any:
-        """What stands at a key path that exists."""
+        """The value at a key path that exists."""
         found: Any = self.tree
         for key in at:
             found = found[key]
         return found
 
     def error(self, at: KeyPath, problem: str) -> ConfigError:
-        """``NAME:LINE: [table] key = value: problem``, to be raised."""
+        """An error to raise: ``NAME:LINE: [table] key = value: problem``."""
         shown = self._shown(at)
         try:
             found = self.value(at)
@@ -127,7 +127,7 @@ class Document:
         return self.name if line is None else f"{self.name}:{line}"
 
     def _check(self, found: Any, at: KeyPath) -> None:
-        """Refuse what no setting may be: nan, infinity, numbers beyond 64 bits, endless nesting."""
+        """Refuse values that no setting may have: nan, infinity, integers beyond 64 bits, deep nesting."""
         if len(at) > MAX_DEPTH:
             raise ConfigError(one_line(f"{self.name}: nested too deeply (more than {MAX_DEPTH} levels)"))
         if isinstance(found, float) and not math.isfinite(found):
@@ -154,7 +154,7 @@ class Document:
                     self._refuse_unknown(inner, part.value_type, (*at, key))
 
     def unknown(self, at: KeyPath, known: Mapping[str, object]) -> ConfigError:
-        """The error of a key nobody asked for, with the key that was probably meant."""
+        """An error to raise for an unknown key, with the known key that was probably meant."""
         *table, key = at
         inside = f" in {self._shown(tuple(table))}" if table else ""
         return ConfigError(one_line(f"{self._place(at)}: unknown key {key!r}{inside}; {did_you_mean(str(key), known)}"))

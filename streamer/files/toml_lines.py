@@ -1,7 +1,7 @@
-"""On which line each key of a TOML text stands. Only ``toml.py`` asks, for its messages.
+"""Find the line of each key of a TOML text, for the messages of ``files.toml``.
 
-``tomllib`` forgets where it read a key. This reads the text again, knowing that it is correct TOML: no value is
-interpreted, only brackets, strings and line breaks are followed.
+``tomllib`` does not report where a key stands. This module scans the text a second time, knowing that it is correct
+TOML: it follows brackets, strings and line breaks, and interprets no value.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _key_value(tokens: _Tokens, table: KeyPath, lines: dict[KeyPath, int], end: 
 
 
 def _value(tokens: _Tokens, path: KeyPath, lines: dict[KeyPath, int], end: str) -> None:
-    """Past one value and the comma after it; ``end`` closes the array or inline table that holds it."""
+    """Skip one value and the comma after it; ``end`` closes the array or inline table that holds it."""
     if tokens.take("["):
         index = 0
         while tokens.skip_breaks() and not tokens.take("]"):
@@ -88,21 +88,21 @@ class _Tokens:
         yield line, ""
 
     def at(self, *words: str) -> bool:
-        """Whether one of these stands next."""
+        """Whether the next token is one of these."""
         return self._word in words
 
     def next(self) -> str:
-        """The next token, taken."""
+        """Take the next token."""
         word = self._word
         self.line, self._word = next(self._tokens, (self.line, ""))
         return word
 
     def take(self, word: str) -> bool:
-        """Take this token if it stands next."""
+        """Take the next token if it is this one; whether it was."""
         return self.at(word) and bool(self.next())
 
     def skip_breaks(self) -> bool:
-        """Past line breaks; False at the end of the text."""
+        """Skip line breaks; False at the end of the text."""
         while self.take("\n"):
             pass
         return not self.at("")

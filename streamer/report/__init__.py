@@ -1,10 +1,7 @@
 """A study as a page and as pictures. Needs the extra ``ventstream[plot]``.
 
-    results = measure(read_study(Path("cohort.toml")))
-    Path("cohort.html").write_text(html(results), encoding="utf-8")
-
-Nothing here measures or decides: what is shown stands in ``Results``. The same results give the same bytes. A number
-that is withheld is shown as its reason; a comparison that was refused is never drawn as a change.
+The report measures and decides nothing: every number comes from ``Results``, and the same results give the same bytes.
+A withheld number appears as its reason; a refused comparison is never drawn as a change.
 """
 
 from __future__ import annotations
@@ -19,22 +16,67 @@ from streamer.study.results import Results
 
 
 def html(results: Results) -> str:
-    """The page: one file that loads nothing and runs nothing."""
+    """Render a study as a page: one HTML file that loads nothing from elsewhere and runs no script.
+
+    Args:
+        results: As ``streamer.study.measure`` returns them.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from streamer.study import measure, read_study
+        >>> text = html(measure(read_study(Path("replay_data/prone_short/p1.toml"))))
+        >>> text.startswith("<!DOCTYPE html>"), "<script" in text
+        (True, False)
+    """
     return page(results)
 
 
 def pictures(results: Results) -> list[Figure]:
-    """The patients over the time points, then each patient's whole session."""
+    """Draw a study as matplotlib figures: the patients over the time points, then the whole course of each patient.
+
+    Args:
+        results: As ``streamer.study.measure`` returns them.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from streamer.study import measure, read_study
+        >>> len(pictures(measure(read_study(Path("replay_data/prone_short/p1.toml")))))
+        2
+    """
     return [cohort_figure(results), *(trend_figure(results, patient) for patient in results.patients)]
 
 
 def pdf(results: Results) -> bytes:
-    """The pictures as one PDF, a page each."""
+    """Render the pictures as one PDF, a page each.
+
+    Args:
+        results: As ``streamer.study.measure`` returns them.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from streamer.study import measure, read_study
+        >>> pdf(measure(read_study(Path("replay_data/prone_short/p1.toml"))))[:5]
+        b'%PDF-'
+    """
     return bound(pictures(results))
 
 
 def picture(results: Results, suffix: str) -> bytes:
-    """The first of the pictures; ``suffix`` is ``.png`` or ``.svg``."""
+    """Render the first picture, the patients over the time points.
+
+    Args:
+        results: As ``streamer.study.measure`` returns them.
+        suffix: ``.png``, ``.svg`` or ``.pdf``.
+
+    Raises:
+        KeyError: Another suffix.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from streamer.study import measure, read_study
+        >>> picture(measure(read_study(Path("replay_data/prone_short/p1.toml"))), ".png")[1:4]
+        b'PNG'
+    """
     return rendered(cohort_figure(results), suffix)
 
 

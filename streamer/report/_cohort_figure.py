@@ -1,4 +1,4 @@
-"""All patients over the time points, a panel for each quantity."""
+"""The figure of the cohort: all patients over the time points, one panel a quantity."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PANELS = (
 )  # fmt: skip
 COLUMNS = 3
 APART = 0.34
-"""Over how much of the way to the next time point patients stand side by side."""
+"""Width over which patients stand side by side at a time point, as a share of the distance to the next."""
 FOOT = 0.045
 """Height of the marks of what is withheld, as a share of the panel."""
 ABREAST = 29
-"""So many letters fit under a panel side by side; where a word is longer than its share, labels stand upright."""
+"""Letters that fit under a panel side by side. Labels are turned upright if a word is longer than its share."""
 DOTTED = (0, (1, 2))
 
 
@@ -44,7 +44,7 @@ class Cell(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One quantity: patients' values in the order of the time points, and what the cohort's table says of them."""
+    """One quantity: the values of each patient in the order of the time points, and the rows of the cohort's table."""
 
     quantity: Quantity
     patients: dict[str, list[Cell]]
@@ -52,7 +52,7 @@ class Panel(NamedTuple):
 
 
 def cohort_figure(results: Results) -> Figure:
-    """Draw it; a study of one patient gets that patient's points."""
+    """Draw the figure; with one patient it shows the points of that patient."""
     with in_style():
         figure = blank(PAGE_IN)
         frame(figure, results, results.title)
@@ -76,12 +76,12 @@ def _margins(results: Results) -> dict[str, float]:
 
 
 def _shown(results: Results) -> tuple[str, ...]:
-    """Patients that have a name in the legend: one by one they are followed only where they are few."""
+    """Patients with an entry in the legend: all if they are few, else none."""
     return results.patients if len(results.patients) < MANY else ()
 
 
 def _panels(results: Results) -> list[Panel]:
-    """What is measured; where nobody has it but somebody an estimate, the estimate instead, named so."""
+    """The panels: the measured quantity, or its estimate (labelled) if no patient has a measurement."""
     at = {
         (row["quantity"], row["patient"], row["point"]): float(row["value"])
         for row in rows(results.values)
@@ -131,7 +131,7 @@ def _draw(axes: Axes, panel: Panel, results: Results) -> None:
 
 
 def _draw_points(axes: Axes, labels: list[str]) -> None:
-    """The time points along the axis: categories, not hours."""
+    """Label the time points along the axis, as categories rather than hours."""
     width = max(1, ABREAST // len(labels))
     is_upright = any(len(word) > width + 1 for label in labels for word in label.split())
     shown = labels if is_upright else [textwrap.fill(label, width, break_long_words=False) for label in labels]
@@ -140,7 +140,7 @@ def _draw_points(axes: Axes, labels: list[str]) -> None:
 
 
 def _draw_lines(axes: Axes, cells: list[Cell], offset: float, style: dict[str, Any]) -> None:
-    """From point to point; dotted and pale where either is not compared with the baseline, none beside a gap."""
+    """Lines from point to point: dotted and pale if either change was refused, none beside a withheld value."""
     for place, (before, after) in enumerate(pairwise(cells)):
         if np.isnan(before.value) or np.isnan(after.value):
             continue
@@ -158,7 +158,7 @@ def _draw_withheld(axes: Axes, places: list[float], colour: str) -> None:
 
 
 def _draw_cohort(axes: Axes, panel: Panel, *, is_many: bool) -> None:
-    """The median as a bar where two or more have a value; of many patients also quartiles, and how many have none."""
+    """The median of two or more values as a bar; with many patients also quartiles and the count of withheld values."""
     half = 0.27
     for place, row in enumerate(panel.cohort):
         if row is not None and row["median"] is not None and row["n"] >= 2:  # noqa: PLR2004 (a median of one is it)
@@ -181,7 +181,7 @@ def _draw_cohort(axes: Axes, panel: Panel, *, is_many: bool) -> None:
 
 
 def _legend(results: Results) -> tuple[list[Line2D], list[str]]:
-    """Patients, and what the other signs mean."""
+    """The legend: patients, then the other signs."""
     look = looks(results.patients)
     signs = [
         (Line2D([], [], color=look[patient].colour, marker=look[patient].marker, ms=4.2, lw=1.1), drawable(patient))

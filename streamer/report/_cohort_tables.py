@@ -1,4 +1,4 @@
-"""What patients have in common, as two tables."""
+"""The tables of the cohort: values at each time point, and changes from the first."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LEAST_P = 0.001
 FEW = (
     "Fewer than ten patients are shown as median [lowest\u2013highest] (their number): no mean, no standard deviation, "
     "no test. From ten on the brackets hold quartiles, and changes have a p (Wilcoxon, signed ranks, two-sided; not "
-    "adjusted for how many there are)."
+    "adjusted for multiple testing)."
 )
 DIRECTIONS = (
-    "A change smaller than what the method tells apart (see Quality) is no change. Refused: one of the two points has "
-    "no value, or they were measured in different ways; the reasons follow below."
+    "A change below the resolution of the method (see Quality) counts as no change. Refused: one of the two points has "
+    "no value, or they were measured by different methods; the reasons follow below."
 )
 Found: TypeAlias = dict[tuple[str, str], Row]
 Refused: TypeAlias = dict[tuple[str, str], Counter[str]]
@@ -53,7 +53,7 @@ def cohort_tables(results: Results) -> Html:
 
 
 def _reasons(found: list[Row], column: str) -> Refused:
-    """How often each reason stands where there is no number."""
+    """Count the reasons of missing numbers, by quantity and time point."""
     counts: Refused = {}
     for row in found:
         if row[column] is None:
@@ -70,7 +70,7 @@ def _level(quantity: Quantity, row: Row | None, absent: Counter[str]) -> str:
 
 
 def _spread(quantity: Quantity, row: Row, of: str, written: Callable[[float | None, int], str]) -> Html:
-    """Of one patient the number alone: nothing spreads."""
+    """Median and spread; for one patient the number alone."""
     keys = (f"{of}median", f"{of}low", f"{of}high")
     median, low, high = (written(row[key], quantity.digits) for key in keys)
     if row["pairs" if of else "n"] == 1:
@@ -80,7 +80,7 @@ def _spread(quantity: Quantity, row: Row, of: str, written: Callable[[float | No
 
 
 def _change(quantity: Quantity, row: Row | None, refused: Counter[str]) -> str:
-    """Median and spread, and how many went which way; what was refused counts too."""
+    """Median and spread of a change, and the number of patients per direction, refusals included."""
     ways = [f"{row[key]} {word}" for key, word in WAYS if row is not None and row[key]]
     if refused:
         ways.append(f"{sum(refused.values())} refused")

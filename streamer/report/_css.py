@@ -1,4 +1,4 @@
-"""How the page looks: on a desk, on a phone, on paper."""
+"""The style sheet of the page: for a wide screen, a phone and paper."""
 
 from __future__ import annotations
 

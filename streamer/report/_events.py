@@ -1,4 +1,4 @@
-"""What happened to a patient, along a figure's hours: positions, time points, events."""
+"""The lane of events above a figure: positions, time points and events of one patient along the hours."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "suction": {"color": PALE, "lw": 0.9, "ls": (0, (1, 1.5))},
     "note": {"color": PALE, "lw": 0.9, "ls": (0, (5, 2))},
 }
-"""How an event's line looks; in this order their names are kept where there is no room for all."""
+"""Kind of event → style of its line, the most important first: names at the end are dropped if room is short."""
 MOST_LABELS = 22
-"""So many names have room along one panel."""
+"""Names that have room along one panel."""
 LETTERS = 14
-"""Of a name that are written."""
+"""Letters written of a name."""
 TOGETHER = 0.01
-"""Events of one kind closer than this share of the session have one name."""
+"""Events of one kind share a name if they are closer than this share of the figure's width."""
 
 
 class Mark(NamedTuple):
@@ -45,14 +45,14 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Of one patient, in hours.
+    """Events and windows of one patient, in hours from time 0.
 
     Attributes:
         low: First hour of the figure.
         high: Last hour of the figure.
-        points: Time point's label → its window.
+        points: Label of a time point → its window.
         turned: Spans in prone position.
-        events: All but the blood gases.
+        events: Events without the blood gases.
         gases: Hours of the draws.
     """
 
@@ -128,7 +128,7 @@ def draw_lane(axes: Axes, course: Course) -> None:
 
 
 def _named(course: Course) -> list[Mark]:
-    """Names in the order of hours: those of time points, then as many events as there is room for."""
+    """Names in the order of hours: of the time points, and of as many events as there is room for."""
     found = [Mark((start + end) / 2.0, "", shortened(label, LETTERS)) for label, (start, end) in course.points.items()]
     order = {kind: place for place, kind in enumerate(KINDS)}
     found += sorted(_together(course), key=lambda mark: order.get(mark.kind, len(order)))
@@ -136,7 +136,7 @@ def _named(course: Course) -> list[Mark]:
 
 
 def _together(course: Course) -> list[Mark]:
-    """Events with neighbours of the same kind joined, with their number."""
+    """Events, neighbours of the same kind joined into one mark with their number."""
     near, found = TOGETHER * (course.high - course.low), []
     for kind, same in groupby(sorted(course.events, key=lambda row: str(row["kind"])), key=lambda row: row["kind"]):
         runs: list[list[float]] = []

@@ -17,7 +17,7 @@ def quantity_table(
     cell: Callable[[Quantity, str], str],
     *first: Html,
 ) -> Html:
-    """The table: quantities under the names of their groups, below rows that come first."""
+    """Build the table: the rows ``first``, then the quantities under the names of their groups."""
     bodies = [list(first)] if first else []
     for group, inside in groupby(quantities, key=lambda quantity: quantity.group):
         lines = [line(name(quantity), [cell(quantity, point) for point in points]) for quantity in inside]

@@ -1,4 +1,4 @@
-"""A figure as a part of a page."""
+"""Embed a figure in a page, as SVG."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPENING = re.compile(r"<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>")
 
 
 def inlined(figure: Figure, name: str, label: str, caption: str) -> Html:
-    """The figure as SVG under ``name``, which no other figure of the page has, so that their ids do not collide."""
+    """The figure as SVG. ``name`` must be unique on the page: it prefixes the ids inside, which would else collide."""
     svg = rendered(figure, ".svg").decode()
     for pattern in UNWANTED:
         svg = pattern.sub("", svg)

@@ -1,4 +1,4 @@
-"""HTML that cannot be built unescaped: text is escaped unless it is markup already."""
+"""Build HTML. Text is always escaped unless it is markup (``Html``) already."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Html(str):
 
 
 def _escaped(text: str) -> str:
-    """Also what no file could hold: half a pair of surrogates, as a file's name may have, becomes ``?``."""
+    """Text escaped for HTML. A lone surrogate, which a file name may contain, becomes ``?``."""
     return escape(text.encode(errors="replace").decode())
 
 
@@ -61,7 +61,7 @@ def band(text: str, columns: int) -> Html:
 
 
 def small(text: str) -> Html:
-    """Beside what it explains."""
+    """A remark in small print."""
     return tag("small", text)
 
 
@@ -71,7 +71,7 @@ def listed(items: Iterable[str], class_: str | None = None) -> Html:
 
 
 def defined(pairs: Iterable[tuple[str, str]]) -> Html:
-    """Terms, and what each means or is."""
+    """A list of terms with their meanings."""
     return tag("dl", *(tag("div", tag("dt", term), tag("dd", what)) for term, what in pairs))
 
 

@@ -1,4 +1,4 @@
-"""Numbers, units and words as a reader sees them. Nothing here is computed."""
+"""Numbers, units and words formatted for a reader; no number is computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row: TypeAlias = Mapping[str, Any]
-"""Of a data frame; None where it is null."""
+"""A row of a data frame; None where it is null."""
 
 NONE = "\u2014"
 MINUS = "\u2212"
@@ -36,13 +36,13 @@ def rows(frame: pd.DataFrame) -> list[Row]:
 
 
 def quantities_of(*tables: list[Row]) -> list[Quantity]:
-    """The quantities that these rows tell of, in the order of tables."""
+    """The quantities that occur in these rows, in the order of tables."""
     named = {row["quantity"] for table in tables for row in table}
     return [quantity for name, quantity in QUANTITIES.items() if name in named]
 
 
 def number(value: float | None, digits: int) -> str:
-    """With a true minus sign; an em dash where there is no number."""
+    """A number with a true minus sign, or an em dash for None and NaN."""
     if value is None or not math.isfinite(value):
         return NONE
     text = f"{value:.{digits}f}"
@@ -52,7 +52,7 @@ def number(value: float | None, digits: int) -> str:
 
 
 def signed(value: float | None, digits: int) -> str:
-    """The same with a sign before what is not nought."""
+    """The same with a sign, unless it rounds to zero."""
     text = number(value, digits)
     is_up = value is not None and math.isfinite(value) and float(f"{value:.{digits}f}") > 0.0
     return f"+{text}" if is_up else text
@@ -64,12 +64,12 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def part(share: float | None) -> str:
-    """A share that may be small: ``< 0.1 %``, never a nought that is none."""
+    """A share as a percentage; a small one is ``< 0.1 %`` rather than ``0.0 %``."""
     return "< 0.1 %" if share is not None and 0.0 < share < LEAST_SHARE else percent(share, 1)
 
 
 def count(value: float | None) -> str:
-    """A whole number, which a frame may have made a float."""
+    """A whole number, which a data frame may hold as a float."""
     return number(value, 0)
 
 
@@ -79,7 +79,7 @@ def typeset(text: str) -> str:
 
 
 def unit(quantity: Quantity) -> str:
-    """For a reader; nothing for a ratio."""
+    """Unit for a reader; empty for a ratio."""
     return "" if quantity.unit == DIMENSIONLESS else typeset(quantity.unit)
 
 
@@ -90,12 +90,12 @@ def name(quantity: Quantity) -> str:
 
 
 def meaning(code: str) -> str:
-    """What a reason code means; nothing for one that is not known here."""
+    """Meaning of a reason code; empty for an unknown one."""
     return _CODES[code].meaning if code in _CODES else ""
 
 
 def smallest(quantity: Quantity) -> str:
-    """From which difference on a change is told."""
+    """The smallest difference that counts as a change, as text."""
     parts = []
     if quantity.resolves:
         parts.append(f"{number(quantity.resolves, quantity.digits)} {unit(quantity)}".rstrip())

@@ -1,4 +1,4 @@
-"""The page: sections in their order."""
+"""The HTML page of a report: its sections in order."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ FEW_SIGNS = "Bars are medians of two or more patients."
 MANY_SIGNS = "Patients are pale; bars are medians, thin lines quartiles; numbers at the foot count withheld values."
 COURSE = (
     "Time points are shaded grey, the prone position pale blue; vertical lines are events, triangles blood gases. "
-    "Lines are breaths, points are holds, diamonds what a blood gas gives; a line breaks where numbers are withheld."
+    "Lines are breaths, points are holds, diamonds values at a blood gas; a line breaks where numbers are withheld."
 )
 
 MAX_DOUBTS = 12
-"""At the head of the page."""
+"""Doubts listed at the head of the page."""
 
 Section = tuple[str, str, Html]
-"""Its name in addresses, its heading, what is in it."""
+"""Anchor, heading and content of a section."""
 
 
 def page(results: Results) -> str:
-    """The whole page as one file: nothing in it is loaded from elsewhere, nothing in it runs."""
+    """Build the whole page as one file that loads nothing from elsewhere and runs no script."""
     sections = _sections(results)
     links = listed(tag("a", heading, href=f"#{name}") for name, heading, _ in sections)
     body = (
@@ -70,7 +70,7 @@ def _head(results: Results) -> Html:
 
 
 def _doubts(results: Results) -> Html | None:
-    """What is doubtful, before any number; the whole list stands under Quality, Notes."""
+    """The first doubts, above all numbers; the full list is under Quality, Notes."""
     if not results.doubts:
         return None
     lines = [str(one) for one in results.doubts[:MAX_DOUBTS]]
@@ -79,7 +79,7 @@ def _doubts(results: Results) -> Html | None:
 
 
 def _sections(results: Results) -> list[Section]:
-    """A study of one patient has no cohort to sum up."""
+    """The sections of the page. A study of one patient has no tables of the cohort."""
     is_cohort = len(results.patients) > 1
     many = MANY_SIGNS if len(results.patients) >= MANY else FEW_SIGNS
     caption = f"{SIGNS} {many}" if is_cohort else SIGNS

@@ -16,19 +16,19 @@ Found: TypeAlias = dict[tuple[str, str], Row]
 
 
 class Footnotes:
-    """Why cells of one table are empty: each reason with its detail once, numbered as it comes."""
+    """Footnotes of one table: why its cells are empty, each reason and detail once, numbered in order."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str], int] = {}
 
     def cell(self, row: Row | None) -> Html:
-        """An em dash, the code, and the number of what is said below."""
+        """Content of an empty cell: an em dash, the reason code, and the number of its footnote."""
         reason, detail = (row["reason"] or "not stated", row["detail"] or "") if row else ("not stated", "")
         place = self._numbers.setdefault((reason, detail), len(self._numbers) + 1)
         return together((f"{NONE} ", small(reason), tag("sup", str(place))))
 
     def below(self) -> Html | None:
-        """The list of what the numbers mean; nothing where every cell has a value."""
+        """The footnotes as a list; None if every cell has a value."""
         if not self._numbers:
             return None
         items = [
@@ -97,4 +97,4 @@ def _events(events: list[Row], patient: str) -> Html:
         for row in events
     ]
     head = ["At", "Hours", "Event", "Detail"]
-    return plain_table(f"{patient}: events and blood gases; {HOURS}", head, told, "No events were told.")
+    return plain_table(f"{patient}: events and blood gases; {HOURS}", head, told, "No events are stated.")

@@ -1,4 +1,4 @@
-"""What the numbers rest on: recordings, windows, methods, what was withheld."""
+"""The section Quality: recordings, windows, methods, withheld numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RULES = {
     Rule.GAS: "breaths in the five minutes after the window's blood gas",
     Rule.DRAW: "that blood gas itself",
 }
-"""Of what a time point's number is the median, or the weighted mean."""
+"""Rule → what the number of a time point is a median or weighted mean of."""
 
 BREAK = tag("br")
 DATE = len("2024-03-01 ")
@@ -39,7 +39,7 @@ MANY_KEYS, FIRST_KEYS = 12, 6
 
 
 def quality(results: Results) -> Html:
-    """All of it, under headings."""
+    """Build the section, with a heading for each part."""
     parts = (
         ("Recordings", _recordings(results)),
         ("Windows of the time points", _windows(results)),
@@ -78,7 +78,7 @@ def _recordings(results: Results) -> Html:
 
 
 def _windows(results: Results) -> Html:
-    """Coverage of each; it is that of the quantities which rest on all breaths of a window."""
+    """Coverage of each window, as it applies to quantities that rest on all its breaths."""
     found: dict[tuple[str, str], Row] = {}
     for row in rows(results.values):
         key = row["patient"], row["point"]
@@ -107,7 +107,7 @@ def _window(row: Row | None) -> Html:
 
 
 def _methods(results: Results) -> Html:
-    """Of each value that has either: method and grade, with the patients in brackets where these differ."""
+    """Method and grade of each value that has one, with the patients in brackets where they differ."""
     found: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
     told = [row for row in rows(results.values) if row["value"] is not None and (row["method"] or row["quality"])]
     for row in told:
@@ -139,7 +139,7 @@ def _smallest(results: Results) -> Html:
 
 
 def _withheld(results: Results) -> Html:
-    """Numbers with the same reason and as many breaths are one row."""
+    """Withheld numbers: one row for those with the same reason and the same count of breaths."""
     same: dict[str, dict[tuple[str, float, float], list[str]]] = {}
     for row in rows(results.withheld):
         key = row["reason"], row["breaths"], row["share"]
@@ -160,7 +160,7 @@ def _why(reason: str, breaths: float, share: float, keys: list[str]) -> Html:
 
 
 def _keys(keys: list[str]) -> str:
-    """All of them, where they are many behind the first few."""
+    """All keys; if they are many, the first few and the rest behind a click."""
     if len(keys) <= MANY_KEYS:
         return ", ".join(keys)
     first = f"{len(keys)} numbers: {', '.join(keys[:FIRST_KEYS])} and {len(keys) - FIRST_KEYS} more"

@@ -1,4 +1,4 @@
-"""Which comparisons were refused, and why."""
+"""The section of refused comparisons, with their reasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEAD = ("Patient", "Time points", "Quantities", "Reason", "Detail")
 
 
 def refused_table(results: Results) -> Html:
-    """One reason at several points is one row, and so are quantities that share points and reason."""
+    """Build the table. Points with the same reason share a row; so do quantities with the same points and reason."""
     by_quantity: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows(results.changes):
         if row["change"] is None:

@@ -1,4 +1,4 @@
-"""One patient's whole session, a panel for each question."""
+"""The course of one patient over all recordings: one panel a quantity, measured and estimated together."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ PANELS = (
     ("vd_aw",), ("rr",),
     ("mp",), ("peep",),
 )  # fmt: skip
-"""From left to right, then down; the first of each names the panel where both ways are drawn."""
+"""Panels from left to right, then down; the first quantity names a panel that draws two."""
 TITLES: dict[tuple[str, ...], str] = {("petco2", "pco2_art_mmhg"): "PetCO2, and PaCO2 of blood gases"}
 COLUMNS = 2
 LANE = 0.74
 """Height of the lane of events against that of a panel."""
 GAP = 1.5
-"""Bins further apart than so many of their usual distance are not joined."""
+"""Bins further apart than this multiple of their usual distance are not joined by a line."""
 
 
 class Way(NamedTuple):
-    """How a number came about, and how it therefore looks."""
+    """Origin of a number (breaths, holds, blood gas) and the style that shows it."""
 
     text: str
     style: dict[str, Any]
@@ -52,7 +52,7 @@ WAYS = (BREATHS, ESTIMATES, HOLDS, GASES)
 
 
 def trend_figure(results: Results, patient: str) -> Figure:
-    """Draw it; hours count from the event that the baseline lies before."""
+    """Draw the figure; hours count from time 0, the event after the baseline."""
     course = course_of(results, patient)
     doubts = [one for one in results.doubts if one.patient == patient]
     top = 0.96 - room_for(doubts)
@@ -99,7 +99,7 @@ def _draw(axes: Axes, names: tuple[str, ...], trend: dict[str, list[Row]], cours
 
 
 def _title(names: tuple[str, ...], found: dict[str, list[Row]]) -> str:
-    """Of the only one that is there, else of the first: an estimate is never named as if it was measured."""
+    """Title of a panel: the only quantity it shows, else the first. An estimate never has the name of a measurement."""
     return QUANTITIES[next(iter(found)) if len(found) == 1 else names[0]].label
 
 
@@ -112,7 +112,7 @@ def _way(quantity: Quantity) -> Way:
 
 
 def _draw_course(axes: Axes, found: list[Row], style: dict[str, Any]) -> None:
-    """A line that breaks where bins are missing, method or sensor change; a bin between two breaks is a point."""
+    """A line that breaks at missing bins and where method or sensor change; a bin between two breaks is a point."""
     hours = np.array([row["hours"] for row in found], dtype=float)
     values = np.array([row["value"] for row in found], dtype=float)
     kept = np.isfinite(values)

@@ -1,8 +1,8 @@
 """Studies: from recordings with events and blood gases to time points, changes and a cohort's table.
 
 ```
-session files ─▶ recordings through the core ─▶ one clock ─▶ windows about events ─▶ values ─▶ changes ─▶ cohort
-   files            collect                      timeline      points                values     changes     cohort
+patient files ─▶ recordings through the core ─▶ one clock ─▶ windows around events ─▶ values ─▶ changes ─▶ cohort
+   files            collect                      timeline      points                 values     changes     cohort
 ```
 
 ``measure(read_study(path))`` gives ``Results``: pandas data frames. ``ventstream report`` puts the same numbers into

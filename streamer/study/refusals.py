@@ -11,4 +11,4 @@ class Refusal(Code):
     METHOD_CHANGED = "method_changed", "method or sensor differ: their difference is not the patient's"
     POSITION_CHANGED = "position_changed", "the patient did not lie as the time point says"
     NOT_RECORDED = "not_recorded", "no breath was recorded in the window"
-    NO_EVENT = "no_event", "the event that the time point counts from was not told"
+    NO_EVENT = "no_event", "the event that the time point counts from is not stated"

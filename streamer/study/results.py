@@ -75,9 +75,9 @@ class Results:
     Examples:
         >>> from pathlib import Path
         >>> from streamer.study import measure, read_study
-        >>> results = measure(read_study(Path("replay_data/prone_short/cohort.toml")))
-        >>> results.is_simulated, len(results.values) == 4 * 2 * results.values["quantity"].nunique()
-        (True, True)
+        >>> results = measure(read_study(Path("replay_data/prone_short/p1.toml")))
+        >>> results.is_simulated, [point.label for point in results.points]
+        (True, ['baseline', '1 h prone', '4 h prone', '8 h prone'])
     """
 
     title: str

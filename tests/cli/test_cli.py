@@ -281,7 +281,7 @@ def test_a_session_file_is_no_context(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "p1.toml").write_text('label = "P1"\n[[recording]]\npath = "pcv.csv"\n')
     status, _, err = run(capsys, "analyze", REPLAY / "pcv.csv", "--context", tmp_path / "p1.toml")
     assert (status, err.count("\n")) == (2, 1)
-    assert "p1.toml:2: [[recording]]: a session file is for report" in err
+    assert "p1.toml:2: [[recording]]: a patient file is for report" in err
 
 
 def test_a_context_that_contradicts_itself(capsys: Captured, tmp_path: Path) -> None:

@@ -142,13 +142,13 @@ def test_device_seconds_are_of_one_recording(folder: Path) -> None:
         ('sessions = ["good.toml", "god.toml"]', "did you mean 'good.toml'?"),
         (
             'sessions = ["good.toml", "good.toml"]',
-            "good.toml:1: label = 'P1': another session of cohort.toml has this label",
+            "good.toml:1: label = 'P1': another patient of cohort.toml has this label",
         ),
         ('titel = "x"\nsessions = ["good.toml"]', "cohort.toml:1: unknown key 'titel'; did you mean 'title'?"),
-        ('sessions = ["cohort.toml"]', "is a cohort file itself; name the session files"),
+        ('sessions = ["cohort.toml"]', "is a cohort file itself; name the patient files"),
         ("sessions = []", "cohort.toml:1: sessions: expected an array of length >= 1"),
         ('sessions = ["typo.toml"]', "typo.toml:6: unknown key 'hieght_cm'"),
-        ("[context]\nheight_cm = 170", "a session file names its recordings"),
+        ("[context]\nheight_cm = 170", "a patient file names its recordings"),
     ],
 )
 def test_mistakes_in_a_cohort_file(folder: Path, text: str, said: str) -> None:

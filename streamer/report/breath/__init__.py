@@ -1,10 +1,7 @@
 """A picture of one breath: volumetric capnogram, waveforms, numbers. Needs the extra ``ventstream[plot]``.
 
-    figure = breath_figure(breath, record, given, caption="bench · breath 34")
-    Path("breath.svg").write_bytes(rendered(figure, ".svg"))
-
-Nothing here measures: curves and marks are an ``Expirogram``, numbers the record's. A number that is withheld is drawn
-nowhere.
+The picture measures nothing: curves and marks come from an ``Expirogram``, numbers from the record. A withheld number
+is drawn nowhere; the table of numbers shows its reason.
 """
 
 from __future__ import annotations
@@ -26,17 +23,24 @@ SIZE_IN = (10.0, 7.5)
 NO_CO2 = frozenset({Reason.CO2_MISSING.value})
 
 
-def breath_figure(
-    breath: Breath, record: BreathRecord, given: MeasurementContext, *, caption: str, doubts: Sequence[str] = ()
-) -> Figure:
-    """Draw a breath as ``Bed`` hands it to its observer; without a capnogram only its pressure and flow.
+def breath_figure(breath: Breath, record: BreathRecord, given: MeasurementContext, *, caption: str) -> Figure:
+    """Draw a breath that ``Bed`` passed to its observer; without a capnogram only pressure and flow.
 
     Args:
         breath: The breath, with flow.
-        record: What was found in it.
-        given: What it was measured against.
+        record: Its record.
+        given: What it was measured with: context, breath before it, blood gas.
         caption: For the foot: which breath of which recording. Never a patient's identity.
-        doubts: Words for what is doubtful about the recording.
+
+    Examples:
+        >>> from adapters.simulator import simulate
+        >>> from streamer import Bed
+        >>> seen = []
+        >>> bed = Bed("bench", on_breath=lambda *one: seen.append(one))
+        >>> for chunk in simulate("vcv_hold").chunks():
+        ...     _ = bed.push(chunk)
+        >>> rendered(breath_figure(*seen[3], caption="bench, breath 3"), ".png")[1:4]
+        b'PNG'
     """
     with in_style():
         figure = blank(SIZE_IN)

@@ -17,7 +17,7 @@ LEVELS = {
     "pco2_mixed_exp": ("PĒCO₂ {:.1f}", PURPLE, (0, (6, 2))),
 }
 APART = 0.052
-"""Between two names, as a share of the axis."""
+"""Smallest distance between two names, as a share of the axis."""
 
 
 def draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""The numbers of a breath's expired CO2, as a table. What is withheld stands there with its reason."""
+"""The numbers of a breath's expired CO2 as a table, with the reason where one is withheld."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamer.report.breath.style import INK, PALE, SMALL_PT
 
 
 class Row(NamedTuple):
-    """A metric's key, its symbol, what it is in few words, and its decimals."""
+    """A row of the table: key of the metric, symbol, a few words, and digits after the decimal point."""
 
     key: str
     symbol: str
@@ -40,7 +40,7 @@ SYMBOL, WORDS, VALUE, UNIT, GRADE, METHOD = 0.0, 0.165, 0.515, 0.53, 0.66, 0.695
 
 
 def number(record: BreathRecord, key: str, decimals: int) -> str:
-    """A value of the record with its unit, or why there is none."""
+    """A value of the record with its unit, or the reason why there is none."""
     if key not in record.values:
         return f"withheld: {record.missing[key]}"
     unit = METRICS[key].unit

@@ -1,4 +1,4 @@
-"""What every picture of this project is made and written with. Needs the extra ``ventstream[plot]``.
+"""Make and write every picture of this project. Needs the extra ``ventstream[plot]``.
 
 Figures are made without pyplot, so there is no window, no current figure and no state between two calls.
 """
@@ -28,19 +28,19 @@ UNDATED: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": "ventstream"},
     ".pdf": {"CreationDate": None, "Creator": "ventstream", "Producer": None},
 }
-"""Suffix → what the file says of itself: not when it was made, so that the same picture gives the same file."""
+"""Suffix → metadata of the file. Without a date, so that the same picture gives the same bytes."""
 CANVASES = {".png": FigureCanvasAgg, ".svg": FigureCanvasSVG, ".pdf": FigureCanvasPdf}
 
 
 def in_style() -> AbstractContextManager[None]:
-    """Ours over matplotlib's own: not over what a user's configuration made of them, but for the window system."""
+    """Draw with our style on top of matplotlib's defaults. A user's own settings do not apply, except the backend's."""
     others = ("backend", "webagg", "toolbar")
     usual = {key: value for key, value in rcParamsDefault.items() if not key.startswith(others)}
     return rc_context(usual | STYLE)  # type: ignore[arg-type]  # names of settings are not literals here
 
 
 def blank(size_in: tuple[float, float]) -> Figure:
-    """A white sheet, to be drawn on ``in_style``."""
+    """A white figure of this size in inches, to be drawn on within ``in_style``."""
     figure = Figure(figsize=size_in, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -56,7 +56,7 @@ def fitted(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
 
 
 def rendered(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file's content; ``suffix`` is one of ``CANVASES``."""
+    """Content of a file with the figure; ``suffix`` is ``.png``, ``.svg`` or ``.pdf``."""
     out = BytesIO()
     with in_style():
         CANVASES[suffix](figure).print_figure(out, format=suffix[1:], dpi=DPI, metadata=UNDATED[suffix])
@@ -64,7 +64,7 @@ def rendered(figure: Figure, suffix: str) -> bytes:
 
 
 def bound(figures: Sequence[Figure]) -> bytes:
-    """The figures as one PDF, a page each."""
+    """Content of one PDF with the figures, a page each."""
     out = BytesIO()
     with in_style(), PdfPages(out, metadata=UNDATED[".pdf"]) as pages:
         for figure in figures:

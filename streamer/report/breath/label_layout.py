@@ -1,10 +1,10 @@
-"""Places of names that must not overlap."""
+"""Layout of labels along an axis so that they do not overlap."""
 
 from __future__ import annotations
 
 
 def spread(places: list[float], apart: float) -> list[float]:
-    """Ascending places, each moved as little as need be until neighbours are ``apart``.
+    """Move ascending places as little as necessary until neighbours are ``apart``.
 
     Places that are too close become a block around their common middle; blocks that then touch become one.
     """
@@ -17,7 +17,7 @@ def spread(places: list[float], apart: float) -> list[float]:
 
 
 def within(places: list[float], apart: float, low: float, high: float) -> list[float]:
-    """The same pushed back between two ends; there has to be room for all."""
+    """The same within two ends, which must leave room for all."""
     found = spread(places, apart)
     last = len(found) - 1
     found = [min(place, high - apart * (last - number)) for number, place in enumerate(found)]

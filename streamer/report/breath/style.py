@@ -1,6 +1,6 @@
 """Colours, sizes and words that the parts of a figure share.
 
-Colours are those of Okabe and Ito, told apart by eyes that do not tell red from green; nothing rests on colour alone.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish; nothing rests on colour alone.
 """
 
 from __future__ import annotations
@@ -40,5 +40,5 @@ STYLE: dict[str, Any] = {
 
 
 def withheld_text(reason: Reason) -> str:
-    """Why something is not drawn, for a reader."""
+    """The reason why something is not drawn, for a reader."""
     return f"withheld: {reason.meaning} ({reason.value})"
