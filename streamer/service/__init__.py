@@ -50,21 +50,37 @@ async def run_beds(
 
     Args:
         plans: The beds.
-        publisher: Entered by the caller, who also leaves it: that is when the last messages are delivered.
+        publisher: The caller enters and leaves it; leaving delivers the last messages.
         settings: Stalls and retries.
-        record: Whether what arrives is written down.
+        record: Where the samples that arrive are recorded, if at all.
         wire: Topic root; the same as the publisher's.
-        stop: Set it to end cleanly: cores are closed, beds say ``offline``. Cancelling does the same.
-        on_progress: Called with a bed and its newest device time.
-        clock: The shell's clocks.
+        stop: Set it to end cleanly: cores are closed, beds publish ``offline``. Cancelling does the same.
+        on_progress: Called with a bed and its newest device time, s.
+        clock: Clocks of the service; tests replace them.
         make_core: Makes the core of a session.
 
     Returns:
         One outcome per bed, in the order of ``plans``.
 
     Raises:
-        ConfigError: Plans that cannot run together, or an unknown adapter; nothing was started.
+        ConfigError: The plans cannot run together, or an adapter is unknown; nothing was started.
         OutputError: The publisher cannot write.
+
+    Examples:
+        A simulated bed, as fast as possible, into memory:
+
+        >>> import math
+        >>> from pathlib import Path
+        >>> from adapters.simulator import Settings
+        >>> from streamer.service.publish import MemoryPublisher
+        >>> async def main() -> BedOutcome:
+        ...     lung = SourcePlan(adapter="simulator", options=Settings(scenario=Path("vcv_hold")), speed=math.inf)
+        ...     async with MemoryPublisher() as publisher:
+        ...         outcomes = await run_beds([BedPlan(bed="bench", sources=(lung,))], publisher)
+        ...     return outcomes[0]
+        >>> outcome = asyncio.run(main())
+        >>> outcome.breaths, outcome.error
+        (22, '')
     """
     check_plans(plans)
     shell = Shell(
@@ -98,7 +114,15 @@ async def run_beds(
 
 @contextmanager
 def stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as if nobody listened."""
+    """Yield an event that the first SIGINT or SIGTERM sets; a second signal has its usual effect.
+
+    Examples:
+        >>> async def main() -> bool:
+        ...     with stop_on_signals() as stop:
+        ...         return stop.is_set()
+        >>> asyncio.run(main())
+        False
+    """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""The broker inside: an MQTT broker with nothing to install. A child process, on loopback unless told.
+"""The embedded MQTT broker: a child process, with nothing to install. It listens on loopback by default.
 
 It is ``iotcore`` (rumqttd), of which only start, stop and port are used, so that it can be swapped. Measured with
 iotcore 0.4 (rumqttd 0.20), and the reason for what follows:
@@ -41,15 +41,20 @@ ATTEMPTS = 3
 
 
 class EmbeddedBroker:
-    """A broker for as long as the ``with`` block lasts.
+    """An MQTT broker that runs for as long as the ``with`` block lasts.
 
     Args:
         host: Interface to listen on.
-        port: MQTT 3.1.1; 0 for any free one.
-        mqtt5_port: MQTT 5; None for none, 0 for any free one.
+        port: Port for MQTT 3.1.1; 0 for any free one.
+        mqtt5_port: Port for MQTT 5; 0 for any free one, None for no such port.
 
     Raises:
-        BrokerError: On entering, when a port is taken or the broker does not start.
+        BrokerError: On entering, if a port is taken or the broker does not start.
+
+    Examples:
+        >>> with EmbeddedBroker(port=0) as broker:
+        ...     broker.url.rpartition(":")[0]
+        'mqtt://127.0.0.1'
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 1883, mqtt5_port: int | None = None) -> None:

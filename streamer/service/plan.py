@@ -24,12 +24,18 @@ class SourcePlan:
     """One stream of one bed.
 
     Attributes:
-        adapter: Module under ``adapters``, or any dotted module with ``Settings`` and ``chunks``.
+        adapter: Name of an adapter (``recording``, ``simulator``, a device), or a dotted module with ``Settings`` and
+            ``chunks``.
         options: An instance of its ``Settings``.
         speed: 1 for the recorded timing, 10 for ten times as fast, ``math.inf`` for as fast as possible; None for a
             live source, which sets its own pace and is opened again when it is lost.
-        clock_offset_s: Seconds to add to its device time to get that of the bed's first source; None: by arrival,
-            and recorded sources that do not say are taken to share a clock.
+        clock_offset_s: Seconds to add to its device time to get that of the bed's first source. None: derived from
+            the times of arrival; recorded sources are taken to share one clock.
+
+    Examples:
+        >>> from adapters.devices.pb840 import Settings
+        >>> SourcePlan(adapter="pb840", options=Settings(port="/dev/ttyUSB0")).speed is None
+        True
     """
 
     adapter: str
@@ -43,14 +49,21 @@ class BedPlan:
     """One bed.
 
     Attributes:
-        bed: Its label, never a patient identity.
-        sources: Its streams. With the first a session begins and ends, and its clock is the bed's.
-        source: What every payload says of the samples.
-        start_utc: Aware instant of a recording's first sample, where known.
-        context: What the operator knows of the patient and the sensors.
-        events: Position changes and the like.
+        bed: Label of the bed, never a patient identity.
+        sources: Its streams. A session begins and ends with the first one, whose clock is the bed's.
+        source: ``source`` in every payload: live, recorded or simulated.
+        start_utc: Aware instant of a recording's first sample, if known.
+        context: What the operator knows of patient and sensors.
+        events: Changes of position, manoeuvres and notes.
         blood_gases: Arterial samples.
-        core: Settings of the core (``bed.CoreSettings``); None for its defaults.
+        core: Settings of the core (``CoreSettings``); None for its defaults.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from adapters.recordings.open import Settings
+        >>> recording = SourcePlan(adapter="recording", options=Settings(path=Path("replay_data/pcv.csv")), speed=1.0)
+        >>> BedPlan(bed="icu-04", sources=(recording,), source=Source.RECORDED).core is None
+        True
     """
 
     bed: str
@@ -65,7 +78,7 @@ class BedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BedOutcome:
-    """What a bed's run came to, over all its sessions.
+    """The outcome of one bed: counts over all its sessions, and the error that ended it.
 
     Attributes:
         bed: Its label.
@@ -75,9 +88,13 @@ class BedOutcome:
         damaged: Rows of a recording that could not be used.
         gaps: Interruptions of its samples.
         duplicates: Samples and rows left out because their time had passed.
-        clock_resets: Clocks that began anew.
+        clock_resets: Resets of the device's clock.
         dropped: Messages lost because the broker was away for too long.
-        error: Why it ended before its end, in one line; empty when all went well.
+        error: The error that ended the bed early, in one line; empty if there was none.
+
+    Examples:
+        >>> BedOutcome(bed="icu-04", breaths=22).dropped
+        0
     """
 
     bed: str

@@ -1,4 +1,4 @@
-"""Where messages go: an MQTT broker, standard output, memory; and where commands come from."""
+"""Publishers: messages go to an MQTT broker, to memory or to a stream; commands come from the broker."""
 
 from __future__ import annotations
 
@@ -26,10 +26,23 @@ __all__ = [
 
 
 class Publisher(Protocol):
-    """What ``run`` needs of a place where messages go; an async context manager."""
+    """The interface of a publisher, an async context manager. ``MemoryPublisher`` is the shortest implementation.
+
+    Attributes:
+        inboxes: Commands by bed; the publisher fills them, the beds read them.
+
+    Examples:
+        >>> import asyncio
+        >>> from streamer.wire import Message
+        >>> async def main(publisher: Publisher) -> int:
+        ...     async with publisher:
+        ...         await publisher.publish(Message(topic="t", body=b"{}", bed="icu-04", session="a1"))
+        ...     return publisher.dropped("icu-04")
+        >>> asyncio.run(main(MemoryPublisher()))
+        0
+    """
 
     inboxes: Inboxes
-    """Commands by bed: filled from the broker, or by whoever calls ``deliver``."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *exc: object) -> None: ...

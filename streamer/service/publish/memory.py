@@ -15,7 +15,19 @@ from streamer.wire.outbox import Numbers, WhenFull
 
 
 class MemoryPublisher:
-    """Keeps every message, numbered and stamped, in ``messages``."""
+    """Keeps every message, numbered and stamped, in ``messages``.
+
+    Args:
+        now_ns: UTC for ``published_utc``, ns.
+
+    Examples:
+        >>> async def main() -> bytes:
+        ...     async with MemoryPublisher(now_ns=lambda: 0) as publisher:
+        ...         await publisher.publish(Message(topic="t", body=b'{"bed":"icu-04"}', bed="icu-04", session="a1"))
+        ...     return publisher.messages[0].payload
+        >>> asyncio.run(main())
+        b'{"bed":"icu-04","seq":0,"published_utc":"1970-01-01T00:00:00.000Z"}'
+    """
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
         self.messages: list[Message] = []

@@ -32,16 +32,16 @@ T = TypeVar("T")
 
 
 class MqttPublisher:
-    """Publishes to an MQTT broker: MQTT 5, or 3.1.1 where the broker speaks nothing newer.
+    """Publishes to an MQTT broker with MQTT 5, or with 3.1.1 if the broker does not speak 5.
 
     Entering starts to connect and does not wait; messages wait in the outbox until a broker is there. Leaving delivers
-    what is left, for ``flush_s`` at most, says ``offline`` on the status topic and disconnects.
+    the rest for ``flush_s`` seconds at most, publishes ``offline`` on the status topic and disconnects.
 
     Args:
-        settings: The broker and how to speak to it; its URL is not ``embedded`` any more.
-        outbox: Bounds.
+        settings: Address of the broker (an ``mqtt://`` URL, not ``embedded``) and how to speak to it.
+        outbox: Bounds of the outbox.
         wire: Topic root.
-        now_ns: UTC for ``published_utc``.
+        now_ns: UTC for ``published_utc``, ns.
 
     Attributes:
         undelivered: After leaving: topic → messages that were not acknowledged.
@@ -50,7 +50,18 @@ class MqttPublisher:
         protocol: ``5`` or ``3.1.1`` once connected.
 
     Raises:
-        ConfigError: On entering, when a password or certificate file cannot be read.
+        ConfigError: On entering, if a password or certificate file cannot be read.
+
+    Examples:
+        >>> from streamer.service.embedded_broker import EmbeddedBroker
+        >>> async def main(settings: BrokerSettings) -> str:
+        ...     async with MqttPublisher(settings) as publisher:
+        ...         await publisher.wait_connected(timeout_s=5.0)
+        ...         await publisher.publish(Message(topic="t", body=b"{}", bed="icu-04", session="a1"))
+        ...     return publisher.protocol
+        >>> with EmbeddedBroker(port=0) as broker:
+        ...     asyncio.run(main(broker.settings()))
+        '3.1.1'
     """
 
     def __init__(

@@ -163,14 +163,31 @@ async def connect(
 
 
 async def subscribe(settings: BrokerSettings, filters: Iterable[str]) -> AsyncGenerator[tuple[str, bytes]]:
-    """What a broker delivers on some topic filters, retained messages first; ends only with an error or by closing.
+    """Subscribe to topic filters, QoS 1. The generator ends with an error or when the caller closes it.
+
+    Args:
+        settings: Address of the broker and how to speak to it.
+        filters: Topic filters, such as ``ventstream/v1/+/breath``.
 
     Yields:
-        Topic and payload.
+        Topic and payload; retained messages first.
 
     Raises:
-        BrokerError: No connection, or the connection was lost.
+        BrokerError: There is no connection, or it was lost.
         ConfigError: A password or certificate file cannot be read.
+
+    Examples:
+        >>> import asyncio
+        >>> from contextlib import aclosing
+        >>> from streamer.service.embedded_broker import EmbeddedBroker
+        >>> from streamer.service.publish import MqttPublisher
+        >>> async def main(settings: BrokerSettings) -> str:
+        ...     async with MqttPublisher(settings), aclosing(subscribe(settings, ["ventstream/v1/status"])) as messages:
+        ...         topic, payload = await anext(messages)
+        ...     return topic
+        >>> with EmbeddedBroker(port=0) as broker:
+        ...     asyncio.run(main(broker.settings()))
+        'ventstream/v1/status'
     """
     try:
         link = await connect(settings, read_secrets(settings))
