@@ -1,4 +1,4 @@
-"""What a decoder is given and what it does: ``ReadOptions``, ``Decoder``."""
+"""The interface of a decoder (``Decoder``) and its options (``ReadOptions``)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from streamer.model.records import Notice
 from streamer.model.units import STANDARD_MMHG
 
 HEAD = 65_536
-"""Bytes of a file that ``recognise`` is shown."""
+"""Bytes from the beginning of a file that ``recognise`` receives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTable:
-    """What somebody says of how a text table is written; what is None is found.
+    """How a text table is written, as far as the user states it; a key that is None is detected.
 
     Attributes:
         delimiter: One character between fields; a blank stands for any run of blanks and tabs.
@@ -24,7 +24,11 @@ class TextTable:
         header_line: Number, from 1, of the line of names; 0: there is none.
         missing: Further words or numbers that stand for a missing value.
         dates: Order of the numbers in dates: ``"ymd"``, ``"dmy"`` or ``"mdy"``.
-        sheet: Of a workbook.
+        sheet: Name of a sheet in a workbook.
+
+    Examples:
+        >>> TextTable(delimiter=";", decimal=",").dates is None
+        True
     """
 
     delimiter: str | None = None
@@ -40,12 +44,16 @@ class ReadOptions:
     """What the user knows about a recording that its file may not say.
 
     Attributes:
-        rate_hz: Samples per second, from ``--rate``, the context file or the sidecar; None when nobody said.
-        columns: Name, or number from 0, of a column in the file → canonical name (contract.md §2), from the context
-            file or the sidecar; empty when nobody said.
-        barometric_mmhg: What CO2 in % is a share of.
+        rate_hz: Samples per second, from ``--rate``, the context file or the sidecar; None if unknown.
+        columns: Name, or number from 0, of a column in the file → canonical name (contract §2), from the context file
+            or the sidecar; empty if unknown.
+        barometric_mmhg: Barometric pressure to which CO2 in % refers, mmHg.
         table: How a text table is written, from the context file or the sidecar.
-        units: Filled by the reader: channel → canonical name, with the unit, of what the file has.
+        units: Filled by the reader: channel → canonical name with the unit that the file has.
+
+    Examples:
+        >>> ReadOptions(rate_hz=100.0, columns={"Flow": "flow_l_min"}).barometric_mmhg
+        760.0
     """
 
     rate_hz: float | None = None
@@ -56,15 +64,24 @@ class ReadOptions:
 
 
 class Decoder(Protocol):
-    """Bytes in any pieces → chunks and notices. Pure: no I/O, no clock; every cutting gives the same samples.
+    """Decodes bytes, in pieces of any length, to chunks and notices. It has no I/O and no clock.
 
-    The last notice of a file with damage has ``values`` with ``damaged_rows`` and ``dropped_rows``.
+    The samples do not depend on how the bytes are cut. If a file is damaged, the last notice has ``damaged_rows`` and
+    ``dropped_rows`` in its ``values``.
+
+    Examples:
+        >>> from adapters.formats.json_lines import Decoder as JsonLines
+        >>> decoder = JsonLines(ReadOptions())
+        >>> found = decoder.feed(b'{"time_s": 0, "rate_hz": 50, "flow_l_s": [0.0, 0.1')
+        >>> found += decoder.feed(b", 0.2]}") + decoder.close()
+        >>> [len(item) for item in found if isinstance(item, Chunk)]
+        [3]
     """
 
     def feed(self, piece: bytes, /) -> list[Chunk | Notice]:
-        """What the bytes so far complete. Raises ``DecodeError`` without the file's name."""
+        """Take bytes; returns what they complete. Raises ``DecodeError`` without the name of the file."""
         ...
 
     def close(self) -> list[Chunk | Notice]:
-        """The rest. Raises ``DecodeError`` when there never was a usable row."""
+        """End the stream; returns the rest. Raises ``DecodeError`` if there was no usable row."""
         ...

@@ -46,7 +46,18 @@ class Settings:
 
 
 async def chunks(settings: Settings) -> AsyncIterator[Chunk]:
-    """Yield the samples of a scenario. Raises ``ConfigError`` for a scenario that cannot be used."""
+    """Yield the samples of a scenario.
+
+    Raises:
+        ConfigError: The scenario cannot be used.
+
+    Examples:
+        >>> async def first() -> float:
+        ...     async for chunk in chunks(Settings(scenario=Path("vcv_hold"), chunk_s=0.5)):
+        ...         return len(chunk) / chunk.rate_hz
+        >>> asyncio.run(first())
+        0.5
+    """
     for chunk in simulate(load_scenario(settings.scenario)).chunks(settings.chunk_s):
         await asyncio.sleep(0)  # so that others run, and a cancellation arrives
         yield chunk

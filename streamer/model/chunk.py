@@ -133,10 +133,16 @@ def _locked(samples: FloatArray, name: str) -> FloatArray:
 
 
 class Adapter(Protocol):
-    """A module of ``adapters``: what a source is.
+    """The interface of a source: a module with ``Settings`` and ``chunks``.
 
-    ``Settings`` is a frozen dataclass whose fields are the adapter's options in a configuration. ``chunks``
-    yields chunks, and notices of what it had to leave out, as fast as it can: pacing is not its business.
+    ``Settings`` is a frozen dataclass whose fields are the adapter's options in a configuration. ``chunks`` yields
+    chunks, and notices of what it had to leave out, as fast as it can; the caller paces a replay.
+
+    Examples:
+        >>> from adapters import simulator
+        >>> adapter: Adapter = simulator
+        >>> adapter.Settings.__name__
+        'Settings'
     """
 
     Settings: type[Any]

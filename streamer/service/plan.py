@@ -127,7 +127,17 @@ class Core(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """The shell's clocks; tests use ones that cost no time."""
+    """The clocks of the service; tests replace them by ones that cost no time.
+
+    Attributes:
+        sleep: Waits for a number of seconds.
+        now: Monotonic time, s.
+        now_ns: UTC, ns.
+
+    Examples:
+        >>> Clock(now_ns=lambda: 0).now_ns()
+        0
+    """
 
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     now: Callable[[], float] = time.monotonic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,52 @@ def test_the_examples_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for test in tests:
         runner.run(test, out=failures.append)
     assert not failures, "".join(failures)
+
+
+CONSTANTS = {"DECIMALS", "DEFAULT_PERIOD_S", "EPOCH", "Event", "MAX_PAYLOAD", "QUANTITIES", "UtcOf"}
+"""Names of values and unions, which cannot carry a docstring of their own."""
+PUBLIC = {
+    "streamer": (),
+    "streamer.study": (),
+    "streamer.report": (),
+    "streamer.report.breath": ("breath_figure",),
+    "streamer.wire": (),
+    "streamer.wire.outbox": ("OutboxSettings", "WhenFull"),
+    "streamer.service": (),
+    "streamer.service.embedded_broker": ("EmbeddedBroker",),
+    "streamer.service.publish": (),
+    "streamer.analysis.run_recording": ("Job", "examine"),
+    "streamer.model.chunk": ("Adapter",),
+    "streamer.model.context": ("Sidecar",),
+    "streamer.files.sidecar": ("read_sidecar",),
+    "adapters.decoding.contract": ("Decoder", "ReadOptions", "TextTable"),
+    "adapters.devices": ("Device", "devices"),
+    "adapters.formats": ("Format", "formats", "named"),
+    "adapters.recordings.open": ("Recording", "Settings", "open_recording"),
+    "adapters.simulator": (),
+    "adapters.simulator.truth": ("Truth",),
+}
+"""Module → the names in it that a user of Python touches; none given: all of ``__all__``."""
+
+
+@pytest.mark.parametrize("module_name", PUBLIC)
+def test_every_public_name_has_an_example(module_name: str) -> None:
+    module = importlib.import_module(module_name)
+    names = set(PUBLIC[module_name] or module.__all__) - CONSTANTS
+    assert names
+    bare = {name for name in names if ">>> " not in (getattr(module, name).__doc__ or "")}
+    assert not bare
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """docs/api.md has an entry for each module, or for the one that the name is defined in."""
+    text = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
+    missing = set()
+    for module_name, chosen in PUBLIC.items():
+        module = importlib.import_module(module_name)
+        for name in set(chosen or module.__all__) - CONSTANTS:
+            home = getattr(getattr(module, name), "__module__", module_name)
+            if not {f"{home}.{name}", f"{module_name}.{name}", home, module_name} & set(entries):
+                missing.add(f"{module_name}.{name}")
+    assert not missing

@@ -1,6 +1,6 @@
-"""Commands on their way to their beds. Between the one task that reads a connection and the beds' own.
+"""Commands that wait for their beds, between the task that reads a connection and the tasks of the beds.
 
-Each bed has a bounded queue; what finds it full is left out, the newest therefore, and counted for the bed to tell.
+Each bed has a bounded queue. A command that finds it full is dropped and counted, and the bed reports the count.
 """
 
 from __future__ import annotations
@@ -19,17 +19,32 @@ MAX_LOGGED = 20
 
 
 class Arrived(NamedTuple):
-    """A payload of a bed's ``command`` topic, cut where it is too long anyway; ``retained``: kept by the broker."""
+    """A payload of a bed's ``command`` topic.
+
+    Attributes:
+        payload: Its bytes, cut just above the allowed length.
+        retained: Whether the broker retains it; such a command is refused.
+
+    Examples:
+        >>> Arrived(b"{}").retained
+        False
+    """
 
     payload: bytes
     retained: bool = False
 
 
 class Inbox:
-    """What waits for one bed.
+    """Commands that wait for one bed.
 
     Attributes:
-        dropped: Commands left out for want of room.
+        dropped: Commands dropped because the queue was full.
+
+    Examples:
+        >>> inbox = Inbox()
+        >>> inbox.put(Arrived(b"{}"))
+        >>> inbox.waiting, inbox.dropped
+        (1, 0)
     """
 
     def __init__(self) -> None:
@@ -44,7 +59,7 @@ class Inbox:
             self.dropped += 1
 
     async def get(self) -> Arrived:
-        """The oldest, as soon as there is one."""
+        """Wait for the oldest command and take it."""
         return await self._queue.get()
 
     @property
@@ -53,23 +68,31 @@ class Inbox:
         return self._queue.qsize()
 
     def rest(self) -> list[Arrived]:
-        """All that still waits, taken out."""
+        """Take all commands that wait."""
         return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
 
 
 class Inboxes:
-    """The inboxes of the beds that run here."""
+    """The inboxes of the beds that run here.
+
+    Examples:
+        >>> inboxes = Inboxes()
+        >>> inbox = inboxes.of("icu-04")
+        >>> inboxes.deliver("icu-04", b'{"schema": "command/1", "kind": "prone"}')
+        >>> inbox.waiting
+        1
+    """
 
     def __init__(self) -> None:
         self._inboxes: dict[str, Inbox] = {}
         self._strangers: set[str] = set()
 
     def of(self, bed: str) -> Inbox:
-        """The inbox of a bed; from now on its commands are kept."""
+        """The inbox of a bed. From the first call on, commands for the bed are kept."""
         return self._inboxes.setdefault(bed, Inbox())
 
     def deliver(self, bed: str, payload: bytes, *, retained: bool = False) -> None:
-        """Put a command where its bed finds it. An empty payload only clears what a broker retains."""
+        """Put a command into the inbox of its bed. An empty payload, which only clears a retained topic, is ignored."""
         if not payload:
             return
         if bed in self._inboxes:

@@ -61,10 +61,23 @@ class MemoryPublisher:
 
 
 class JsonLinesPublisher:
-    """Writes each payload as one line, for a pipe; the cleared topics of an end are left out.
+    """Writes each payload as one line, for a pipe. Empty payloads, which clear retained topics, are left out.
+
+    Args:
+        stream: A binary stream.
+        now_ns: UTC for ``published_utc``, ns.
 
     Raises:
-        OutputError: From ``publish``, when the stream cannot be written (disk full, reader gone).
+        OutputError: From ``publish``, if the stream cannot be written (disk full, reader gone).
+
+    Examples:
+        >>> import io
+        >>> async def main(stream: io.BytesIO) -> int:
+        ...     async with JsonLinesPublisher(stream) as publisher:
+        ...         await publisher.publish(Message(topic="t", body=b'{"bed":"icu-04"}', bed="icu-04", session="a1"))
+        ...     return stream.getvalue().count(b"\\n")
+        >>> asyncio.run(main(io.BytesIO()))
+        1
     """
 
     def __init__(self, stream: BinaryIO, now_ns: Callable[[], int] = time.time_ns) -> None:

@@ -246,7 +246,12 @@ async def _answered(asked: Coroutine[Any, Any, T], watch: asyncio.Task[None]) ->
 
 
 def service_version() -> str:
-    """Version of the installed distribution."""
+    """Version of the installed distribution, or ``unknown``.
+
+    Examples:
+        >>> bool(service_version())
+        True
+    """
     try:
         return version("ventstream")
     except PackageNotFoundError:
