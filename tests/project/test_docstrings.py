@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,26 @@ def test_every_public_name_is_in_the_reference() -> None:
             if not {f"{home}.{name}", f"{module_name}.{name}", home, module_name} & set(entries):
                 missing.add(f"{module_name}.{name}")
     assert not missing
+
+
+def documented(node: ast.AST, name: str) -> Iterator[tuple[str, bool]]:
+    """Name, and whether it has a docstring, of a module, its classes and functions, their members likewise."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield name, ast.get_docstring(node) is not None
+    if isinstance(node, ast.Module | ast.ClassDef):
+        for inner in node.body:
+            inner_name = getattr(inner, "name", "_")
+            if not inner_name.startswith("_"):
+                yield from documented(inner, f"{name}.{inner_name}")
+
+
+def test_every_module_class_and_function_has_a_docstring() -> None:
+    """Also in modules whose name starts with an underscore, which ruff's D rules take for private."""
+    found = [
+        one
+        for package in PACKAGES
+        for path in (REPO / package).rglob("*.py")
+        for one in documented(ast.parse(path.read_text(encoding="utf-8")), dotted(path))
+    ]
+    assert len(found) > 1000
+    assert [name for name, has_one in found if not has_one] == []

@@ -33,6 +33,7 @@ class AlignSettings:
 
 
 def channel_limits(settings: AlignSettings) -> tuple[Implausible, Implausible, Implausible]:
+    """Plausible ranges of flow, pressure and PCO2, in this order."""
     most, every_s = settings.max_flow_l_min / S_PER_MIN, settings.report_every_s
     return (
         Implausible(channel=Channel.FLOW, low=-most, high=most, report_every_s=every_s),

@@ -34,6 +34,7 @@ class Spread(NamedTuple):
 
     @property
     def swing(self) -> float:
+        """Difference of highest and lowest value."""
         return self.high - self.low
 
     @property

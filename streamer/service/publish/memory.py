@@ -61,7 +61,7 @@ class MemoryPublisher:
 
 
 class JsonLinesPublisher:
-    """Writes each payload as one line, for a pipe. Empty payloads, which clear retained topics, are left out.
+    r"""Writes each payload as one line, for a pipe. Empty payloads, which clear retained topics, are left out.
 
     Args:
         stream: A binary stream.
@@ -75,7 +75,7 @@ class JsonLinesPublisher:
         >>> async def main(stream: io.BytesIO) -> int:
         ...     async with JsonLinesPublisher(stream) as publisher:
         ...         await publisher.publish(Message(topic="t", body=b'{"bed":"icu-04"}', bed="icu-04", session="a1"))
-        ...     return stream.getvalue().count(b"\\n")
+        ...     return stream.getvalue().count(b"\n")
         >>> asyncio.run(main(io.BytesIO()))
         1
     """
