@@ -143,12 +143,14 @@ async def await_link(port: str) -> AsyncIterator[Link]:
     reader = _Reader(limit=HELD)
 
     def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Keep the first connection; close any other."""
         if first.done():
             writer.transport.abort()
         else:
             first.set_result(writer)
 
     def protocol() -> asyncio.Protocol:
+        """Give the first connection the shared reader, and any other one of its own."""
         own = _Reader(limit=HELD) if first.done() else reader
         return asyncio.StreamReaderProtocol(own, connected, loop=loop)
 

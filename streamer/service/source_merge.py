@@ -134,6 +134,7 @@ async def by_arrival(
     queue: asyncio.Queue[Item | BaseException | None] = asyncio.Queue(MAX_WAITING)
 
     async def lead() -> None:
+        """Pass on the first stream, then its error or its end."""
         try:
             await _pour(first, queue)
         except Exception as error:  # noqa: BLE001 (raised again by the reader)

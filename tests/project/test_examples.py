@@ -31,6 +31,8 @@ SCRIPTS = {
 def test_every_example_is_run_here() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == SCRIPTS.keys()
     assert set(EXAMPLES.glob("*.ipynb")) == {NOTEBOOK}
+    listed = re.findall(r"\]\((\w+\.\w+)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted([*SCRIPTS, NOTEBOOK.name])
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
