@@ -368,7 +368,7 @@ def test_many_files_that_are_no_recordings_are_counted(capsys: Captured, tmp_pat
     said = err.splitlines()
     assert status == 0
     assert len(said) == 6
-    assert said[-1] == "skipped: … and 4 more files that are not known; name one to see why"
+    assert said[-1] == "skipped: … and 4 more files of unknown format; name one to see why"
 
 
 def test_convert_keeps_every_number(capsys: Captured, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_script_prints_what_it_says(name: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,  # the first run compiles the core
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -60,7 +60,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the kernel's transport, not of ours
-        asyncio.run(NotebookClient(notebook, timeout=120, kernel_name="python3").async_execute())
+        asyncio.run(NotebookClient(notebook, timeout=600, kernel_name="python3").async_execute())
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     text = "".join(output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in outputs)
     assert "parquet vcv 170 cm ['prone', 'settings']" in text
