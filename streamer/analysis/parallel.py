@@ -46,7 +46,7 @@ def spread(
     try:
         yield from pool.map(work, *columns)
     except BrokenProcessPool:
-        raise DataError(f"a worker process was ended by the system, perhaps for want of memory{remedy}") from None
+        raise DataError(f"the system ended a worker process, perhaps because memory ran out{remedy}") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -181,7 +181,7 @@ def _session(document: Document, path: Path, points: PointSettings) -> Session:
 
 def no_anchor(points: PointSettings) -> str:
     """Message for a patient without the event that follows the baseline."""
-    return f"no event is of kind {points.event!r}, before which the baseline lies: add it, or set event in [points]"
+    return f"there is no event of kind {points.event!r}, which ends the baseline: add it, or set event in [points]"
 
 
 def _absent(path: Path) -> str:
@@ -201,7 +201,7 @@ def _check_points(document: Document, points: PointSettings) -> None:
     if end > 0:
         raise document.error(("points", "baseline_min"), "the baseline lies before the event: minutes below zero")
     if not any(points.hours.values()):
-        raise document.error(("points", "hours"), "expected a time point at least: hours = { prone = [1, 4, 8] }")
+        raise document.error(("points", "hours"), "expected at least one time point: hours = { prone = [1, 4, 8] }")
     for kind, hours in points.hours.items():
         if kind not in EVENT_KINDS:
             raise document.unknown(("points", "hours", kind), EVENT_KINDS)
@@ -210,7 +210,7 @@ def _check_points(document: Document, points: PointSettings) -> None:
 
 
 def _check_times(session: Session) -> None:
-    """Refuse an entry with two times, and device seconds where several recordings have a clock each."""
+    """Refuse an entry with two times, and device seconds where each recording has a clock of its own."""
     tables: dict[str, Sequence[SessionEvent | BloodGas]] = {
         "event": session.told.event,
         "blood_gas": session.told.blood_gas,
@@ -218,9 +218,9 @@ def _check_times(session: Session) -> None:
     for name, entries in tables.items():
         for index, entry in enumerate(entries):
             if entry.at is not None and entry.at_s is not None:
-                raise session.error((name, index), "says when twice: give at or at_s")
+                raise session.error((name, index), "has two times: give at or at_s")
             if entry.at_s is not None and len(session.recordings) > 1:
-                problem = "several recordings have a clock each: give at = 2020-06-01T08:00:00Z in place of at_s"
+                problem = "each recording has a clock of its own: give at = 2020-06-01T08:00:00Z instead of at_s"
                 raise session.error((name, index, "at_s"), problem)
 
 

@@ -52,6 +52,6 @@ def refuse_untold(document: Document, at: KeyPath, told: Told) -> None:
         for index, entry in enumerate(entries):
             if entry.at_s is None and entry.at is None:
                 remedy = "at_s = seconds on the device's clock, or at = 2020-06-01T08:00:00Z"
-                raise document.error((*at, name, index), f"does not say when: give {remedy}")
+                raise document.error((*at, name, index), f"has no time: give {remedy}")
             if isinstance(entry, BloodGas) and not any(getattr(entry, key) is not None for key in GAS_VALUES):
-                raise document.error((*at, name, index), f"holds no value: give one of {', '.join(GAS_VALUES)}")
+                raise document.error((*at, name, index), f"has no value: give one of {', '.join(GAS_VALUES)}")

@@ -72,13 +72,15 @@ def _check_dated(session: Session, zeros: Sequence[float | None], are_local: Seq
     undated = [index for index, zero in enumerate(zeros) if zero is None]
     remedy = "give it start_utc = 2020-06-01T08:00:00Z"
     if undated and all(are_local[index] for index in undated):
-        remedy = 'its own time has no zone: give zone = "Europe/Berlin", or "+02:00", once above all; or start_utc'
+        remedy = (
+            'its start time has no zone: set zone = "Europe/Berlin" or "+02:00" at the top of the file, or start_utc'
+        )
     if undated and len(undated) < len(zeros):
-        raise session.error(("recording", undated[0]), f"does not say when it began, as others do: {remedy}")
+        raise session.error(("recording", undated[0]), f"has no start time, but other recordings have one: {remedy}")
     for name in ("event", "blood_gas") if undated else ():
         for index, entry in enumerate(getattr(session.told, name)):
             if entry.at is not None:
-                problem = f"no recording says when it began in UTC: {remedy} in [[recording]], or at_s here"
+                problem = f"no recording has a start time in UTC: {remedy} in [[recording]], or use at_s here"
                 raise session.error((name, index, "at"), problem)
 
 
@@ -101,7 +103,7 @@ def _check_turns(session: Session, times: dict[tuple[str, int], float], settle_s
         above = f"[[event]] {before[1] + 1} ({kinds[0]})"
         if kinds[0] == kinds[1]:
             other = POSITIONS[kinds[0] == POSITIONS[0]]
-            raise session.error(place, f"{kinds[1]} already since {above}: is it {other!r}, or one too many?")
+            raise session.error(place, f"{kinds[1]} already since {above}: is it {other!r}, or should it be deleted?")
         if apart_s < settle_s:
             problem = f"{kinds[1]} only {apart_s / S_PER_MIN:.3g} min after {above}: they overlap"
             raise session.error(place, f"{problem}, since a turn has {settle_s / S_PER_MIN:g} min to settle")

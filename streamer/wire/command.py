@@ -203,7 +203,7 @@ def _incomplete(said: GasCommand | EventCommand | ContextCommand, keys: frozense
     if isinstance(said, ContextCommand):
         return "" if keys else "a context that states nothing: name the keys that change"
     if said.at_s is not None and said.at is not None:
-        return "at_s and at both say when: give one of them, or neither for now"
+        return "at_s and at both give a time: state one of them, or neither for now"
     if isinstance(said, GasCommand) and all(getattr(said, key) is None for key in GAS_VALUES):
         return f"a blood gas without a value: give one of {', '.join(GAS_VALUES)}"
     return ""

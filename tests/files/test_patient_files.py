@@ -76,8 +76,8 @@ def refused(path: Path) -> str:
         ("08:40:00Z", "08:40:00", 8, "expected a date-time with an offset, such as 2020-06-01T08:00:00Z"),
         ("2024-03-01T08:40:00Z", '"08:40"', 8, "expected a date-time with an offset"),
         ("T08:40:00Z", "", 8, "expected a date-time with an offset"),
-        ("at = 2024-03-01T08:40:00Z\n", "", 7, "does not say when: give at_s = seconds"),
-        ("at = 2024-03-01T08:40:00Z", "at_s = 3\nat = 2024-03-01T08:40:00Z", 7, "says when twice: give at or at_s"),
+        ("at = 2024-03-01T08:40:00Z\n", "", 7, "has no time: give at_s = seconds"),
+        ("at = 2024-03-01T08:40:00Z", "at_s = 3\nat = 2024-03-01T08:40:00Z", 7, "has two times: give at or at_s"),
         (ADD, TURN.format("2024-03-01T08:45:00Z", "supine"), 16, "5 min after [[event]] 1 (prone): they overlap"),
         (ADD, TURN.format("2024-03-01T08:35:00Z", "supine"), 7, "5 min after [[event]] 2 (supine): they overlap"),
         (ADD, TURN.format("2024-03-01T08:40:00Z", "supine"), 16, "0 min after [[event]] 1 (prone): they overlap"),
@@ -99,16 +99,21 @@ def refused(path: Path) -> str:
         ("po2_art_mmhg", "po2_art_kpa", 13, "did you mean 'po2_art_mmhg'?"),
         ("fio2 = 0.6", "fio2 = 60", 14, "expected a number <= 1 (a fraction; 60 % is 0.6)"),
         ("height_cm = 175", "height_cm = 1.75", 6, "expected a number >= 20 (cm; 1.62 m is 162)"),
-        ('"prone"', '"note"', 7, "no event is of kind 'prone', before which the baseline lies"),
-        ("p1.csv", "undated.csv", 8, "no recording says when it began in UTC: give it start_utc"),
-        ('"p1.csv"', '"p1.csv"\n[[recording]]\npath = "undated.csv"', 4, "does not say when it began, as others do"),
+        ('"prone"', '"note"', 7, "there is no event of kind 'prone', which ends the baseline"),
+        ("p1.csv", "undated.csv", 8, "no recording has a start time in UTC: give it start_utc"),
+        (
+            '"p1.csv"',
+            '"p1.csv"\n[[recording]]\npath = "undated.csv"',
+            4,
+            "has no start time, but other recordings have one",
+        ),
         ('label = "P1"', 'label = "P1', 1, "not TOML"),
         (ADD, "\n[points]\noffsets_h = [8]", 17, "unknown key 'offsets_h' in [points]"),
         (ADD, "\n[points]\nbaseline_min = [-5, -30]", 17, "the window ends before it begins"),
         (ADD, "\n[points]\nbaseline_min = [5, 30]", 17, "the baseline lies before the event"),
         (ADD, "\n[points]\nhours = { pron = [8] }", 17, "did you mean 'prone'?"),
         (ADD, "\n[points]\nhours = { prone = [8, 1] }", 17, "write each hour once, in order"),
-        (ADD, "\n[points]\nhours = { prone = [] }", 17, "expected a time point at least"),
+        (ADD, "\n[points]\nhours = { prone = [] }", 17, "expected at least one time point"),
         (ADD, "\n[points]\nmin_coverage = 50", 17, "expected a number <= 1 (a share; 50 % is 0.5)"),
     ],
 )
@@ -131,7 +136,7 @@ def test_device_seconds_are_of_one_recording(folder: Path) -> None:
     assert len(jobs_of(read_study(path).sessions[0], 600.0)) == 1
     two = SESSION.replace('"p1.csv"', '"p1.csv"\n[[recording]]\npath = "p2.csv"')
     path.write_text(two.replace("at = 2024-03-01T08:40:00Z", "at_s = 2400"))
-    assert "several recordings have a clock each" in refused(path)
+    assert "each recording has a clock of its own" in refused(path)
     assert refused(path).startswith("session.toml:10: [[event]] at_s = 2400: ")
 
 

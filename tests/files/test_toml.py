@@ -21,7 +21,7 @@ from streamer.model.errors import ConfigError
 
 AN_INSTANT = "expected a date-time with an offset, such as 2020-06-01T08:00:00Z"
 A_KIND = "expected one of note, prone, recruitment, settings, suction, supine; did you mean 'prone'?"
-A_TIME = "does not say when: give at_s = seconds on the device's clock, or at = 2020-06-01T08:00:00Z"
+A_TIME = "has no time: give at_s = seconds on the device's clock, or at = 2020-06-01T08:00:00Z"
 A_WORD = "expected one of asserted, not_asserted; did you mean 'asserted'?"
 
 
@@ -146,7 +146,7 @@ def test_faults_of_a_dataclass(text: str, message: str) -> None:
         ),
         (
             "[[blood_gas]]\nat_s = 4",
-            ":1: [[blood_gas]]: holds no value: give one of pco2_art_mmhg, po2_art_mmhg, fio2, ph",
+            ":1: [[blood_gas]]: has no value: give one of pco2_art_mmhg, po2_art_mmhg, fio2, ph",
         ),
     ],
 )

@@ -66,5 +66,7 @@ def session(tmp_path: Path, *lines: str) -> Path:
 def test_a_session_file_adds_the_zone_once_for_all(tmp_path: Path) -> None:
     study = read_study(session(tmp_path, 'zone = "+01:00"'))
     assert len(jobs_of(study.sessions[0], 600.0)) == 2
-    with pytest.raises(ConfigError, match=r'its own time has no zone: give zone = "Europe/Berlin", or "\+02:00", once'):
+    with pytest.raises(
+        ConfigError, match=r'its start time has no zone: set zone = "Europe/Berlin" or "\+02:00" at the'
+    ):
         jobs_of(read_study(session(tmp_path)).sessions[0], 600.0)

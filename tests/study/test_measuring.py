@@ -94,7 +94,7 @@ def test_events_of_the_recording_itself_serve_where_the_file_states_none(folder:
 
 
 def test_without_the_event_there_is_no_baseline(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="no event is of kind 'prone', before which the baseline lies"):
+    with pytest.raises(ConfigError, match="there is no event of kind 'prone', which ends the baseline"):
         measured(session(folder, ""))
 
 

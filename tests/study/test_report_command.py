@@ -149,7 +149,7 @@ def test_studies_that_are_none(capsys: Captured, tmp_path: Path, study: str, sta
 def test_a_recording_alone_needs_an_event(capsys: Captured, folder: Path) -> None:
     status, _, err = run(capsys, folder / "all.parquet", "--jobs", 1)
     assert (status, err.count("\n")) == (2, 1)
-    assert "no event is of kind 'prone', before which the baseline lies" in err
+    assert "there is no event of kind 'prone', which ends the baseline" in err
 
 
 def test_check_explains_a_study_or_refuses_it(capsys: Captured, cohort: Path) -> None:

@@ -66,7 +66,7 @@ def test_what_each_kind_says() -> None:
         (GAS | {"pco2_art_mmhg": 4.6}, "pco2_art_mmhg = 4.6: expected a number >= 5 (mmHg; 1 kPa is 7.5)"),
         (GAS | {"pco2_art_mmhg": "52"}, "pco2_art_mmhg = '52': expected a number (mmHg; 1 kPa is 7.5)"),
         ({"kind": "blood_gas"}, "a blood gas without a value: give one of pco2_art_mmhg, po2_art_mmhg, fio2, ph"),
-        (GAS | {"at_s": 1, "at": "2020-06-01T08:00:00Z"}, "at_s and at both say when"),
+        (GAS | {"at_s": 1, "at": "2020-06-01T08:00:00Z"}, "at_s and at both give a time"),
         (GAS | {"at": "2020-06-01T08:00:00"}, "expected a date-time with an offset, such as 2020-06-01T08:00:00Z"),
         (GAS | {"at": "yesterday"}, "at = 'yesterday'"),
         ({"kind": "note", "text": "x" * 501}, "text = 'xxx"),

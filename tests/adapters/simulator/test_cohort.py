@@ -116,8 +116,8 @@ def test_a_scenario_of_one_patient_is_no_cohort() -> None:
          ":6: [[change]] ventilator.rise_s: P1: the rise is longer"),
         ('title = "T"\n[[patient]]\nlabel = "P1"\n', ":2: [[patient]] recording.start_utc: P1: a session tells"),
         (BASE + '[capnogram]\n[capnograph]\nrate_hz = 20\n[[patient]]\nlabel = "P1"\n', ":6: [capnograph] rate_hz"),
-        (BASE + '[[event]]\nkind = "prone"\n[[patient]]\nlabel = "P1"\n', ":4: [[event]]: does not say when"),
-        (BASE + '[[patient]]\nlabel = "P1"\n[[patient.blood_gas]]\nat_s = 3\n', ":6: [[patient]] blood_gas[0]: holds"),
+        (BASE + '[[event]]\nkind = "prone"\n[[patient]]\nlabel = "P1"\n', ":4: [[event]]: has no time"),
+        (BASE + '[[patient]]\nlabel = "P1"\n[[patient.blood_gas]]\nat_s = 3\n', ":6: [[patient]] blood_gas[0]: has"),
     ],
 )  # fmt: skip
 def test_faults_are_told_where_they_stand(tmp_path: Path, text: str, told: str) -> None:
@@ -183,7 +183,7 @@ def test_the_same_bytes_on_one_processor_and_on_two(
 
 
 def test_a_worker_that_is_killed_is_told() -> None:
-    with pytest.raises(DataError, match="ended by the system, perhaps for want of memory; so"):
+    with pytest.raises(DataError, match="the system ended a worker process, perhaps because memory ran out; so"):
         list(spread(os._exit, 2, [1, 1], remedy="; so"))
 
 
