@@ -56,6 +56,7 @@ PUBLIC = {
     "streamer.service.embedded_broker": ("EmbeddedBroker",),
     "streamer.service.publish": (),
     "streamer.analysis.run_recording": ("Job", "examine"),
+    "streamer.core.metrics.registry": ("Graded", "Metric", "NotMeasurable", "metric"),
     "streamer.model.chunk": ("Adapter",),
     "streamer.model.context": ("Sidecar",),
     "streamer.files.sidecar": ("read_sidecar",),

@@ -88,14 +88,32 @@ class Volume(IntEnum):
 
 
 class NotMeasurable(Exception):  # noqa: N818 (not an error: an answer)
-    """This breath does not give this number; ``reason`` says why."""
+    """Raised by a metric that cannot be measured in a breath.
+
+    Attributes:
+        reason: Why; stands in ``missing`` under the metric's key.
+
+    Examples:
+        >>> NotMeasurable(Reason.NO_HOLD).reason.value
+        'no_hold'
+    """
 
     def __init__(self, reason: Reason) -> None:
         self.reason = reason
 
 
 class Graded(NamedTuple):
-    """A number with its quality (``A``, ``B``, ``C``) and how it was found, where more than one way exists."""
+    """A number with its quality and its method.
+
+    Attributes:
+        value: In the unit of the metric.
+        quality: ``A``, ``B`` or ``C``; None: the worst quality of what it rests on.
+        method: One of ``Metric.methods``; None where there is only one.
+
+    Examples:
+        >>> Graded(34.2, "B", "quasi_static").quality
+        'B'
+    """
 
     value: float
     quality: str | None = None
@@ -109,26 +127,31 @@ Formula: TypeAlias = Callable[..., "float | Graded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """What is published of a key, and how it is found.
+    """A declared metric: what is published of it, and how it is computed.
 
     Attributes:
         key: Name in records, tables and messages.
         unit: Unit for readers.
         ucum: Unit as a UCUM code.
-        about: One line.
-        mdc: IEEE 11073-10101 code, where one with this very meaning exists.
-        source: Where the formula is from.
-        weighted_by: Summaries take a mean weighted by this key in place of the median.
-        held: Summaries keep the last value, with its age, beyond their window.
-        methods: Names it may give as its method.
+        about: The definition in one line.
+        mdc: IEEE 11073-10101 code, if one with exactly this meaning exists.
+        source: Source of the formula.
+        weighted_by: Key that weights its mean in summaries; None: summaries give the median.
+        held: Whether summaries keep the last value, with its age, beyond their window.
+        methods: Names that it may give as its method.
         bounds: Numbers outside are ``implausible``.
-        absent: Reason when what it needs is not in the breath (NaN).
-        withheld: Labels that withhold it, besides those that withhold everything.
-        also: Metrics that must be there too, although the formula does not read them.
-        maybe: Those of its parameters that are metrics which need not be there.
-        volume: What it asks of volumes; metrics that need it need not ask again.
+        absent: Reason if the breath lacks what it needs (NaN).
+        withheld: Labels that withhold it, in addition to those that withhold every metric.
+        also: Metrics that must have a value too, although the formula does not read them.
+        maybe: Parameters that are metrics and may have no value.
+        volume: Requirement on the measured volumes; metrics that need this one inherit it.
         formula: The function.
-        needs: Its parameters.
+        needs: Names of its parameters.
+
+    Examples:
+        >>> from streamer.core.metrics import METRICS
+        >>> METRICS["crs"].unit, METRICS["crs"].held
+        ('mL/cmH2O', True)
     """
 
     key: str
@@ -156,7 +179,30 @@ _declared: dict[str, Metric] = {}
 def metric(
     *, unit: str, about: str, bounds: tuple[float, float], ucum: str = "", **rest: Any
 ) -> Callable[[Formula], Formula]:
-    """Declare the function below as a metric; ``rest``: further fields of ``Metric``."""
+    """Declare the function below as a metric.
+
+    The name of the function is the key; its parameters name what it needs: a feature of the breath, another metric's
+    key, or one of ``GIVEN``. It returns a number or a ``Graded``, or raises ``NotMeasurable``::
+
+        @metric(unit="cmH2O", ucum="cm[H2O]", about="Peak pressure less mean pressure", bounds=(0.0, 150.0))
+        def paw_swing(ppeak: float, pmean: float) -> float:
+            return ppeak - pmean
+
+    Args:
+        unit: Unit for readers.
+        about: The definition in one line.
+        bounds: Numbers outside are ``implausible``.
+        ucum: Unit as a UCUM code; empty: the same as ``unit``.
+        rest: Further fields of ``Metric``.
+
+    Raises:
+        TypeError: The key is declared already, or the function has no parameters.
+
+    Examples:
+        >>> from streamer.core.metrics import METRICS
+        >>> METRICS["cdyn"].needs
+        ('ppeak', 'vt', 'start')
+    """
 
     def declare(formula: Formula) -> Formula:
         key = formula.__name__
