@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Folded(Protocol):
+class LabelFeatures(Protocol):
     """The features of a breath as labels see them. ``core.metrics.features`` computes them."""
 
     @property

@@ -23,7 +23,9 @@ SIZE_IN = (10.0, 7.5)
 NO_CO2 = frozenset({Reason.CO2_MISSING.value})
 
 
-def breath_figure(breath: Breath, record: BreathRecord, given: MeasurementContext, *, caption: str) -> Figure:
+def breath_figure(
+    breath: Breath, record: BreathRecord, given: MeasurementContext, *, caption: str, doubts: Sequence[str] = ()
+) -> Figure:
     """Draw a breath that ``Bed`` passed to its observer; without a capnogram only pressure and flow.
 
     Args:
@@ -31,6 +33,7 @@ def breath_figure(breath: Breath, record: BreathRecord, given: MeasurementContex
         record: Its record.
         given: What it was measured with: context, breath before it, blood gas.
         caption: For the foot: which breath of which recording. Never a patient's identity.
+        doubts: Words for what is doubtful about the recording.
 
     Examples:
         >>> from adapters.simulator import simulate
