@@ -24,9 +24,9 @@ def main(path: Path = PRONE_SHORT) -> None:
     for name in SHOWN:
         quantity = QUANTITIES[name]
         print(f"{quantity.label} [{quantity.unit}]")
-        for row in changes.loc[[name]].itertuples():
-            verdict = row.direction or f"not compared: {row.reason}"
-            print(f"  {row.patient} {row.point}: {row.baseline:8.2f} -> {row.value:8.2f}  {verdict}")
+        for row in changes.loc[[name]].to_dict("records"):
+            verdict = row["direction"] or f"not compared: {row['reason']}"
+            print(f"  {row['patient']} {row['point']}: {row['baseline']:8.2f} -> {row['value']:8.2f}  {verdict}")
     cohort = results.cohort[results.cohort["quantity"].isin(SHOWN) & results.cohort["pairs"].gt(0)]
     print(
         cohort[["point", "quantity", "pairs", "change_median", "lower", "higher", "unchanged"]].to_string(index=False)
