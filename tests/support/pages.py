@@ -97,5 +97,5 @@ def named_paths(page: Path) -> Iterator[str]:
     """Files and folders that a page says are there, as ``streamer/core/bed.py``; not those that a recipe writes."""
     written = {block.mark.removeprefix("file: ") for block in blocks_of(page)}
     prose = _BLOCK.sub("", page.read_text(encoding="utf-8"))
-    named = re.findall(r"`((?:streamer|adapters|tests|docs|config|replay_data)/[\w./-]*)`", prose)
+    named = re.findall(r"`((?:streamer|adapters|tests|docs|config|examples|replay_data)/[\w./-]*)`", prose)
     yield from (path for path in named if path not in written)
