@@ -498,7 +498,7 @@ def test_an_interrupt_leaves_no_half_of_a_table(tmp_path: Path, after_s: float) 
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         pytest.skip("run in the background, where no process hears Ctrl-C")
     rows = (REPO / "replay_data" / "pcv.csv").read_text().splitlines(keepends=True)
-    (tmp_path / "a.csv").write_text("".join([rows[0], *rows[1:] * 40]))
+    (tmp_path / "a.csv").write_text("".join([rows[0], *rows[1:] * 400]))
     command = [sys.executable, "-m", "streamer", "analyze", "a.csv", "-o", "out.csv", "--summaries", "s.parquet"]
     with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPO)}, stderr=subprocess.PIPE, text=True
