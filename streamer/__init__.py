@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from streamer.model.breath import Breath
     from streamer.model.chunk import Channel, Chunk
     from streamer.model.context import BloodGas, Context, SessionEvent
-    from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
+    from streamer.model.flags import Flag
+    from streamer.model.records import BreathRecord, Event, Notice, NoticeKind, Stat, Summary
 
 __all__ = [
     "Bed", "BloodGas", "Breath", "BreathRecord", "Channel", "Chunk", "Context", "CoreSettings", "Event", "Flag",

@@ -20,7 +20,6 @@ from streamer.core.labels import Labeller, completed
 from streamer.core.metrics import (
     HELD,
     METRICS,
-    NOT_PASSIVE,
     WEIGHTED_BY,
     BloodGasTracker,
     BreathFeatures,
@@ -41,8 +40,9 @@ from streamer.model.breath import Breath, Capnograph
 from streamer.model.chunk import Block, Channel, Chunk
 from streamer.model.context import BloodGas, Context, SessionEvent, check_told
 from streamer.model.errors import ConfigError
+from streamer.model.flags import ENDS_HISTORY, NOT_PASSIVE, Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind
+from streamer.model.records import BreathRecord, Event, Notice, NoticeKind
 from streamer.model.units import S_PER_MIN
 from streamer.model.validation_errors import out_of_range
 
@@ -50,10 +50,6 @@ MAX_PART_S = 5.0
 """Longer chunks are taken in parts: the capnogram is kept for a minute only."""
 NOISY_BREATHS = 3
 """So many in a row whose volume noise hides are a sensor's fault; one alone may be a very small breath."""
-BREAKS = frozenset(
-    {Flag.GAP, Flag.APNOEA, Flag.DISCONNECT, Flag.COUGH, Flag.SUCTION, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT}
-)
-"""A breath so labelled says nothing about the state in which the next one began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,7 +334,7 @@ class Bed:
 
     def _remember(self, breath: Breath, features: BreathFeatures, measures: Measures, flags: frozenset[Flag]) -> None:
         """What the next breath is measured against."""
-        if flags & BREAKS:
+        if flags & ENDS_HISTORY:
             self._before = None
             self._memory.forget()
             return

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from streamer.model.chunk import FloatArray
 from streamer.model.context import Context
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 
 class Edge(NamedTuple):

@@ -9,38 +9,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from streamer.model.flags import Flag
 
-class Flag(StrEnum):
-    """Labels of a breath; a breath may carry several. Rules and sources: algorithms §2.4.
-
-    Examples:
-        >>> Flag("double_trigger") is Flag.DOUBLE_TRIGGER
-        True
-    """
-
-    HOLD = "hold"
-    AFTER_GAP = "after_gap"
-    GAP = "gap"
-    GAP_SHORT = "gap_short"
-    TRUNCATED = "truncated"
-    APNOEA = "apnoea"
-    STACKED = "stacked"
-    DISCONNECT = "disconnect"
-    DOUBLE_TRIGGER = "double_trigger"
-    INEFFECTIVE_EFFORT = "ineffective_effort"
-    AUTOTRIGGER_SUSPECT = "autotrigger_suspect"
-    SHORT_CYCLE = "short_cycle"
-    LONG_CYCLE = "long_cycle"
-    FLOW_STARVATION = "flow_starvation"
-    REVERSE_TRIGGER_SUSPECT = "reverse_trigger_suspect"
-    COUGH = "cough"
-    SUCTION = "suction"
-    NO_FLOW = "no_flow"
-    ONSET_GAP = "onset_gap"
-    TIMES_SUSPECT = "times_suspect"
-    FLOW_SUSPECT = "flow_suspect"
-    PAW_SUSPECT = "paw_suspect"
-    PCO2_SUSPECT = "pco2_suspect"
+__all__ = ["BreathRecord", "Event", "Flag", "Notice", "NoticeKind", "Stat", "Summary"]
 
 
 class NoticeKind(StrEnum):

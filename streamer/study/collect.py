@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from streamer.analysis.recording_summary import RecordingSummary
 from streamer.analysis.run_recording import Job, examine
 from streamer.core.metrics import METRICS, MeasurementContext
-from streamer.core.rolling import INCOMPLETE
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
 from streamer.model.context import Context
+from streamer.model.flags import INCOMPLETE
 from streamer.model.reasons import Reason
 from streamer.model.records import BreathRecord, Notice, NoticeKind
 from streamer.study.quantities import KEYS

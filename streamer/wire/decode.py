@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from streamer.model.errors import DecodeError
-from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Event, Notice, NoticeKind, Stat, Summary
 from streamer.wire.encode import BREATH_FIELDS, ENVELOPE, EVENT_FIELDS, SUMMARY_FIELDS
 
 KINDS = {"breath": 1, "summary": 1, "event": 1, "state": 2, "status": 1, "schema": 1}

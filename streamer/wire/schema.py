@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from streamer.model.bed_label import BED_ID
-from streamer.model.records import Flag, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import NoticeKind
 from streamer.wire.command import command_schema
 from streamer.wire.keys import key_table
 from streamer.wire.topics import Presence, Source

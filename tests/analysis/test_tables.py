@@ -20,7 +20,8 @@ from streamer.analysis.tables import open_table, read_table
 from streamer.core.metrics import METRICS
 from streamer.files.output import Output
 from streamer.model.errors import ConfigError, DecodeError, OutputError
-from streamer.model.records import BreathRecord, Flag, Stat, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Stat, Summary
 
 START = datetime(2020, 6, 1, 8, tzinfo=UTC)
 

@@ -13,7 +13,8 @@ from rich.console import Console, RenderableType
 from streamer.cli.terminal import SAFETY, Board, Display
 from streamer.core.metrics import METRICS
 from streamer.core.metrics.display import SHOWN
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind, Stat, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind, Stat, Summary
 from streamer.wire import BedState, Message, Origin, Policy, Presence, Source, WireSettings, encode, encode_state
 
 WIRE = WireSettings()

@@ -17,7 +17,8 @@ from streamer.core.metrics import METRICS
 from streamer.model.chunk import Chunk
 from streamer.model.context import BloodGas, Context, SessionEvent
 from streamer.model.errors import ConfigError
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind, Summary
 from tests.support.streams import Lung, chunk, cut, pb840, random_cuts, recording
 
 EVENTS = (

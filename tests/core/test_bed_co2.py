@@ -13,7 +13,8 @@ from adapters.simulator.scenario import Capnogram, Capnograph, Scenario, Segment
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Event, Flag, Notice
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Event, Notice
 from tests.support.streams import cut, recording
 
 KINDS = {

@@ -15,7 +15,8 @@ from streamer.core.bed import Bed
 from streamer.core.metrics import measure
 from streamer.model.chunk import Chunk
 from streamer.model.context import BloodGas, Context, SessionEvent
-from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Event, Notice, NoticeKind
 from tests.support.simulated import lung, segment
 from tests.support.streams import Lung, cut, random_cuts
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.core.rolling import Rolling, RollingSettings
-from streamer.model.records import BreathRecord, Flag, Stat, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Stat, Summary
 
 KEYS = ("pplat", "mp", "ttot")
 ONE_MINUTE = RollingSettings(windows_s={"1m": 60.0})

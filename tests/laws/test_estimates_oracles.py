@@ -12,7 +12,8 @@ from adapters.simulator.scenario import Hold, Lung, Scenario, Segment, Ventilato
 from streamer.core.metrics import extract_features
 from streamer.core.metrics.time_constant import from_time_constant
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.simulated import lung, pcv, records, vcv
 from tests.support.streams import segmented
 from tests.tools.trust.lungs import MAX_PAW, NOISE, QUIET, SETTLED, random_case, segment_of

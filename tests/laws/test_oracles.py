@@ -14,7 +14,7 @@ import pytest
 from adapters.simulator import simulate
 from adapters.simulator.scenario import Hold, Scenario, Ventilator
 from streamer.model.context import BloodGas, Context
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from streamer.model.units import JOULE_PER_L_CMH2O as K
 from streamer.model.units import btps_to_stpd
 from tests.support.simulated import lung, records, segment

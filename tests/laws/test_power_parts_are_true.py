@@ -14,7 +14,8 @@ from adapters.simulator.scenario import Hold, Scenario, Sensor, Ventilator
 from adapters.simulator.truth import BreathTruth
 from streamer.core.bed import Bed, CoreSettings
 from streamer.core.rolling import RollingSettings
-from streamer.model.records import BreathRecord, Flag, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Summary
 from streamer.model.units import JOULE_PER_L_CMH2O as K
 from tests.support.simulated import PASSIVE, lung, records, segment, with_truth
 

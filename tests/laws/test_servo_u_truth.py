@@ -19,7 +19,8 @@ import pytest
 
 from adapters.recordings.open import open_recording
 from streamer.core.bed import Bed
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.streams import recording
 
 pytestmark = pytest.mark.recordings

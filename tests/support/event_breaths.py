@@ -9,7 +9,8 @@ import numpy as np
 from streamer.core.bed import Bed
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.analytic_breaths import pcv, vcv
 from tests.support.streams import Capture
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from streamer.core.session_events import ContextChange, context_notice
 from streamer.model.chunk import Channel, Chunk
-from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Event, Notice, NoticeKind, Stat, Summary
 from streamer.service import BedPlan
 from streamer.wire.keys import key_table
 

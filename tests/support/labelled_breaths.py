@@ -10,7 +10,8 @@ import numpy as np
 from streamer.core.labels import Labeller
 from streamer.core.metrics import BreathFeatures
 from streamer.model.breath import Breath
-from streamer.model.records import Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import Notice, NoticeKind
 from tests.support.analytic_breaths import breath
 
 NAN = math.nan

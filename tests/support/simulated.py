@@ -12,7 +12,8 @@ from adapters.simulator.truth import BreathTruth
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, FloatArray
 from streamer.model.context import BloodGas, Context
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 
 PASSIVE = Context(passive="asserted", sensor_site="wye")
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.streams import RECORDINGS, Capture, cut, match, pb840, segmented, servo_u
 
 MODES = ("vc", "pc", "prvc", "ps", "simv", "pav", "vs", "cpap_sbt", "aprv", "other", "other_mode")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from streamer.core.rolling import RollingSettings
 from streamer.model.errors import ConfigError, DecodeError
-from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind, Stat, Summary
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Event, Notice, NoticeKind, Stat, Summary
 from streamer.service.counters import Counters
 from streamer.wire import (
     DEFAULT_PERIOD_S,

@@ -19,11 +19,10 @@ from streamer.core.metrics import MeasurementContext
 from streamer.files.output import say
 from streamer.model.breath import Breath
 from streamer.model.errors import ConfigError, DecodeError, OutputError
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import NOT_DRAWN
+from streamer.model.records import BreathRecord
 
 SUFFIXES = (".png", ".svg", ".pdf")
-CUT = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.NO_FLOW})
-"""Labels of a breath that is not drawn unless it was asked for."""
 _MOMENT = re.compile(r"(?:(?P<run>[0-9]{1,6}):)?(?P<at>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))")
 Seen: TypeAlias = tuple[Breath, BreathRecord, MeasurementContext]
 
@@ -133,7 +132,7 @@ class _Wanted:
             is_it = record.start_s <= self.at_s < record.end_s
         else:
             has_dead = self.chosen is not None and "vd_aw" in self.chosen[1].values
-            is_it = "vd_aw" in record.values or (not has_dead and CUT.isdisjoint(record.flags))
+            is_it = "vd_aw" in record.values or (not has_dead and NOT_DRAWN.isdisjoint(record.flags))
         if is_it and breath.flow.size:
             self.chosen = breath, record, given
 

@@ -13,7 +13,7 @@ from streamer.core.align.capnogram import Capnogram
 from streamer.model.breath import Breath, Edge
 from streamer.model.chunk import FloatArray
 from streamer.model.context import Context
-from streamer.model.records import Flag
+from streamer.model.flags import ONSET_UNSEEN
 from streamer.model.units import ML_PER_L
 
 BEGINS, ENDS = 1.5, 4.0
@@ -29,8 +29,6 @@ SAMPLED = 0.53
 """Of the interval between samples: time constant of the fall that a step shows, since each sample is a mean."""
 RECENT_S = 30.0
 """Falls of which the time constant is a median; no longer, so that all of them are still kept."""
-UNTIMED = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.GAP_SHORT, Flag.APNOEA})
-"""Labels of a breath whose onset was not seen."""
 
 
 class Flush(NamedTuple):
@@ -76,7 +74,7 @@ class Flushing:
         Gas goes in from where the patient began to draw it, be the valve still shut. The mean instant of a fall is that
         at which the chamber's own volume has passed; its middle comes before that.
         """
-        if not UNTIMED.isdisjoint(breath.flags) or math.isnan(fall_tau_s):
+        if not ONSET_UNSEEN.isdisjoint(breath.flags) or math.isnan(fall_tau_s):
             return NO_FLUSH
         onset = max((breath.start_s - breath.draw_s - breath.onset_s) * breath.rate_hz, 0.0)
         flow = to_lung(breath)

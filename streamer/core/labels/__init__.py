@@ -16,7 +16,7 @@ rest are rules of this project (algorithms §2.4). Labels are statements about w
 | ``suction`` | P below -3 cmH2O for over 0.3 s with less than 10 L/min flowing in | excluded; PEEP anew |
 | ``disconnect`` | P < 0.3 PEEP (2 cmH2O from PEEP 5) for 1 s, or VTe/VTi < 0.3 twice, P not held | no values |
 
-"Excluded" leaves the times and the rate, "not passive" withholds what assumes a passive lung: ``metrics/_registry.py``.
+"Excluded" leaves the times and the rate, "not passive" withholds what assumes a passive lung: ``model.flags``.
 """
 
 from __future__ import annotations
@@ -32,13 +32,10 @@ from streamer.core.labels._history import MEMORY
 from streamer.core.labels._holds import Holds, completed
 from streamer.core.labels._patient_effort import Efforts
 from streamer.model.breath import Breath
-from streamer.model.records import Flag, Notice, NoticeKind
+from streamer.model.flags import ENDS_PRESSURE, INCOMPLETE, Flag
+from streamer.model.records import Notice, NoticeKind
 
 __all__ = ["LabelFeatures", "Labeller", "completed"]
-
-INCOMPLETE = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.APNOEA})
-UNRELATED = frozenset({Flag.GAP, Flag.COUGH, Flag.SUCTION})
-"""A breath so labelled says nothing about the pressure from which the next one began."""
 
 
 class Labeller:
@@ -80,7 +77,7 @@ class Labeller:
             self._cycles.doubled = False
         if Flag.SUCTION in flags:
             self._peep.clear()
-        self._before = None if flags & UNRELATED else features
+        self._before = None if flags & ENDS_PRESSURE else features
         return frozenset(flags), notices
 
     def _labels(self, breath: Breath, features: LabelFeatures) -> set[Flag]:

@@ -9,7 +9,7 @@ from statistics import median
 from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.breath import Breath
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 MIN_REVERSALS, WITHIN_S = 4, 1.0
 """Reversals of flow, each from 10 L/min one way to 10 L/min the other, within a second: a breath has one or two, three

@@ -8,7 +8,7 @@ from collections import deque
 from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.breath import Breath
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 TRIGGER_DIP_CMH2O = 0.5
 MIN_EXHALED_SHARE = 0.10

@@ -10,7 +10,8 @@ from statistics import median
 from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY
 from streamer.model.breath import Breath
-from streamer.model.records import Flag, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import NoticeKind
 
 LOW_PEEP_SHARE, LOW_PAW_CMH2O, LOW_PAW_FROM_PEEP = 0.3, 2.0, 5.0
 MIN_RETURN_SHARE = 0.3

@@ -16,7 +16,8 @@ from statistics import median
 from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
 from streamer.model.breath import Breath
-from streamer.model.records import Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import Notice, NoticeKind
 
 INSPIRATORY, EXPIRATORY = "end-inspiratory hold", "end-expiratory hold"
 LONG_HOLD_S = 2.0

@@ -20,7 +20,7 @@ from statistics import median
 
 from streamer.core.labels._features import LabelFeatures
 from streamer.core.labels._history import MEMORY, MIN_HISTORY
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 MIN_SAG_CMH2O = 1.5
 """Below the chord from 10 to 90 % of the flow time (algorithms §2.4)."""

@@ -38,8 +38,6 @@ from streamer.core.metrics.metric_plan import Plan, plan_of
 from streamer.core.metrics.passive_estimate import Estimate, estimate_of
 from streamer.core.metrics.power_cross_check import CrossCheck
 from streamer.core.metrics.registry import (
-    NOT_PASSIVE,
-    WITHHELD,
     Graded,
     Metric,
     NotMeasurable,
@@ -52,13 +50,12 @@ from streamer.core.metrics.registry import (
 from streamer.core.metrics.volume_balance import balance_of
 from streamer.model import entry_points
 from streamer.model.breath import Breath
+from streamer.model.flags import WITHHELD, Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 __all__ = [
     "HELD",
     "METRICS",
-    "NOT_PASSIVE",
     "WEIGHTED_BY",
     "BloodGasTracker",
     "BreathFeatures",

@@ -21,11 +21,10 @@ from streamer.core.metrics.capnogram_gates import (
 )
 from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import MeasurementContext
-from streamer.core.metrics.registry import CO2, Graded, Maybe, NotMeasurable, metric
-from streamer.core.metrics.volume_balance import DOUBLES
+from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable, metric
 from streamer.model.context import doubts
+from streamer.model.flags import DOUBLED, Asks, Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 MIN_SAMPLES = 3
 END_SHARE = 0.95
@@ -52,7 +51,7 @@ READ = methods(OVER_VOLUME, OVER_TIME, kinds=(*KINDS, UNDECLARED))
     mdc=151708,
     absent=Reason.NO_PHASE3,
     methods=READ,
-    withheld=CO2,
+    asks=Asks.CO2,
     maybe=("pico2",),
 )
 def petco2(
@@ -99,7 +98,7 @@ def petco2(
     about="Inspired PCO2: lowest level in the second half of inspiration",
     bounds=(-5.0, 100.0),
     methods=READ,
-    withheld=CO2,
+    asks=Asks.CO2,
 )
 def pico2(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram, flags: Collection[Flag]) -> Graded:
     """Inspired PCO2 in mmHg; above 3, and then B, gas is rebreathed, or the sensor has drifted."""
@@ -119,7 +118,7 @@ def _read(capnogram: Capnogram, flags: Collection[Flag], over_volume: float, ove
     unfit = capnogram.unfit
     if unfit in {Reason.CO2_MISSING, Reason.GAP}:
         raise NotMeasurable(unfit)
-    doubled = not DOUBLES.isdisjoint(flags)
+    doubled = not DOUBLED.isdisjoint(flags)
     if unfit is None and not doubled:
         return Graded(over_volume * capnogram.scale, capnogram.quality, capnogram.method(OVER_VOLUME))
     if math.isnan(over_time):
@@ -135,7 +134,7 @@ def _read(capnogram: Capnogram, flags: Collection[Flag], over_volume: float, ove
     bounds=(-2.0, 12.0),
     absent=Reason.CO2_UNALIGNED,
     methods=(*KINDS, UNDECLARED),
-    withheld=CO2,
+    asks=Asks.CO2,
 )
 def co2_delay(given: MeasurementContext, capnogram: Capnogram) -> Graded:
     """How much later than flow the capnogram comes, s; negative where it is early."""

@@ -30,7 +30,8 @@ from streamer.core.metrics.phase_uncertainty import (
     sunk_mmhg,
     tilted,
 )
-from streamer.core.metrics.registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
+from streamer.core.metrics.registry import Graded, NotMeasurable, Volume, metric
+from streamer.model.flags import Asks
 from streamer.model.reasons import Reason
 from streamer.model.units import ML_PER_L
 
@@ -64,7 +65,7 @@ MOVED = (0.08, 0.16)
     mdc=151984,
     absent=Reason.NO_PHASE3,
     methods=methods(FOWLER),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     source="Fowler 1948, as an integral equation",
     volume=Volume.CLOSED,
 )
@@ -99,7 +100,7 @@ def require_phases(features: BreathFeatures, given: MeasurementContext, capnogra
     about="Airway dead space as the middle of phase II, from a curve fitted to the whole expirogram: a cross-check",
     bounds=VOLUME_ML,
     methods=methods(PARAM4),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     also=("vd_aw",),
     source="own form: a line with a logistic edge, by least squares",
 )
@@ -114,7 +115,7 @@ def vd_aw_fit(features: BreathFeatures, capnogram: Capnogram) -> Graded:
     bounds=(0.0, 500.0),
     absent=Reason.CO2_UNALIGNED,
     methods=methods(TIMING),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     also=("vd_aw",),
 )
 def vd_aw_sd(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> Graded:
@@ -128,7 +129,7 @@ def vd_aw_sd(features: BreathFeatures, given: MeasurementContext, capnogram: Cap
     bounds=VOLUME_ML,
     mdc=152436,
     methods=methods(FOWLER),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
 )
 def vt_alv(vt_exp: float, vd_aw: float, capnogram: Capnogram) -> Graded:
     """VTe - VDaw, mL."""
@@ -141,7 +142,7 @@ def vt_alv(vt_exp: float, vd_aw: float, capnogram: Capnogram) -> Graded:
     about="Mean alveolar PCO2: phase III in the middle of the alveolar volume; never arterial PCO2",
     bounds=(1.0, 150.0),
     methods=methods(MIDPOINT),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     source="Tusman et al. 2011",
     volume=Volume.CLOSED,
 )
@@ -165,7 +166,7 @@ def pco2_alv(features: BreathFeatures, given: MeasurementContext, capnogram: Cap
     mdc=151988,
     weighted_by="vt_exp",
     methods=methods("bohr"),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     source="Bohr 1891; alveolar PCO2 after Tusman et al. 2011",
 )
 def vd_vt_bohr(
@@ -187,7 +188,7 @@ def vd_vt_bohr(
     about="Slope of phase II: the steepest of the fitted curve",
     bounds=(0.0, 50_000.0),
     methods=methods(PHASE_2),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     also=("vd_aw",),
 )
 def slope_2(features: BreathFeatures, capnogram: Capnogram) -> Graded:
@@ -204,7 +205,7 @@ def slope_2(features: BreathFeatures, capnogram: Capnogram) -> Graded:
     about="Slope of phase III: line over most of the alveolar volume, after the end of phase II",
     bounds=SLOPES,
     methods=methods(PHASE_3),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     volume=Volume.CLOSED,
 )
 def slope_3(features: BreathFeatures, given: MeasurementContext, capnogram: Capnogram) -> Graded:
@@ -232,7 +233,7 @@ def slope_3(features: BreathFeatures, given: MeasurementContext, capnogram: Capn
     about="Slope of phase III over mean alveolar PCO2, whose share of airway dead space it is free of",
     bounds=SLOPES,
     methods=methods("phase3_by_alveolar"),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
 )
 def sn_3(slope_3: float, pco2_alv: float, capnogram: Capnogram) -> Graded:
     """SnIII = SIII/PACO2, 1/L. Papers also divide by PĒCO2, which changes with dead space and tidal volume."""

@@ -19,14 +19,13 @@ from streamer.core.metrics.measurement_context import (
 from streamer.core.metrics.mechanics import COMPLIANCE, RESISTANCES
 from streamer.core.metrics.passive_estimate import EXP_LINE, HALFWAY, MAX_BLIND, SLOPE, TUBE, WHOLE, ZERO_FLOW, Estimate
 from streamer.core.metrics.pressures import ABOVE_PEAK_CMH2O, AIRWAY_CMH2O, CMH2O
-from streamer.core.metrics.registry import FITTED, MECHANICS, Graded, Maybe, NotMeasurable, Volume, metric
+from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable, Volume, metric
 from streamer.model.breath import Breath
+from streamer.model.flags import Asks
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from streamer.model.units import ML_PER_L
 
 METHODS = (SLOPE, ZERO_FLOW, WHOLE, TUBE, HALFWAY)
-REGRESSED = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
 """Withholds how well a fit describes the breath: efforts do not, for that is what it is there to show."""
 RESISTANCE = "cmH2O·s/L"
 RESISTANCE_UCUM = "cm[H2O].s/L"
@@ -53,7 +52,7 @@ def trusted(estimate: Estimate) -> Estimate:
     bounds=COMPLIANCE,
     mdc=152600,
     methods=METHODS,
-    withheld=FITTED,
+    asks=Asks.FITTED,
     volume=Volume.CLOSED,
 )
 def crs_est(estimate: Estimate, features: BreathFeatures, given: MeasurementContext) -> Graded:
@@ -69,7 +68,7 @@ def crs_est(estimate: Estimate, features: BreathFeatures, given: MeasurementCont
     about="Total PEEP estimated without a hold: pressure at which the fitted lung is at rest",
     bounds=(-10.0, 60.0),
     methods=(WHOLE, EXP_LINE, TUBE),
-    withheld=FITTED,
+    asks=Asks.FITTED,
     volume=Volume.CLOSED,
     maybe=("pplat",),
 )
@@ -103,7 +102,7 @@ def _off_plateau(above: float, inspired: float, found: Estimate) -> float:
     about="Plateau pressure estimated without a hold",
     bounds=AIRWAY_CMH2O,
     methods=METHODS,
-    withheld=FITTED,
+    asks=Asks.FITTED,
 )
 def pplat_est(  # noqa: PLR0917 (names are what it needs)
     peep_total_est: float,
@@ -132,7 +131,7 @@ def pplat_est(  # noqa: PLR0917 (names are what it needs)
     about="Driving pressure estimated without a hold: estimated plateau less estimated total PEEP",
     bounds=(0.5, 100.0),
     methods=METHODS,
-    withheld=FITTED,
+    asks=Asks.FITTED,
 )
 def driving_pressure_est(pplat_est: float, peep_total_est: float, estimate: Estimate) -> Graded:
     """Elastic pressure of the breath, cmH2O."""
@@ -145,7 +144,7 @@ def driving_pressure_est(pplat_est: float, peep_total_est: float, estimate: Esti
     about="Inspiratory resistance of the fitted lung",
     bounds=RESISTANCES,
     absent=Reason.FIT_ILLCOND,
-    withheld=FITTED,
+    asks=Asks.FITTED,
     also=("crs_est",),
 )
 def rrs_insp_est(estimate: Estimate) -> float:
@@ -159,7 +158,7 @@ def rrs_insp_est(estimate: Estimate) -> float:
     about="Expiratory resistance of the fitted lung",
     bounds=RESISTANCES,
     absent=Reason.FIT_ILLCOND,
-    withheld=FITTED,
+    asks=Asks.FITTED,
     also=("crs_est",),
 )
 def rrs_exp_est(estimate: Estimate) -> float:
@@ -173,7 +172,7 @@ def rrs_exp_est(estimate: Estimate) -> float:
     bounds=(0.02, 20.0),
     mdc=153316,
     absent=Reason.FIT_ILLCOND,
-    withheld=FITTED,
+    asks=Asks.FITTED,
     also=("te",),
     volume=Volume.TIGHT,
 )
@@ -193,7 +192,7 @@ def tau_exp(features: BreathFeatures, estimate: Estimate) -> float:
     about="Stress index: exponent of pressure over time under constant flow; above 1 the lung stiffens as it fills",
     bounds=STRESS,
     absent=Reason.FIT_ILLCOND,
-    withheld=FITTED,
+    asks=Asks.FITTED,
     source="Terragni 2013",
 )
 def stress_index(features: BreathFeatures, breath: Breath, estimate: Estimate) -> Graded:
@@ -215,7 +214,7 @@ def stress_index(features: BreathFeatures, breath: Breath, estimate: Estimate) -
     bounds=(-10.0, 1.0),
     ucum="{ratio}",
     absent=Reason.FIT_ILLCOND,
-    withheld=REGRESSED,
+    asks=Asks.SAMPLES,
 )
 def fit_r2(features: BreathFeatures) -> float:
     """R² of the whole-breath fit, whether or not its numbers can be trusted."""
@@ -228,7 +227,7 @@ def fit_r2(features: BreathFeatures) -> float:
     about="Root mean square of what the fitted lung leaves unexplained",
     bounds=(0.0, 100.0),
     absent=Reason.FIT_ILLCOND,
-    withheld=REGRESSED,
+    asks=Asks.SAMPLES,
 )
 def fit_rmse(features: BreathFeatures) -> float:
     """RMSE of the whole-breath fit, cmH2O."""

@@ -21,8 +21,9 @@ from streamer.core.metrics.capnogram_gates import (
 )
 from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import MeasurementContext
-from streamer.core.metrics.registry import EXPIROGRAM, Graded, NotMeasurable, Volume, metric
+from streamer.core.metrics.registry import Graded, NotMeasurable, Volume, metric
 from streamer.model.breath import Breath
+from streamer.model.flags import Asks
 from streamer.model.reasons import Reason
 from streamer.model.units import BODY_K, ICE_POINT_K, ML_PER_L, S_PER_MIN, STANDARD_MMHG
 
@@ -47,7 +48,7 @@ STPD_PER_MMHG = ICE_POINT_K / BODY_K / STANDARD_MMHG
     bounds=(0.5, 150.0),
     weighted_by="vt_exp",
     methods=methods(INTEGRAL),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     volume=Volume.CLOSED,
 )
 def pco2_mixed_exp(features: BreathFeatures, capnogram: Capnogram) -> Graded:
@@ -74,7 +75,7 @@ def require_expirogram(features: BreathFeatures, capnogram: Capnogram) -> None:
     about="CO2 eliminated in this breath, expired less inspired, STPD",
     bounds=(0.05, 150.0),
     methods=methods(INTEGRAL),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
     also=("pco2_mixed_exp",),
 )
 def vtco2(features: BreathFeatures, given: MeasurementContext, breath: Breath, capnogram: Capnogram) -> Graded:
@@ -121,7 +122,7 @@ def swift(off: float, close: float, fair: float) -> str:
     bounds=(1.0, 3000.0),
     weighted_by="ttot",
     methods=methods(INTEGRAL),
-    withheld=EXPIROGRAM,
+    asks=Asks.SAMPLES,
 )
 def vco2(vtco2: float, ttot: float, capnogram: Capnogram) -> Graded:
     """``vtco2`` · 60 / Ttot, mL/min STPD."""

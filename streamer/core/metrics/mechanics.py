@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState
-from streamer.core.metrics.registry import MECHANICS, Graded, NotMeasurable, Volume, metric
+from streamer.core.metrics.registry import Graded, NotMeasurable, Volume, metric
 from streamer.core.metrics.volume_balance import LEAK_NOTED, MAX_LEAK
 from streamer.core.metrics.volumes import SENSOR_RATIO
 from streamer.model.breath import Breath
+from streamer.model.flags import Asks
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 COMPLIANCE = (0.2, 250.0)
 """mL/cmH2O that are physically plausible, from the smallest newborn to emphysema (algorithms §12)."""
@@ -28,7 +28,7 @@ known again. More, and something besides the ventilator moves gas."""
     mdc=151688,
     held=True,
     methods=("quasi_static",),
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     volume=Volume.TIGHT,
 )
 def crs(driving_pressure: float, vt: float, given: MeasurementContext) -> Graded:
@@ -47,7 +47,7 @@ def crs(driving_pressure: float, vt: float, given: MeasurementContext) -> Graded
     about="Dynamic characteristic: inspired volume over peak pressure less PEEP; includes resistance",
     bounds=COMPLIANCE,
     absent=Reason.EXHALATION_INCOMPLETE,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     volume=Volume.TIGHT,
 )
 def cdyn(ppeak: float, vt: float, start: OnsetState) -> Graded:
@@ -65,7 +65,7 @@ def cdyn(ppeak: float, vt: float, start: OnsetState) -> Graded:
     held=True,
     methods=("r_max",),
     absent=Reason.FLOW_NOT_CONSTANT,
-    withheld=(*MECHANICS, (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT)),
+    asks=Asks.FLOW_STOP,
 )
 def rrs(pplat: float, features: BreathFeatures) -> Graded:
     """(Pressure when constant flow stops - plateau) / that flow, cmH2O·s/L; ``r_max``: tissue resistance included.

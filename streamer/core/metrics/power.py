@@ -13,16 +13,16 @@ from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState, circuit_of
 from streamer.core.metrics.passive_estimate import Estimate
 from streamer.core.metrics.power_cross_check import is_apart
-from streamer.core.metrics.registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
-from streamer.core.metrics.volume_balance import DOUBLES, MAX_UNCLOSED
+from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable, Volume, metric
+from streamer.core.metrics.volume_balance import MAX_UNCLOSED
+from streamer.model.flags import DOUBLED, NOT_PASSIVE, Asks, Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from streamer.model.units import JOULE_PER_L_CMH2O, ML_PER_L
 
 POWER = (-60.0, 600.0)
 MAX_POWER = 120.0
 """J/min that are plausible (algorithms §12), except in the short first half of a double trigger."""
-EFFORTS = DOUBLES | NOT_PASSIVE
+EFFORTS = DOUBLED | NOT_PASSIVE
 
 
 def is_unclosed(features: BreathFeatures) -> bool:
@@ -69,7 +69,7 @@ def energy(  # noqa: PLR0917 (names are what it needs)
 def mp(energy: float, rr: float, flags: Collection[Flag], mp_surrogate: Maybe) -> float | Graded:
     """Energy times rate, J/min; negative where the patient does the work. B where the closed form disagrees."""
     power = energy * rr
-    if power > MAX_POWER and DOUBLES.isdisjoint(flags):
+    if power > MAX_POWER and DOUBLED.isdisjoint(flags):
         raise NotMeasurable(Reason.IMPLAUSIBLE)
     doubted = isinstance(mp_surrogate, Graded) and is_apart(power, mp_surrogate.value)
     return Graded(power, "B") if doubted else power
@@ -94,7 +94,7 @@ def mp_dyn(energy: float, vt: float, start: OnsetState, rr: float) -> float | Gr
     about="Power dissipated: area of the whole pressure-volume loop; does not depend on PEEP",
     bounds=POWER,
     weighted_by="ttot",
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     volume=Volume.CLOSED,
 )
 def mp_loop(features: BreathFeatures, peep: float, rr: float) -> float:

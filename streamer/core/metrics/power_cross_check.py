@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 
 MAX_APART = 0.10
 REARM_APART = 0.08

@@ -25,7 +25,8 @@ from streamer.core.metrics.elastic_pressure import (
 from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import PREDICTED, STATED, MeasurementContext, OnsetState, weight_kg
 from streamer.core.metrics.power import MAX_POWER, POWER
-from streamer.core.metrics.registry import MECHANICS, PASSIVE, Graded, Maybe, NotMeasurable, Volume, metric
+from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable, Volume, metric
+from streamer.model.flags import Asks
 from streamer.model.reasons import Reason
 from streamer.model.units import JOULE_PER_L_CMH2O, ML_PER_L
 
@@ -39,7 +40,7 @@ PRESSURES = ("pplat", "pplat_est", "peep_total_est")
     weighted_by="ttot",
     methods=(VCV_SIMPLE, PCV_FULL),
     absent=Reason.NO_CLOSED_FORM,
-    withheld=PASSIVE,
+    asks=Asks.PASSIVE,
     source="Gattinoni 2016, Becher 2019",
     maybe=(*PRESSURES, "rrs_insp_est"),
     volume=Volume.TIGHT,
@@ -102,7 +103,7 @@ def _part(key: str, about: str, doc: str, pick: Callable[[Parts], float]) -> Non
         bounds=POWER,
         weighted_by="ttot",
         methods=METHODS,
-        withheld=PASSIVE,
+        asks=Asks.PASSIVE,
         maybe=PRESSURES,
         volume=Volume.TIGHT,
     )(formula)
@@ -148,7 +149,7 @@ def mp_pbw(mp: float, given: MeasurementContext) -> Graded:
     bounds=(-5.0, 100.0),
     weighted_by="ttot",
     methods=METHODS,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     maybe=("crs", "crs_est"),
 )
 def mp_crs(mp: float, crs: Maybe, crs_est: Maybe) -> Graded:

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from streamer.core.metrics.elastic_pressure import is_hidden
 from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import MeasurementContext, OnsetState, is_incomplete, total_peep
-from streamer.core.metrics.registry import MECHANICS, NOT_PASSIVE, Graded, Maybe, NotMeasurable, metric
+from streamer.core.metrics.registry import Graded, Maybe, NotMeasurable, metric
+from streamer.model.flags import NOT_PASSIVE, Asks, Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 CMH2O = "cm[H2O]"
 AIRWAY_CMH2O = (-30.0, 120.0)
@@ -86,7 +86,7 @@ def peep(end_paw: float, features: BreathFeatures) -> float | Graded:
     held=True,
     methods=("standard", "pause_short"),
     absent=Reason.NO_HOLD,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
 )
 def pplat(
     features: BreathFeatures, given: MeasurementContext, start: OnsetState, ppeak: float, flags: Collection[Flag]
@@ -116,7 +116,7 @@ def pplat(
     about="Standard error of the plateau: noise, swings as of the heart, and steps of the sensor in the hold",
     bounds=(0.0, MAX_ERROR_CMH2O),
     held=True,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     also=("pplat",),
 )
 def pplat_se(hold_error: float) -> float:
@@ -160,7 +160,7 @@ def _is_passive(features: BreathFeatures, *, is_standard: bool) -> bool:
     bounds=(-10.0, 60.0),
     mdc=152788,
     held=True,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     also=("pmean",),
 )
 def peep_total(features: BreathFeatures, given: MeasurementContext, flags: Collection[Flag]) -> Graded:
@@ -175,7 +175,7 @@ def peep_total(features: BreathFeatures, given: MeasurementContext, flags: Colle
     bounds=(-2.0, 60.0),
     mdc=151808,
     held=True,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
 )
 def auto_peep(peep_total: float, peep: float) -> float:
     """Intrinsic PEEP, cmH2O."""
@@ -191,7 +191,7 @@ def auto_peep(peep_total: float, peep: float) -> float:
     held=True,
     methods=("vs_total_peep", "vs_set_peep", TRAPPED, TOTAL_EST),
     absent=Reason.EXHALATION_INCOMPLETE,
-    withheld=MECHANICS,
+    asks=Asks.MECHANICS,
     maybe=("peep_total_est", "driving_pressure_est"),
 )
 def driving_pressure(pplat: float, start: OnsetState, peep_total_est: Maybe, driving_pressure_est: Maybe) -> Graded:

@@ -22,54 +22,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from streamer.core.metrics.features.breath_features import BreathFeatures
+from streamer.model.flags import Asks, Family, Withheld, withheld_for
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 GIVEN = frozenset({"breath", "features", "given", "start", "flags", "estimate", "capnogram"})
 """Names a metric may ask for besides folds and metrics."""
-
-Withheld: TypeAlias = tuple[tuple[Flag, Reason], ...]
-WITHHELD: Withheld = (
-    (Flag.TRUNCATED, Reason.TRUNCATED),
-    (Flag.AFTER_GAP, Reason.GAP),
-    (Flag.APNOEA, Reason.APNOEA),
-    (Flag.DISCONNECT, Reason.DISCONNECT),
-)
-"""Labels of a breath that withhold every metric (algorithms §2.4)."""
-RESTS_ON: Mapping[str, tuple[Flag, ...]] = {
-    "timing": (Flag.TIMES_SUSPECT,),
-    "volumes": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT),
-    "pressures": (Flag.TIMES_SUSPECT, Flag.PAW_SUSPECT),
-    "capnography": (Flag.PCO2_SUSPECT,),
-    "expired_co2": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PCO2_SUSPECT),
-    "dead_space": (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PCO2_SUSPECT),
-    "gases": (),  # of what they need
-}
-"""Family → suspicions that withhold its metrics (algorithms §1.2)."""
-RESTS_ON_LUNG = (Flag.TIMES_SUSPECT, Flag.FLOW_SUSPECT, Flag.PAW_SUSPECT)
-"""Of every other family."""
-ALWAYS: Withheld = ()
-NO_COUGH: Withheld = ((Flag.COUGH, Reason.COUGH),)
-"""For a rate: coughs are none of breathing."""
-GAP: Withheld = ((Flag.NO_FLOW, Reason.FLOW_MISSING), (Flag.GAP, Reason.GAP))
-EXCLUDED: Withheld = (*GAP, (Flag.COUGH, Reason.COUGH), (Flag.SUCTION, Reason.SUCTION))
-"""What every metric but the times and the rate is withheld for: a breath that is none to measure."""
-MECHANICS: Withheld = (*EXCLUDED, (Flag.DOUBLE_TRIGGER, Reason.DOUBLE_TRIGGER), (Flag.STACKED, Reason.DOUBLE_TRIGGER))
-PASSIVE: Withheld = (
-    *MECHANICS,
-    (Flag.INEFFECTIVE_EFFORT, Reason.PATIENT_EFFORT),
-    (Flag.FLOW_STARVATION, Reason.PATIENT_EFFORT),
-    (Flag.REVERSE_TRIGGER_SUSPECT, Reason.PATIENT_EFFORT),
-)
-"""For estimates that assume a passive lung in this breath. Measured holds are judged by what pressure did in them."""
-FITTED: Withheld = (*PASSIVE, (Flag.GAP_SHORT, Reason.GAP))
-"""For what is fitted to samples: filled-in ones are none (algorithms §1)."""
-NOT_PASSIVE = frozenset(flag for flag, reason in PASSIVE if reason is Reason.PATIENT_EFFORT)
-"""Labels of a breath in which the patient's muscles worked."""
-CO2: Withheld = (*(one for one in EXCLUDED if one[0] is not Flag.NO_FLOW), (Flag.GAP_SHORT, Reason.GAP))
-"""For what a capnogram shows by itself."""
-EXPIROGRAM: Withheld = (*MECHANICS, (Flag.GAP_SHORT, Reason.GAP))
-"""For expired CO2 over expired volume: half an expiration is none to find a dead space in."""
 
 
 class Volume(IntEnum):
@@ -141,7 +98,7 @@ class Metric:
         methods: Names that it may give as its method.
         bounds: Numbers outside are ``implausible``.
         absent: Reason if the breath lacks what it needs (NaN).
-        withheld: Labels that withhold it, in addition to those that withhold every metric.
+        asks: What it asks of a breath; ``model.flags`` says which labels withhold it.
         also: Metrics that must have a value too, although the formula does not read them.
         maybe: Parameters that are metrics and may have no value.
         volume: Requirement on the measured volumes; metrics that need this one inherit it.
@@ -165,7 +122,7 @@ class Metric:
     methods: tuple[str, ...] = ()
     bounds: tuple[float, float]
     absent: Reason = Reason.IMPLAUSIBLE
-    withheld: Withheld = EXCLUDED
+    asks: Asks = Asks.VALUES
     also: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
     volume: Volume = Volume.NONE
@@ -248,7 +205,6 @@ def in_order(metrics: Mapping[str, Metric]) -> tuple[Metric, ...]:
 
 
 def withheld(one: Metric) -> Withheld:
-    """Labels that withhold a metric: its own, and suspicions and hidden onsets by its family, the file it is in."""
-    family = one.formula.__module__.rpartition(".")[2]
-    hidden = ((Flag.ONSET_GAP, Reason.GAP),) if family == "timing" else ()
-    return one.withheld + hidden + tuple((flag, Reason.SIGNAL_SUSPECT) for flag in RESTS_ON.get(family, RESTS_ON_LUNG))
+    """Labels that withhold a metric, by what it asks of a breath and by its family, the module that declares it."""
+    module = one.formula.__module__.rpartition(".")[2]
+    return withheld_for(one.asks, Family(module) if module in set(Family) else Family.OTHER)

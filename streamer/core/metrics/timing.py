@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from streamer.core.metrics.registry import ALWAYS, GAP, NO_COUGH, Graded, NotMeasurable, metric
+from streamer.core.metrics.registry import Graded, NotMeasurable, metric
 from streamer.model.breath import Breath
+from streamer.model.flags import Asks
 from streamer.model.reasons import Reason
 from streamer.model.units import S_PER_MIN
 
@@ -13,7 +14,7 @@ SURE, FAIRLY_SURE = 0.02, 0.06
 
 
 @metric(
-    unit="s", about="Inspiratory time: onset to expiratory onset, pause included", bounds=(0.02, 60.0), withheld=GAP
+    unit="s", about="Inspiratory time: onset to expiratory onset, pause included", bounds=(0.02, 60.0), asks=Asks.TIMES
 )
 def ti(breath: Breath) -> float:
     """Inspiratory time, s."""
@@ -32,7 +33,9 @@ def t_pause(pause_s: float) -> float:
     return pause_s
 
 
-@metric(unit="s", about="Expiratory time: expiratory onset to the next inspiration", bounds=(0.0, 60.0), withheld=GAP)
+@metric(
+    unit="s", about="Expiratory time: expiratory onset to the next inspiration", bounds=(0.0, 60.0), asks=Asks.TIMES
+)
 def te(breath: Breath) -> float:
     """Expiratory time, s; missing when the next breath stacked on this one."""
     expired_s = breath.end_s - breath.insp_end_s
@@ -41,7 +44,7 @@ def te(breath: Breath) -> float:
     return expired_s
 
 
-@metric(unit="s", about="Duration of the breath: onset to onset", bounds=(0.05, 60.0), withheld=ALWAYS)
+@metric(unit="s", about="Duration of the breath: onset to onset", bounds=(0.05, 60.0), asks=Asks.ANY)
 def ttot(breath: Breath) -> float:
     """Breath duration, s."""
     return breath.end_s - breath.start_s
@@ -59,7 +62,7 @@ def ie_ratio(ti: float, te: float) -> float:
     bounds=(1.0, 200.0),
     mdc=152490,
     weighted_by="ttot",
-    withheld=NO_COUGH,
+    asks=Asks.RATE,
 )
 def rr(ttot: float, breath: Breath) -> Graded:
     """60 / Ttot, per minute; B or C where a draw leaves open when the valve opened."""

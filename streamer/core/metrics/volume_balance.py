@@ -17,8 +17,8 @@ from streamer.core.metrics.features.breath_features import BreathFeatures
 from streamer.core.metrics.measurement_context import MeasurementContext, is_incomplete
 from streamer.core.metrics.running_median import middle
 from streamer.model.breath import Breath
+from streamer.model.flags import DOUBLED, Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 
 NOTED, REFUSED = 0.05, 0.10
 """Distance of the persistent ratio from 1 that makes B at best, and that withholds."""
@@ -39,7 +39,6 @@ MISJUDGED = 2.0
 """A leak may be so many times larger than what is taken off for it, besides that."""
 ENOUGH_DOUBLED = 10
 """Breaths from which on one half of a double trigger more or less no longer moves what persists."""
-DOUBLES = frozenset({Flag.DOUBLE_TRIGGER, Flag.STACKED})
 
 
 class Balance(NamedTuple):
@@ -56,7 +55,7 @@ def balance_of(breath: Breath, features: BreathFeatures, given: MeasurementConte
     """The balance of a breath, itself among the recent ones unless it is the first half of a double trigger."""
     if features.tidal_insp <= 0.0:
         return NOTHING_MOVED
-    own, volumes, is_double = features.tidal_exp / features.tidal_insp, given.past.volumes, bool(DOUBLES & {*flags})
+    own, volumes, is_double = features.tidal_exp / features.tidal_insp, given.past.volumes, bool(DOUBLED & {*flags})
     seen = volumes if is_double else (*volumes, (features.tidal_insp, features.tidal_exp))
     off = persistent(seen) - 1.0 if seen else 0.0
     if is_double and len(seen) < ENOUGH_DOUBLED:

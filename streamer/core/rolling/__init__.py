@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 
 from streamer.core.rolling._stats import QUARTILES, Keys, Stats
 from streamer.core.rolling._table import Table, Window
-from streamer.model.records import BreathRecord, Flag, Summary
+from streamer.model.flags import INCOMPLETE
+from streamer.model.records import BreathRecord, Summary
 
-__all__ = ["INCOMPLETE", "QUARTILES", "Rolling", "RollingSettings"]
-
-INCOMPLETE = frozenset({Flag.TRUNCATED, Flag.AFTER_GAP, Flag.GAP, Flag.APNOEA})
+__all__ = ["QUARTILES", "Rolling", "RollingSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

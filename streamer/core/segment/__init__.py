@@ -29,7 +29,7 @@ from streamer.core.segment._survey import MEMORY, ROWS
 from streamer.core.segment.capnogram_only import CapnogramSegmenter
 from streamer.model.breath import Breath
 from streamer.model.chunk import Block, FloatArray, Mark
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from streamer.model.units import S_PER_MIN
 
 if TYPE_CHECKING:

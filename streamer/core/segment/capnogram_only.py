@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from streamer.model.breath import Breath
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 NO_SAMPLES = np.zeros(0)
 NO_SAMPLES.flags.writeable = False

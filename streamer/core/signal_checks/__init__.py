@@ -17,7 +17,8 @@ from streamer.core.signal_checks._source import Source
 from streamer.core.signal_checks._turned import Turned
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
-from streamer.model.records import Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import Notice, NoticeKind
 
 __all__ = ["RULES", "Doubts", "Standing", "Suspicions", "Turned"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamer.model.breath import Breath
 from streamer.model.chunk import FloatArray
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 STANDS_S = 0.5
 MOVES = 0.3

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from streamer.core.signal_checks._signals import Signals
 from streamer.model.chunk import Channel
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 BREATHS = (Flag.FLOW_SUSPECT, Flag.TIMES_SUSPECT)
 """Flow that cannot be cut into breaths either."""

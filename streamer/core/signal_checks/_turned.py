@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from streamer.model.breath import Breath
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 
 END_S, EDGE_S = 0.3, 0.1
 """Pressure at the end of a breath is the mean over that time, but for the last tenth of a second: a trigger."""

@@ -29,7 +29,8 @@ from adapters.simulator.scenario import (
 )
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import BloodGas, Context
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.co2_failures import MAINSTREAM, records, scenario, true_of
 
 SIDESTREAM = Context(co2_kind="sidestream", co2_scale="BTPS", co2_delay_s=2.0, allow_sidestream_vcap=True)

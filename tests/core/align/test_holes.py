@@ -10,7 +10,8 @@ import pytest
 from streamer.core.align import Holes
 from streamer.core.bed import Bed
 from streamer.model.chunk import Block, Channel, Chunk, Mark
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.repeated_samples import ventilated, within
 
 KEYS = {"rr", "ttot"}

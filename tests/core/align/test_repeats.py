@@ -11,7 +11,8 @@ from adapters.simulator import simulate
 from adapters.simulator.scenario import Hold, Scenario, Segment, Sensor, Ventilator
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 from tests.support.repeated_samples import sifted, ventilated, within
 from tests.support.simulated import joined, lung
 from tests.support.streams import chunk, random_cuts

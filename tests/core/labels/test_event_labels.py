@@ -13,7 +13,7 @@ from adapters.simulator.scenario import Scenario, Sensor, Ventilator
 from streamer.core.labels import Labeller
 from streamer.core.metrics import METRICS, extract_features
 from streamer.model.breath import Breath
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.analytic_breaths import Lung, measured, pcv, vcv
 from tests.support.event_breaths import L_MIN, early, late_draw, late_pull, pulled, shaken, share, since, sucked
 from tests.support.labelled_breaths import TRIGGERED, Ward, cycle

@@ -15,7 +15,8 @@ from streamer.core.bed import Bed
 from streamer.core.labels import Labeller, completed
 from streamer.core.metrics import extract_features
 from streamer.model.breath import Breath
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 from streamer.wire import Origin, Source, encode, json_schemas
 from tests.support.analytic_breaths import Lung, vcv
 from tests.support.json_schema import problems

@@ -9,7 +9,8 @@ import pytest
 
 from streamer.core.labels import Labeller
 from streamer.core.metrics import extract_features
-from streamer.model.records import Flag, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import NoticeKind
 from tests.support.analytic_breaths import Lung, vcv
 from tests.support.labelled_breaths import TRIGGERED, Ward, cycle, features
 

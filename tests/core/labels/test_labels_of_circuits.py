@@ -7,7 +7,8 @@ import math
 import pytest
 
 from streamer.core.labels import Labeller
-from streamer.model.records import Flag, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import NoticeKind
 from tests.support.labelled_breaths import Ward, cycle, features
 
 HELD = {"peak_paw": 20.0, "end_paw": 8.0, "start_min_paw": 8.0, "end_min_paw": 8.0, "low_paw": 8.0}

@@ -8,7 +8,8 @@ import pytest
 
 from adapters.simulator.scenario import Assist, Effort, Lung, Scenario, Segment, Suction, Valve, Ventilator
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.simulated import records
 from tests.tools.trust.lungs import NOISE
 

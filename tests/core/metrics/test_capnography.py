@@ -9,7 +9,7 @@ from streamer.core.metrics import Measures
 from streamer.model.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.model.chunk import FloatArray
 from streamer.model.context import BloodGas, Context
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.analytic_breaths import measured, start_from, vcv
 
 MAINSTREAM = Context(co2_kind="mainstream", co2_scale="BTPS")

@@ -14,8 +14,8 @@ from scipy.special import ndtr
 from streamer.core.metrics import METRICS, Measures, extract_features
 from streamer.model.breath import NO_CAPNOGRAPH, Breath, Capnograph
 from streamer.model.context import Context
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from tests.support.analytic_breaths import measured, start_from, vcv
 
 MAINSTREAM = Context(co2_kind="mainstream", co2_scale="BTPS", barometric_mmhg=760)

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from streamer.core.metrics import METRICS, MeasurementContext, extract_features, measure
 from streamer.model.breath import Breath
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from tests.support.analytic_breaths import breath, measured, vcv
 
 

@@ -29,8 +29,8 @@ from streamer.core.metrics.registry import GIVEN, in_order, withheld
 from streamer.core.metrics.volume_balance import balance_of
 from streamer.model.breath import Breath, Capnograph
 from streamer.model.context import Context
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from tests.support.analytic_breaths import vcv
 from tests.support.declared_metrics import declare
 from tests.tools.benchmarks.pipeline import breaths_of_a_block, context

@@ -26,8 +26,8 @@ from streamer.core.metrics.registry import Graded
 from streamer.core.metrics.time_constant import from_time_constant, time_constant
 from streamer.model.breath import Breath
 from streamer.model.context import Context
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from tests.support.analytic_breaths import Lung, pcv, vcv
 
 FIELDS = {"crs_est", "pplat_est", "driving_pressure_est", "peep_total_est"}

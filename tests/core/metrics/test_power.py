@@ -8,8 +8,8 @@ import pytest
 from streamer.core.metrics import MeasurementContext, OnsetState, RecentBreaths, extract_features, measure, no_features
 from streamer.core.metrics.passive_estimate import Estimate
 from streamer.core.metrics.power import energy
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from tests.support.analytic_breaths import AT_WYE, K, breath, measured, pcv, start_from, vcv
 
 LUNG = MeasurementContext(), OnsetState(5.0, 5.0, is_total=False, is_incomplete=False, is_own=False), 20.0

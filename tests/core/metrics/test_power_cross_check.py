@@ -14,7 +14,8 @@ from streamer.core.bed import Bed
 from streamer.core.metrics import CrossCheck
 from streamer.model.chunk import Channel, Chunk, FloatArray
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Event, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Event, Notice, NoticeKind
 from tests.support.simulated import PASSIVE, joined, lung, segment
 from tests.support.streams import chunk, cut, random_cuts
 

@@ -14,8 +14,8 @@ from streamer.core.metrics.elastic_pressure import elastic
 from streamer.core.metrics.registry import Graded, NotMeasurable
 from streamer.model.breath import Breath
 from streamer.model.context import Context
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import Flag
 from tests.support.analytic_breaths import K, Lung, measured, pcv, start_from, vcv
 
 PASSIVE = Context(passive="asserted", sensor_site="wye")

@@ -15,8 +15,9 @@ from streamer.core.metrics.pressures import driving_pressure
 from streamer.core.metrics.registry import Maybe
 from streamer.model.breath import Breath
 from streamer.model.context import Context
+from streamer.model.flags import Flag
 from streamer.model.reasons import Reason
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.records import BreathRecord
 from tests.support import simulated
 from tests.support.analytic_breaths import Lung, breath, measured, pcv, start_from, vcv
 

@@ -19,7 +19,7 @@ from streamer.core.metrics import (
 )
 from streamer.core.metrics.volume_balance import balance_of, in_doubt, persistent
 from streamer.model.context import Context
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.analytic_breaths import measured, vcv
 from tests.support.simulated import lung, records
 from tests.support.simulated import vcv as volume_control

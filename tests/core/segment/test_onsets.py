@@ -10,7 +10,7 @@ import pytest
 from streamer.core.metrics import extract_features
 from streamer.core.segment import segment_settings
 from streamer.model.chunk import FloatArray
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from streamer.model.units import S_PER_MIN
 from tests.support.onset_waves import CYCLES, PATIENT, RATE, after_valve, blow, cycle, per_cycle, repeated
 from tests.support.streams import Lung, chunk, segmented

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.core.segment import SegmentSettings, segment_settings
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.segment_waves import RATE, breaths_of, stacked_wave
 from tests.support.streams import Lung, chunk, cut, segmented
 

@@ -12,7 +12,8 @@ from streamer.core.metrics import MeasurementContext, RecentBreaths, extract_fea
 from streamer.core.metrics.volume_balance import hidden
 from streamer.model.breath import Breath
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 from streamer.model.units import S_PER_MIN
 from tests.support.analytic_breaths import measured, vcv
 from tests.support.streams import Lung, chunk

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamer.core.signal_checks import Standing
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.analytic_breaths import breath
 
 TIME_S = np.arange(400) / 100.0

@@ -18,7 +18,8 @@ from streamer.core.signal_checks import RULES, Doubts, Suspicions
 from streamer.core.signal_checks._remedies import REMEDIES
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 from tests.support.adapter_contract import RECORDINGS
 from tests.tools.recordings_table import files
 

@@ -7,7 +7,7 @@ import pytest
 
 from streamer.core.signal_checks import Turned
 from streamer.model.chunk import FloatArray
-from streamer.model.records import Flag
+from streamer.model.flags import Flag
 from tests.support.streams import Lung, chunk, segmented
 
 PATIENT = Lung(phase=0.0)

@@ -18,7 +18,8 @@ import numpy as np
 from adapters.simulator import simulate
 from adapters.simulator.scenario import Relaxation, SecondCompartment, Sensor, Tube, Valve
 from streamer.core.bed import Bed
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.tools.trust.draws import Draw, Run
 from tests.tools.trust.judge import JUDGES, Known
 from tests.tools.trust.listed_today import PASSIVE, stairs

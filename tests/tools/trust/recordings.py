@@ -12,7 +12,8 @@ import numpy as np
 from adapters.recordings.open import open_recording
 from streamer.core.bed import Bed
 from streamer.model.context import Context
-from streamer.model.records import BreathRecord, Flag
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord
 from tests.support.streams import RECORDINGS, pb840
 from tests.tools.segmentation_table import labels_of, mode_of
 

@@ -19,7 +19,8 @@ import numpy as np
 from adapters.simulator import simulate
 from adapters.simulator.truth import Truth
 from streamer.core.bed import Bed
-from streamer.model.records import BreathRecord, Flag, Notice, NoticeKind
+from streamer.model.flags import Flag
+from streamer.model.records import BreathRecord, Notice, NoticeKind
 from tests.support.streams import match
 from tests.tools.trust.draws import Draw, Run
 from tests.tools.trust.judge import JUDGES, Known
