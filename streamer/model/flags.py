@@ -3,7 +3,7 @@
 A new label gets a row, or ``tests/model/test_flags.py`` fails. The sets below are read off the table: no other module
 lists labels by what follows from them.
 
-Example:
+Examples:
     >>> CONSEQUENCES[Flag.COUGH].reason
     <Reason.COUGH: 'cough'>
     >>> Flag.COUGH in ENDS_HISTORY, Flag.COUGH in INCOMPLETE
@@ -24,7 +24,12 @@ from streamer.model.reasons import Reason
 
 
 class Flag(StrEnum):
-    """Labels of a breath; several may hold. Rules and sources: ``core.labels`` and ``core.segment``."""
+    """Labels of a breath; a breath may carry several. Rules and sources: algorithms §2.4.
+
+    Examples:
+        >>> Flag("double_trigger") is Flag.DOUBLE_TRIGGER
+        True
+    """
 
     HOLD = "hold"
     AFTER_GAP = "after_gap"
