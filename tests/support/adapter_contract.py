@@ -1,4 +1,4 @@
-"""What every adapter must do; each adapter's tests call this.
+"""What every adapter must do, as functions; ``tests/laws/test_adapter_contract.py`` calls them for all of them.
 
 Notices are compared with their place in the stream of samples, so that "the same" means the same order too.
 """
@@ -96,7 +96,7 @@ def _append(found: Stream, chunk: Chunk) -> None:
 
 
 def check(items: Iterable[Item]) -> Stream:
-    """Canonical units in plausible ranges, read-only arrays, contiguous or a declared gap forwards."""
+    """Canonical units in plausible ranges, read-only arrays, each source contiguous or with a declared gap forwards."""
     items = list(items)
     for item in items:
         assert isinstance(item, Chunk | Notice)
@@ -114,11 +114,12 @@ def check(items: Iterable[Item]) -> Stream:
             finite = samples[np.isfinite(samples)]
             low, high = PLAUSIBLE[Channel(name)]
             assert ((finite >= low) & (finite <= high)).all(), f"{name} {finite.min()} … {finite.max()}"
-    found = stream(items)
-    ends = [stretch.start_s + stretch.n / stretch.rate_hz for stretch in found.stretches]
-    for end_s, after in zip(ends, found.stretches[1:], strict=False):
-        assert after.start_s > end_s, "a stretch begins before the one before it ends"
-    return found
+    for source in {item.source for item in items if isinstance(item, Chunk)}:
+        stretches = stream(item for item in items if isinstance(item, Chunk) and item.source == source).stretches
+        ends = [stretch.start_s + stretch.n / stretch.rate_hz for stretch in stretches]
+        for end_s, after in zip(ends, stretches[1:], strict=False):
+            assert after.start_s > end_s, "a stretch begins before the one before it ends"
+    return stream(items)
 
 
 def same_twice(read: Callable[[], Iterable[Item]]) -> Stream:

@@ -262,7 +262,7 @@ def _found() -> dict[str, Seed]:
 
 
 _BLOCKS = b"".join(
-    b'{"time_s":%d,"rate_hz":50,"flow_l_s":[%s0]}\n' % (second, b"1,2," * 24 + b"9,") for second in range(3)
+    b'{"time_s":%d,"rate_hz":50,"flow_l_s":[%s0]}\n' % (second, b"1,2," * 24 + b"3,") for second in range(3)
 )
 SEEDS: Mapping[str, Seed] = _found()
 """A name → its seed; a format may have several."""

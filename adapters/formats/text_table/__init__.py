@@ -21,6 +21,7 @@ from adapters.decoding.column_names import named
 from adapters.decoding.columns import KNOWN
 from adapters.decoding.contract import HEAD, ReadOptions, TextTable
 from adapters.decoding.text_rows import MAX_LINE
+from adapters.formats import FORMATS
 from adapters.formats.text_table.channel_rows import LongReader, Places, is_long, long_form
 from adapters.formats.text_table.column_roles import knows
 from adapters.formats.text_table.dialect import Dialect, find_dialect
@@ -42,9 +43,18 @@ _BINARY = 0.02
 """Share of control characters from which it is no text. NUL bytes do not count: disks leave them in text."""
 
 
+_NOT_TABLES = ("servo_u", "rapidvent", "vscapture")
+"""Formats of text whose rows, or whose export of other things, would pass for a table."""
+
+
 def recognise(head: bytes, name: str) -> bool:
-    """Whether a line near the beginning reads like a header of ours; the first one, also if it is only meant to."""
+    """Whether a line near the beginning reads like a header of ours; the first one, also if it is only meant to.
+
+    A text that begins as that of another format is never a table, whatever the lines below its beginning look like.
+    """
     if name.lower().endswith(_NO_TABLES) or len(head) - len(head.translate(None, _CONTROL)) > _BINARY * len(head):
+        return False
+    if any(FORMATS[other].load().recognise(head, name) for other in _NOT_TABLES):
         return False
     look = _look(head[:HEAD], 1, TextTable(), (), final=len(head) < HEAD)
     if look.dialect is None:
