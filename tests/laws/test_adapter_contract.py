@@ -36,7 +36,7 @@ from tests.support.format_seeds import SEEDS, TALKS, Seed, heard
 EVERY = pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS.keys())
 DECODED = {name: seed for name, seed in SEEDS.items() if not hasattr(FORMATS[seed.format].load(), "read")}
 TALK = pytest.mark.parametrize("name", TALKS)
-MOST_CUTS = 800
+MOST_CUTS = 1500
 """Of a longer transcript some places are cut, and all of them at once."""
 
 

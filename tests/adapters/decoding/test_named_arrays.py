@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from adapters.formats import npz as npz_format
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel
 from streamer.model.context import RecordingInfo, Sidecar
 from streamer.model.errors import DecodeError
-from tests.support.adapter_contract import Stream, closes_promptly, same_twice, stream
+from tests.support.adapter_contract import Stream, stream
 from tests.support.builders.array_files import hdf5, labchart, mat, npz, waves
 
 MAPPED = {"F": "flow_l_min", "P": "paw_mbar"}
@@ -208,15 +208,6 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(builtins, "__import__", absent)
     assert "pip install 'ventstream[hdf5]'" in (read(tmp_path, hdf5(waves(60)), "x.h5").error or "")
-
-
-@KINDS
-async def test_it_gives_the_same_twice_and_closes_promptly(kind: str, tmp_path: Path) -> None:
-    content, name = rows_of(kind, **waves(400))
-    path = tmp_path / name
-    path.write_bytes(content)
-    same_twice(open_recording(path).items)
-    await closes_promptly(chunks, Settings(path=path))
 
 
 @pytest.mark.parametrize("name", ["rate_hz", "fs", "Fs", "sampling_rate", "SampleRate"])

@@ -14,14 +14,13 @@ from adapters.decoding.contract import ReadOptions
 from adapters.formats import edf, pb840, poly5, respiraworks, servo_u
 from adapters.formats import text_table as csv_table
 from adapters.formats.edf_header import MAX_RECORD
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.errors import ConfigError, DecodeError
 from streamer.model.records import Notice, NoticeKind
 from streamer.model.units import CMH2O_PER_KPA, CMH2O_PER_MBAR, MMHG_PER_KPA
 from tests.support.adapter_contract import (
     Stream,
-    closes_promptly,
     decoded,
     prefix_rule,
     recordings,
@@ -335,12 +334,6 @@ def test_only_this_format_is_recognised(tmp_path: Path) -> None:
     path.write_bytes(resmed())
     assert open_recording(path).format == "edf"
     assert same_twice(open_recording(path).items).n == 12
-
-
-async def test_it_plays(tmp_path: Path) -> None:
-    path = tmp_path / "x.edf"
-    path.write_bytes(resmed(500))
-    await closes_promptly(chunks, Settings(path=path))
 
 
 BASES = (

@@ -11,10 +11,10 @@ import openpyxl
 import pytest
 
 from adapters.formats import excel
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel
 from streamer.model.context import RecordingInfo, Sidecar
-from tests.support.adapter_contract import Stream, closes_promptly, same_twice, stream
+from tests.support.adapter_contract import Stream, stream
 from tests.support.builders.excel_files import HEADER, rows, workbook
 
 
@@ -103,13 +103,6 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_recognise(head: bytes, name: str, *, is_ours: bool) -> None:
     assert excel.recognise(head, name) is is_ours
-
-
-async def test_it_gives_the_same_twice_and_closes_promptly(tmp_path: Path) -> None:
-    path = tmp_path / "x.xlsx"
-    path.write_bytes(workbook(rows(1200)))
-    same_twice(open_recording(path).items)
-    await closes_promptly(chunks, Settings(path=path))
 
 
 def test_a_cell_far_away_is_refused_before_the_library_holds_all_between(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from streamer.model.chunk import Channel, Chunk
 from streamer.model.errors import ConfigError, DecodeError, SourceLost
 from streamer.model.records import NoticeKind
 from streamer.model.units import CMH2O_PER_MBAR, MMHG_PER_KPA
-from tests.support.adapter_contract import Item, Stream, check, closes_promptly, decoded, prefix_rule, refused
+from tests.support.adapter_contract import Item, Stream, check, decoded, prefix_rule, refused
 from tests.support.brokers import free_port
 from tests.support.builders.json_lines_files import line, sample, samples
 
@@ -369,11 +369,6 @@ async def test_live_with_a_mapping_that_fits_nothing() -> None:
         found, error = await heard(Settings(port=port))
     assert found.n == 0
     assert error.startswith(f"{port}: line {STRANGE}: no object so far has a field that is a waveform")
-
-
-async def test_it_closes_promptly() -> None:
-    async with program(line(flow_l_s=0.5), forever=True) as port:
-        await closes_promptly(chunks, Settings(port=port, rate_hz=50.0))
 
 
 async def sent(port: str, text: bytes) -> bytes:

@@ -11,10 +11,10 @@ from adapters.decoding.contract import ReadOptions
 from adapters.decoding.text_rows import MAX_LINE
 from adapters.formats import labchart, pb840, servo_u
 from adapters.formats import text_table as csv_table
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel
 from streamer.model.records import NoticeKind
-from tests.support.adapter_contract import Stream, closes_promptly, decoded, prefix_rule, refused, same_twice
+from tests.support.adapter_contract import Stream, decoded, prefix_rule, refused, stream
 from tests.support.builders.labchart_files import SEED, SETTINGS, block, rows
 
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_used_is_refused(text: str, says: str) -> None:
 
 
 def test_every_cut_gives_the_same() -> None:
-    found = prefix_rule(make, SEED)
+    found = decoded(make, [SEED])
     assert (found.n, found.notices) == (61, [])
     two = block(rows(30)) + block(rows(5), ExcelDateTime="4.38e4")
     prefix_rule(make, (two + "junk\n").encode())
@@ -153,13 +153,12 @@ def test_any_bytes_are_read_or_refused(junk: bytes, at: int) -> None:
         decoded(make, [text])
 
 
-async def test_a_file_is_recognised_by_content(tmp_path: Path) -> None:
+def test_a_file_is_recognised_by_content(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"\xef\xbb\xbf" + SEED)
     recording = open_recording(path)
     assert recording.format == "labchart"
-    assert same_twice(recording.items).n == 61
-    await closes_promptly(chunks, Settings(path=path))
+    assert stream(recording.items()).n == 61
     assert not any(module.recognise(SEED, path.name) for module in (csv_table, pb840, servo_u))
     assert not any(
         labchart.recognise(head, "x.txt") for head in (b"", b"[REC]\n", b"time_s,flow_l_s\n0,1\n", b"Interval=1")

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from adapters.decoding.columns import TIMES, WAVEFORMS
 from adapters.decoding.contract import ReadOptions
 from adapters.formats import npy
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel
 from streamer.model.errors import DecodeError
 from streamer.model.units import CMH2O_PER_MBAR
-from tests.support.adapter_contract import Stream, check, closes_promptly, recordings, same_twice, stream
+from tests.support.adapter_contract import Stream, check, recordings, same_twice, stream
 
 TWO = {"0": "flow_l_s", "1": "paw_mbar"}
 VALUES = np.array([[0.5, 10.0], [-1.0, 20.0], [0.25, 8.0]])
@@ -206,12 +206,6 @@ def test_the_remedy_is_what_is_missing(tmp_path: Path, sidecar: str, rate_hz: fl
     with pytest.raises(DecodeError) as failure:
         list(open_recording(path, rate_hz=rate_hz).items())
     assert says in str(failure.value)
-
-
-async def test_it_closes_promptly(tmp_path: Path) -> None:
-    path = saved(tmp_path / "x.npy", np.ones(300_000))
-    (tmp_path / "x.toml").write_text('[recording]\nrate_hz = 100\ncolumns = { 0 = "flow_l_s" }', encoding="utf-8")
-    await closes_promptly(chunks, Settings(path=path))
 
 
 @pytest.mark.parametrize("path", recordings("physio-co2/resp4_CO2.npy"))

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from adapters.decoding.contract import ReadOptions
 from adapters.formats import edf, pb840, poly5, respiraworks, servo_u
 from adapters.formats import text_table as csv_table
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Sidecar
 from streamer.model.units import CMH2O_PER_MBAR
 from tests.support.adapter_contract import (
     Stream,
-    closes_promptly,
     decoded,
     prefix_rule,
     recordings,
@@ -165,12 +164,6 @@ def test_only_this_format_is_recognised(tmp_path: Path) -> None:
     path.write_bytes(small())
     assert open_recording(path).format == "poly5"
     assert same_twice(open_recording(path).items).n == 6
-
-
-async def test_it_plays(tmp_path: Path) -> None:
-    path = tmp_path / "x.Poly5"
-    path.write_bytes(small(400))
-    await closes_promptly(chunks, Settings(path=path))
 
 
 @settings(max_examples=300, deadline=None)

@@ -19,11 +19,11 @@ from adapters.decoding.contract import ReadOptions
 from adapters.decoding.inflate import PIECE, Inflater
 from adapters.formats import FORMATS, vital
 from adapters.formats.vital_packets import Packets, Piece
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel
 from streamer.model.errors import DecodeError
 from streamer.model.units import CMH2O_PER_MBAR
-from tests.support.adapter_contract import Stream, check, closes_promptly, pieces, same_twice, stream
+from tests.support.adapter_contract import Stream, check, pieces, same_twice, stream
 from tests.support.builders.vital_files import (
     AWP,
     CO2,
@@ -396,8 +396,3 @@ def test_other_gzip_is_what_is_in_it(path: Path) -> None:
     path = path.with_suffix(".csv.gz")
     path.write_bytes(gzip.compress(b"flow_l_s\n1\n"))
     assert open_recording(path).format == "csv"
-
-
-async def test_it_closes_promptly(path: Path) -> None:
-    written(path, packed=False)
-    await closes_promptly(chunks, Settings(path=path))

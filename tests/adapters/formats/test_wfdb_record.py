@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from adapters.decoding.contract import ReadOptions
 from adapters.formats import FORMATS, pb840, respiraworks, servo_u, wfdb_record
 from adapters.formats import text_table as csv_table
-from adapters.recordings.open import Settings, chunks, open_recording
+from adapters.recordings.open import open_recording
 from streamer.model.chunk import Channel
 from streamer.model.errors import DecodeError
 from streamer.model.units import CMH2O_PER_MBAR
-from tests.support.adapter_contract import Stream, check, closes_promptly, same_twice, stream
+from tests.support.adapter_contract import Stream, check, same_twice, stream
 from tests.support.builders.wfdb_files import FLOW, PAW, K, both, record
 
 
@@ -251,10 +251,6 @@ def test_no_other_format_claims_it(tmp_path: Path) -> None:
     for other in (csv_table, pb840, respiraworks, servo_u):
         assert not other.recognise(text, "x.hea")
     assert FORMATS["wfdb"].load() is wfdb_record
-
-
-async def test_it_closes_promptly(tmp_path: Path) -> None:
-    await closes_promptly(chunks, Settings(path=both(tmp_path)))
 
 
 @settings(max_examples=150, deadline=None)
