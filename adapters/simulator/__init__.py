@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.simulator.chunking import in_order, streams
+from adapters.simulator.course import Segment
 from adapters.simulator.recorder_faults import Recorder
-from adapters.simulator.scenario import Scenario, Segment
+from adapters.simulator.scenario import Scenario
 from adapters.simulator.scenario_file import load_scenario
 from adapters.simulator.truth import BreathTruth, EffortTruth, HoldTruth, SegmentTruth, Truth, rounded
 from streamer.model.chunk import Channel, Chunk

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from adapters.simulator.scenario import Segment
+from adapters.simulator.course import Segment
 
 
 def spared(segment: Segment, at_s: float, paw: float) -> float:

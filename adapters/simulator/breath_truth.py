@@ -8,9 +8,10 @@ import msgspec
 
 from adapters.simulator import array_layout as at
 from adapters.simulator.constants import gas_constants
+from adapters.simulator.course import Segment
 from adapters.simulator.expired_gas import exhaled_co2
 from adapters.simulator.muscles import Pull
-from adapters.simulator.scenario import PPM, Capnograph, Scenario, Segment, Span
+from adapters.simulator.scenario import PPM, Capnograph, Scenario, Span
 from adapters.simulator.truth import BreathTruth, CapnogramTruth, EffortTruth, HoldTruth
 from adapters.simulator.ventilator import PlannedBreath
 from streamer.model.chunk import FloatArray

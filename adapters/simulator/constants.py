@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from adapters.simulator import array_layout as at
-from adapters.simulator.scenario import Segment
+from adapters.simulator.course import Segment
 from streamer.model.chunk import FloatArray
 from streamer.model.units import ML_PER_L, S_PER_MIN
 

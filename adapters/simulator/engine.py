@@ -14,8 +14,9 @@ from adapters.simulator import lung
 from adapters.simulator.breath_truth import Ran, tell_breath, tell_effort, tell_holds
 from adapters.simulator.capnograph import reader
 from adapters.simulator.constants import alveolar_pressure, gas_constants, lung_constants, resize, static_pressure
+from adapters.simulator.course import Segment
 from adapters.simulator.muscles import Muscles
-from adapters.simulator.scenario import Scenario, Segment
+from adapters.simulator.scenario import Scenario
 from adapters.simulator.sensors import Sensors
 from adapters.simulator.truth import BreathTruth, EffortTruth, HoldTruth
 from adapters.simulator.valve import NOTHING, Phase

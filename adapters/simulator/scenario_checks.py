@@ -12,7 +12,7 @@ from adapters.simulator.scenario_events import EARLIEST_S, LATEST_S, Effort
 from adapters.simulator.scenario_tables import Ventilator
 
 if TYPE_CHECKING:
-    from adapters.simulator.scenario import Course, Segment
+    from adapters.simulator.course import Course, Segment
 
 MIN_TE_S = 0.1
 """Shortest expiration the ventilator is allowed."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from adapters.simulator.course import Course, Segment
 from adapters.simulator.scenario import (
     Assist,
     Capnogram,
     Cardiogenic,
     Circuit,
-    Course,
     GasExchange,
     Lung,
     Nebuliser,
@@ -29,7 +29,6 @@ from adapters.simulator.scenario import (
     Scenario,
     Second,
     SecondCompartment,
-    Segment,
     Sensor,
     Transducer,
     Tube,

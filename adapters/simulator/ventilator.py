@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.simulator.breath_patterns import sighing, spared, supported
-from adapters.simulator.scenario import MIN_TE_S, Hold, Scenario, Segment, Span
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import MIN_TE_S, Hold, Scenario, Span
 from adapters.simulator.valve import FLOW_ABOVE, FLOW_FADES, PAW_BELOW, Phase, interrupted, restoring, with_ringing
 
 SHORTEST_RAMP_S = 1e-3

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Capnograph, Scenario, Segment, Sensor, Span, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Scenario, Sensor, Span, Ventilator
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Scenario, Segment, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Scenario, Ventilator
 from streamer.core import bed as bed_module
 from streamer.core.bed import Bed
 from streamer.core.metrics import measure

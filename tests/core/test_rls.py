@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Scenario, Segment, Sensor
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Scenario, Sensor
 from streamer import RecursiveFit
 from streamer.core.rls import RlsSettings
 from streamer.model.chunk import Channel, FloatArray

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Lung, Scenario, Segment, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Lung, Scenario, Ventilator
 from streamer.core.bed import Bed
 from streamer.model.context import Context
 from streamer.model.records import BreathRecord, Summary

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Circuit, Lung, Scenario, Segment, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Circuit, Lung, Scenario, Ventilator
 from adapters.simulator.truth import BreathTruth, CapnogramTruth, SegmentTruth
 from streamer.model.context import Context
 from streamer.model.records import BreathRecord

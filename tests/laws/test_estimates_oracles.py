@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Hold, Lung, Scenario, Segment, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Hold, Lung, Scenario, Ventilator
 from streamer.core.metrics import extract_features
 from streamer.core.metrics.time_constant import from_time_constant
 from streamer.model.context import Context

@@ -9,7 +9,8 @@ import pytest
 
 from adapters.recordings.canonical import write_recording
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Hold, Scenario, Segment, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Hold, Scenario, Ventilator
 from streamer.model.context import RecordingInfo, Sidecar
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.simulator.course import Segment
 from adapters.simulator.scenario import (
     Assist,
     Capnogram,
@@ -10,7 +11,6 @@ from adapters.simulator.scenario import (
     Relaxation,
     Scenario,
     SecondCompartment,
-    Segment,
     Sensor,
     Suction,
     Tube,

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import (
-    Capnogram,
-    Capnograph,
-    Lung,
-    Scenario,
-    Segment,
-    Sensor,
-    Ventilator,
-)
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Scenario, Sensor, Ventilator
 from adapters.simulator.truth import BreathTruth, CapnogramTruth
 from streamer.core.bed import Bed
 from streamer.model.chunk import Chunk

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Scenario, Sensor, Ventilator
 from streamer.core.align import Repeats
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.records import Notice

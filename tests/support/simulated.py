@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from adapters.simulator import Simulation, simulate
-from adapters.simulator.scenario import Lung, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Lung, Scenario, Sensor, Ventilator
 from adapters.simulator.truth import BreathTruth
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, FloatArray

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Assist, Circuit, Effort, Hold, Scenario, Segment, Suction, Valve, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Assist, Circuit, Effort, Hold, Scenario, Suction, Valve, Ventilator
 from adapters.simulator.truth import BreathTruth
 from streamer.model.chunk import Channel
 from tests.support.simulated import joined, lung, vcv

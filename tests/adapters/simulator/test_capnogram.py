@@ -12,16 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.simulator import Simulation, simulate
-from adapters.simulator.scenario import (
-    Capnogram,
-    Capnograph,
-    Cardiogenic,
-    Delay,
-    GasExchange,
-    Rebreathing,
-    Scenario,
-    Segment,
-)
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Cardiogenic, Delay, GasExchange, Rebreathing, Scenario
 from adapters.simulator.truth import CapnogramTruth
 from streamer.model.chunk import Channel, FloatArray
 from streamer.model.context import Context

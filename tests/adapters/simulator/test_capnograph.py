@@ -12,16 +12,8 @@ from scipy import signal
 
 from adapters.recordings.canonical import write_recording
 from adapters.simulator import simulate
-from adapters.simulator.scenario import (
-    Capnogram,
-    Capnograph,
-    Delay,
-    Scenario,
-    Segment,
-    Span,
-    Suction,
-    Ventilator,
-)
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Delay, Scenario, Span, Suction, Ventilator
 from streamer.model.chunk import Channel, Chunk, FloatArray
 from streamer.model.errors import ConfigError
 from tests.support import adapter_contract as contract

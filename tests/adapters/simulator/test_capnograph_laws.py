@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.simulator import simulate
 from adapters.simulator.capnograph import respond
+from adapters.simulator.course import Segment
 from adapters.simulator.scenario import (
     Capnogram,
     Capnograph,
@@ -17,7 +18,6 @@ from adapters.simulator.scenario import (
     GasExchange,
     Rebreathing,
     Scenario,
-    Segment,
     Span,
     Suction,
     Ventilator,

@@ -15,7 +15,8 @@ from adapters.decoding.contract import ReadOptions
 from adapters.formats import parquet_table
 from adapters.simulator import simulate
 from adapters.simulator.cohort import Cohort, Patient, find_cohort
-from adapters.simulator.scenario import Scenario, Segment
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Scenario
 from adapters.simulator.scenario_file import load_scenario
 from adapters.simulator.truth import BreathTruth, Truth
 from streamer.analysis.parallel import spread

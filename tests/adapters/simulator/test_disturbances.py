@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
+from adapters.simulator.course import Segment
 from adapters.simulator.scenario import (
     Assist,
     Capnogram,
@@ -19,7 +20,6 @@ from adapters.simulator.scenario import (
     Nebuliser,
     Ringing,
     Scenario,
-    Segment,
     Sensor,
     Transducer,
     Ventilator,

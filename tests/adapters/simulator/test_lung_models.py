@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.simulator import lung as _lung
 from adapters.simulator import simulate
 from adapters.simulator.constants import lung_constants
+from adapters.simulator.course import Segment
 from adapters.simulator.scenario import (
     Circuit,
     Hold,
@@ -20,7 +21,6 @@ from adapters.simulator.scenario import (
     Relaxation,
     Scenario,
     SecondCompartment,
-    Segment,
     Tube,
     Valve,
     Ventilator,

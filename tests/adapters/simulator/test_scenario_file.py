@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Assist, Relaxation, Scenario, SecondCompartment, Segment, Tube, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Assist, Relaxation, Scenario, SecondCompartment, Tube, Ventilator
 from adapters.simulator.scenario_file import bundled_scenarios, load_scenario
 from streamer.model.errors import ConfigError
 

@@ -14,17 +14,8 @@ from hypothesis import strategies as st
 
 from adapters import simulator
 from adapters.simulator import simulate
-from adapters.simulator.scenario import (
-    Capnogram,
-    Circuit,
-    Hold,
-    Lung,
-    Scenario,
-    Segment,
-    Sensor,
-    Span,
-    Ventilator,
-)
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Circuit, Hold, Lung, Scenario, Sensor, Span, Ventilator
 from streamer.model.chunk import Channel
 from streamer.model.errors import ConfigError
 from tests.support import adapter_contract as contract

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Scenario, Sensor, Ventilator
 from streamer.core.align._co2_declared import MAINSTREAM_S, SEEN_LATE_S, WIDTH_KNOWN, Declared, Found
 from streamer.model.context import Context
 from tests.support.co2_failures import records, true_of

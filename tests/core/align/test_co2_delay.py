@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Lung, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Lung, Scenario, Sensor, Ventilator
 from streamer.core.align import AlignSettings
 from streamer.model.chunk import Channel, Chunk, FloatArray
 from streamer.model.context import Context

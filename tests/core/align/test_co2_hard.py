@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Rebreathing, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Rebreathing, Scenario, Sensor, Ventilator
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.context import Context
 from streamer.model.records import BreathRecord

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Hold, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Hold, Scenario, Sensor, Ventilator
 from streamer.core.bed import Bed
 from streamer.model.chunk import Channel, Chunk
 from streamer.model.flags import Flag

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from adapters.simulator.scenario import Assist, Effort, Lung, Scenario, Segment, Suction, Valve, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Assist, Effort, Lung, Scenario, Suction, Valve, Ventilator
 from streamer.model.context import Context
 from streamer.model.flags import Flag
 from streamer.model.records import BreathRecord

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Relaxation, Scenario, Segment, Tube
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Relaxation, Scenario, Tube
 from streamer.core.bed import Bed
 from streamer.core.metrics import BreathFeatures, BreathHistory, extract_features, no_features
 from streamer.core.metrics.breath_history import DOUBT, RATIOS, Ratio

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from adapters.simulator.scenario import Scenario, Segment, Sensor
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Scenario, Sensor
 from streamer.core.metrics import (
     METRICS,
     BreathFeatures,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Scenario, Segment, Sensor, Transducer, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Scenario, Sensor, Transducer, Ventilator
 from streamer.core.signal_checks import Suspicions
 from streamer.core.signal_checks._limits import EVEN_STEP, corners, finest, steady
 from streamer.model.chunk import Chunk, FloatArray

@@ -51,7 +51,8 @@ print(json.dumps({"seconds": seconds, "samples": samples, "breaths": breaths,
 def simulated(rate_hz: float) -> Any:
     """Ten minutes of volume control, 20 breaths a minute, some noise."""
     from adapters.simulator import Scenario, simulate
-    from adapters.simulator.scenario import Capnogram, Lung, Segment, Sensor, Ventilator
+    from adapters.simulator.course import Segment
+    from adapters.simulator.scenario import Capnogram, Lung, Sensor, Ventilator
 
     segment = Segment(
         lung=Lung(compliance_ml_cmh2o=45, resistance_cmh2o_s_l=11),

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from adapters.simulator import simulate
-from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Scenario, Segment, Sensor, Ventilator
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Capnogram, Capnograph, Lung, Scenario, Sensor, Ventilator
 from streamer.core.align import AlignSettings
 from streamer.core.bed import Bed, CoreSettings
 from streamer.core.rolling import RollingSettings

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.simulator.course import Segment
 from adapters.simulator.scenario import (
     Assist,
     Capnogram,
@@ -19,7 +20,6 @@ from adapters.simulator.scenario import (
     Hold,
     Lung,
     Scenario,
-    Segment,
     Sensor,
     Ventilator,
 )

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from adapters.simulator.scenario import Fault, Segment, Sensor, Transducer
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Fault, Sensor, Transducer
 from tests.tools.trust.listed_today import Make
 
 

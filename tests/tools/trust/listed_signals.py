@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from adapters.simulator.scenario import Assist, Capnograph, Circuit, Effort, Ringing, Segment, Sensor, Water
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Assist, Capnograph, Circuit, Effort, Ringing, Sensor, Water
 from tests.tools.trust.draws import TRIGGERED, Draw, Run
 from tests.tools.trust.listed_today import PASSIVE, Make
 

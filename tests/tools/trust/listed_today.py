@@ -7,17 +7,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from adapters.simulator.scenario import (
-    Circuit,
-    Effort,
-    Relaxation,
-    SecondCompartment,
-    Segment,
-    Span,
-    Suction,
-    Tube,
-    Valve,
-)
+from adapters.simulator.course import Segment
+from adapters.simulator.scenario import Circuit, Effort, Relaxation, SecondCompartment, Span, Suction, Tube, Valve
 from tests.tools.trust.draws import TRIGGERED, Draw, Run, holds
 
 Make = tuple[str, Callable[[Draw], Run]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adapters.simulator.course import Segment
 from adapters.simulator.scenario import (
     Assist,
     Effort,
@@ -14,7 +15,6 @@ from adapters.simulator.scenario import (
     Relaxation,
     Scenario,
     SecondCompartment,
-    Segment,
     Sensor,
     Tube,
     Valve,
