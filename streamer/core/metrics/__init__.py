@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import NamedTuple
 
 from streamer.core.metrics import (
@@ -84,8 +84,7 @@ FAMILIES = (
 MIN_FULL_RATE_HZ = 50.0
 """Below, quality is B at best (algorithms §1)."""
 
-for _entry in entry_points.added(entry_points.METRICS).values():
-    _entry.load()
+entry_points.loaded(entry_points.METRICS, ModuleType)
 
 METRICS: Mapping[str, Metric] = declared()
 WEIGHTED_BY: Mapping[str, str] = MappingProxyType({k: one.weighted_by for k, one in METRICS.items() if one.weighted_by})

@@ -1,0 +1,1 @@
+"""What the Acme distribution adds to ventstream."""
