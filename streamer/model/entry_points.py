@@ -1,4 +1,4 @@
-"""What other distributions add: formats, devices and metrics, by entry points.
+"""What other distributions add: formats, devices, metrics and outputs, by entry points.
 
 A distribution declares ``[project.entry-points."ventstream.formats"]`` with ``acme = "acme_vent.format:FORMAT"``. The
 groups, and what each entry must be, stand in ``docs/contributing.md``.
@@ -15,7 +15,8 @@ from streamer.model.errors import ConfigError
 
 Kind = TypeVar("Kind")
 
-FORMATS, DEVICES, METRICS = "ventstream.formats", "ventstream.devices", "ventstream.metrics"
+FORMATS, DEVICES = "ventstream.formats", "ventstream.devices"
+METRICS, PUBLISHERS = "ventstream.metrics", "ventstream.publishers"
 
 
 @cache

@@ -24,6 +24,7 @@ from streamer.model.context import BloodGas, Context, SessionEvent, Sidecar
 from streamer.model.errors import ConfigError
 from streamer.model.validation_errors import out_of_range
 from streamer.service.plugins import find_adapter
+from streamer.service.publish.outputs import find_output
 from streamer.service.settings import BrokerSettings, RecordSettings, RunSettings
 from streamer.wire import WireSettings, check_bed_id
 from streamer.wire.outbox import OutboxSettings
@@ -89,6 +90,19 @@ class BedConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutputConfig:
+    """One output besides MQTT.
+
+    Attributes:
+        kind: The name that was configured.
+        options: An instance of the kind's settings.
+    """
+
+    kind: str
+    options: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole configuration, checked."""
 
@@ -101,6 +115,7 @@ class Config:
     run: RunSettings
     record: RecordSettings
     core: CoreSettings
+    outputs: tuple[OutputConfig, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +139,7 @@ class _File:
     align: AlignSettings = field(default_factory=AlignSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     summaries: RollingSettings = field(default_factory=RollingSettings)
+    output: tuple[dict[str, Any], ...] = ()
     bed: tuple[_Bed, ...] = ()
 
 
@@ -153,6 +169,7 @@ def load_config(path: Path) -> Config:
         if not file.record.folder
         else dataclasses.replace(file.record, folder=str(folder / file.record.folder)),
         core=CoreSettings(align=file.align, segment=file.segment, rolling=file.summaries),
+        outputs=tuple(_output(document, ("output", index), folder) for index in range(len(file.output))),
     )
 
 
@@ -195,6 +212,18 @@ def merged(below: Context, above: Context, keys: frozenset[str]) -> Context:
 
 def _stated(context: Context) -> frozenset[str]:
     return frozenset(key for key in context.__struct_fields__ if getattr(context, key) != getattr(Context(), key))
+
+
+def _output(document: Document, at: tuple[str | int, ...], folder: Path) -> OutputConfig:
+    table: dict[str, Any] = document.value(at)
+    kind = table.pop("kind", None)
+    if not isinstance(kind, str):
+        raise document.error(at, 'name the kind of output: kind = "json_lines"')
+    try:
+        settings = find_output(kind).settings
+    except ConfigError as error:
+        raise document.error(at, str(error)) from None
+    return OutputConfig(kind=kind, options=_anchored(document.read(settings, at), folder))
 
 
 def _source(document: Document, at: tuple[str | int, ...], folder: Path) -> SourceConfig:

@@ -79,6 +79,20 @@ def test_they_are_used_like_ours(acme: Path) -> None:
     assert "acme_live" in checked.stdout
 
 
+@pytest.mark.broker
+def test_its_device_runs_into_its_output(acme: Path) -> None:
+    (acme / "bed.toml").write_text(
+        '[broker]\nurl = "embedded"\n[embedded]\nport = 0\n[[output]]\nkind = "acme"\npath = "breaths.txt"\n'
+        '[[bed]]\nid = "b"\nsources = [{ adapter = "acme_live", path = "x.txt", speed = "max" }]\n',
+        encoding="utf-8",
+    )
+    done = ventstream(acme, "run", "bed.toml")
+    assert done.returncode == 0, done.stderr
+    lines = (acme / "breaths.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == int(done.stderr.split("bed b: ")[1].split(" ")[0]) > 10
+    assert all(line.startswith("b ") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("group", "entry", "said"),
     [

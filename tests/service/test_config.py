@@ -14,6 +14,7 @@ from streamer.core.bed import CoreSettings
 from streamer.files.toml import Document
 from streamer.model.errors import ConfigError
 from streamer.service.config import Config, EmbeddedSettings, load_config
+from streamer.service.publish.outputs import JsonLines
 from streamer.service.settings import BrokerSettings, RecordSettings, RunSettings
 from streamer.wire import WireSettings
 from streamer.wire.outbox import OutboxSettings
@@ -63,6 +64,26 @@ def test_every_default_has_a_comment() -> None:
             bare.append(line)
         above = line
     assert bare == []
+
+
+def test_the_output_in_the_default_file_is_an_output(tmp_path: Path) -> None:
+    text = (FOLDER / "default.toml").read_text(encoding="utf-8")
+    example = text[text.index("# [[output]]") : text.index("# One table per bed")]
+    (output,) = read(tmp_path, re.sub(r"(?m)^# ?", "", example)).outputs
+    assert (output.kind, output.options) == ("json_lines", JsonLines(path=tmp_path / "messages.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('path = "a.jsonl"', 'c.toml:1: [[output]]: name the kind of output: kind = "json_lines"'),
+        ('kind = "json_line"\npath = "a"', "there is no output 'json_line'; did you mean 'json_lines'?"),
+        ('kind = "json_lines"', "path"),
+        ('kind = "json_lines"\npath = "a"\nfrob = 1', "frob"),
+    ],
+)
+def test_an_output_that_cannot_be(tmp_path: Path, table: str, said: str) -> None:
+    assert said in fault(tmp_path, f"[[output]]\n{table}\n")
 
 
 def test_the_bed_in_the_default_file_is_a_bed(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from streamer.cli.commands.warm_up import warm_up
 from streamer.files.output import warn
 from streamer.model.errors import BrokerError
 from streamer.service import BedOutcome, BedPlan, run_beds, stop_on_signals
-from streamer.service.config import load_config
+from streamer.service.config import OutputConfig, load_config
 from streamer.service.publish import MqttPublisher
+from streamer.service.publish.fan_out import FanOut
+from streamer.service.publish.outputs import find_output
 from streamer.service.settings import EMBEDDED, BrokerSettings, RecordSettings, RunSettings
 from streamer.wire import WireSettings
 from streamer.wire.outbox import OutboxSettings
@@ -48,6 +50,7 @@ def run(path: Path) -> int:
                 record=config.record,
                 wire=config.wire,
                 outbox=config.outbox,
+                outputs=config.outputs,
                 must_connect=False,
                 linger_s=LINGER_S if config.broker.url == EMBEDDED else 0.0,
             ),
@@ -87,6 +90,7 @@ async def serve(
     record: RecordSettings | None = None,
     wire: WireSettings | None = None,
     outbox: OutboxSettings | None = None,
+    outputs: Sequence[OutputConfig] = (),
     must_connect: bool = True,
     linger_s: float = 0.0,
 ) -> int:
@@ -94,19 +98,26 @@ async def serve(
 
     Raises:
         BrokerError: ``must_connect`` and no broker is there.
+        OutputError: An output cannot be opened.
     """
     publisher = MqttPublisher(broker, outbox=outbox, wire=wire)
+    others = {
+        f"{number} ({one.kind})": find_output(one.kind).make(one.options) for number, one in enumerate(outputs, start=1)
+    }
+    all_of_them = FanOut(publisher, others)
     with stop_on_signals() as stop, _Bars() as bars:
-        async with publisher:
+        async with all_of_them:
             if must_connect:
                 await publisher.wait_connected(CONNECT_S)
                 announce(broker, wire or WireSettings(), plans)
             outcomes = await run_beds(
-                plans, publisher, settings=run, record=record, wire=wire, stop=stop, on_progress=bars.at
+                plans, all_of_them, settings=run, record=record, wire=wire, stop=stop, on_progress=bars.at
             )
         if not stop.is_set():
             await asyncio.sleep(linger_s)
-    return status_of(outcomes, publisher)
+    for problem in all_of_them.problems():
+        warn(problem)
+    return max(status_of(outcomes, publisher), int(bool(all_of_them.problems())))
 
 
 def status_of(outcomes: Sequence[BedOutcome], publisher: MqttPublisher) -> int:
