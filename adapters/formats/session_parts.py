@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from adapters.decoding.columns import ARRIVAL, EXACT
-from streamer.model.chunk import Chunk
+from streamer.model.chunk import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 
 ORDER, START, RECEIVED = ARRIVAL
 CHANNELS = {column: channel for channel, column in EXACT.items()}
@@ -113,4 +113,7 @@ def _stream(schema: Any) -> tuple[str, float]:
         if field.type != kind:
             raise ValueError(f"column {field.name[:40]!a} holds {str(field.type)[:40]}, not {kind}")
     known = schema.metadata or {}
-    return known[b"source"].decode(), float(known[b"rate_hz"])
+    rate_hz = float(known[b"rate_hz"])
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise ValueError(f"a rate of {rate_hz:g} Hz")
+    return known[b"source"].decode(), rate_hz

@@ -221,3 +221,15 @@ def test_the_manifest_is_plain(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "s" / "session.json").read_text(encoding="utf-8"))
     assert found["ventstream_session"] == 1
     assert [one["label"] for one in found["sources"]] == ["vent", "co2"]
+
+
+@pytest.mark.parametrize("rate", [b"0", b"-100", b"nan", b"inf", b"1e9"])
+def test_a_rate_that_no_source_has_is_damage(tmp_path: Path, rate: bytes) -> None:
+    record(tmp_path / "s", contiguous(30), segment_s=10.0)
+    part = tmp_path / "s" / "vent-0001.parquet"
+    table = pq.read_table(part)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"rate_hz": rate}), part)
+    read = stream(open_recording(tmp_path / "s").items())
+    assert [(one.start_s, one.n) for one in read.stretches] == [(0.0, 1000), (20.0, 1000)]
+    ((_, notice),) = read.notices
+    assert notice.detail.startswith("vent-0001.parquet cannot be read and is left out: a rate of ")
