@@ -13,7 +13,6 @@ from functools import cache
 from types import MappingProxyType
 
 from streamer.model import entry_points
-from streamer.model.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,5 @@ def devices() -> Mapping[str, Device]:
         >>> "json_lines" in devices()
         True
     """
-    others = entry_points.loaded(entry_points.DEVICES, Device)
-    if taken := sorted(others.keys() & DEVICES.keys()):
-        raise ConfigError(f"entry point {taken[0]!r} ({entry_points.DEVICES}): there is a device of this name already")
+    others = entry_points.loaded(entry_points.DEVICES, Device, DEVICES)
     return MappingProxyType({**DEVICES, **others})

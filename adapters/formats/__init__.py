@@ -95,9 +95,7 @@ def formats() -> Mapping[str, Format]:
         >>> "servo_u" in formats()
         True
     """
-    others = entry_points.loaded(entry_points.FORMATS, Format)
-    if taken := sorted(others.keys() & FORMATS.keys()):
-        raise ConfigError(f"entry point {taken[0]!r} ({entry_points.FORMATS}): there is a format of this name already")
+    others = entry_points.loaded(entry_points.FORMATS, Format, FORMATS)
     return MappingProxyType({**others, **FORMATS})
 
 

@@ -238,7 +238,7 @@ def _all(sidecar: Sidecar, beside: Sequence[Sidecar]) -> Sidecar:
 
 
 def _options(stated: Sidecar, rate_hz: float | None) -> ReadOptions:
-    """What a decoder is told."""
+    """The options of a decoder, from the sidecar and the command line."""
     return ReadOptions(
         rate_hz=rate_hz or stated.recording.rate_hz,
         columns=stated.recording.columns or {},

@@ -1,4 +1,4 @@
-"""What is told of a session, by its operator or its source, as notices that wait for their time."""
+"""Events that an operator or a source states of a session, as notices that wait for their time."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ groups, and what each entry must be, stand in ``docs/contributing.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
@@ -25,14 +25,22 @@ def added(group: str) -> Mapping[str, EntryPoint]:
     return {one.name: one for one in sorted(entry_points(group=group), key=lambda one: one.name)}
 
 
-def loaded(group: str, kind: type[Kind]) -> dict[str, Kind]:
+def loaded(group: str, kind: type[Kind], ours: Collection[str] = ()) -> dict[str, Kind]:
     """Name → object of every entry of a group.
 
+    Args:
+        group: The group.
+        kind: The type that each object must have.
+        ours: Names that are built in; an entry must not have one of them.
+
     Raises:
-        ConfigError: An entry that cannot be imported, or is of another type than ``kind``; it names the distribution.
+        ConfigError: An entry that cannot be imported, is of another type than ``kind``, or has the name of a built-in
+            one; the message names the distribution.
     """
     found = {}
     for name, entry in added(group).items():
+        if name in ours:
+            raise ConfigError(f"{_whose(entry)}: there is one of this name already")
         try:
             one = entry.load()
         except Exception as error:  # noqa: BLE001 (code of others may raise anything)

@@ -173,7 +173,7 @@ def _root() -> Path:
     try:
         private = tempfile.mkdtemp(prefix="ventstream-cache-")  # only this user may read it: caches are code
     except OSError:
-        return PACKAGE / "__pycache__"  # cannot be written: everything is compiled each time, and that is told
+        return PACKAGE / "__pycache__"  # cannot be written: everything is compiled each time; a line says so
     os.environ[VARIABLE] = private  # worker processes share it
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     return Path(private)

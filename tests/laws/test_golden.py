@@ -1,6 +1,6 @@
 """The bundled recordings' breaths as they were when last looked at: nothing changes without being seen in a diff.
 
-``pytest tests/laws/test_golden.py --regen-golden`` writes them anew; read the difference before you commit it. They say
+``pytest tests/laws/test_golden.py --regen-golden`` writes them; read the difference before you commit it. They say
 that numbers did not change, not that they are right: that is said by the truths, oracles and laws of the other tests.
 """
 

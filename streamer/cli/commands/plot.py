@@ -118,7 +118,7 @@ def _on_tables_clock(moment: _Moment, job: Job) -> float:
 
 @dataclass
 class _Wanted:
-    """Keeps the breath that was asked for; of its own accord the last with a dead space, else the last whole one."""
+    """Keeps the breath that was asked for; by default the last with a dead space, else the last whole one."""
 
     number: int | None
     at_s: float | None

@@ -79,9 +79,7 @@ def outputs() -> Mapping[str, OutputKind]:
     Raises:
         ConfigError: An entry point that is no ``OutputKind``, or has the name of one of ours.
     """
-    others = entry_points.loaded(entry_points.PUBLISHERS, OutputKind)
-    if taken := sorted(others.keys() & OUTPUTS.keys()):
-        raise ConfigError(f"entry point {taken[0]!r} ({entry_points.PUBLISHERS}): there is one of this name already")
+    others = entry_points.loaded(entry_points.PUBLISHERS, OutputKind, OUTPUTS)
     return MappingProxyType({**OUTPUTS, **others})
 
 
